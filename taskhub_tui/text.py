@@ -1,0 +1,38 @@
+"""Sanitising of text that came from outside: agent output, titles, logs, file names, replies.
+
+Every border (agent, command line, file, desktop reply) passes its text through here before it is
+stored, so that nothing in the store can be an escape sequence. What is displayed as plain text is
+safe then; markup is a matter of the widget, which must never interpret outside text as markup.
+"""
+
+import re
+
+# Whole escape sequences: OSC/DCS/APC/PM/SOS strings up to BEL or ST, CSI, and short ESC forms.
+_ESCAPES = re.compile(
+    "(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)?"
+    "|(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]?"
+    "|\x1b[ -/]*[0-~]?"
+)
+# C0 but tab and newline, DEL and C1, bidi controls, zero width and line separators, surrogates,
+# tags (U+E0000 block) that hide text.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def clean(text: str, limit: int = 1_000_000) -> str:
+    """Return `text` without escape sequences, control, bidi and invisible characters.
+
+    Newlines and tabs stay; CR LF and lone CR become newlines. What is longer than `limit`
+    characters is cut and ends in an ellipsis.
+    """
+    if _CONTROLS.search(text):
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text = _CONTROLS.sub("", _ESCAPES.sub("", text))
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def one_line(text: str, limit: int = 500) -> str:
+    """Return `text` cleaned and folded onto one line, runs of white space as one blank."""
+    return clean(" ".join(clean(text, limit * 4).split()), limit)
