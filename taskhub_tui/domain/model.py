@@ -231,7 +231,7 @@ class Blocker:
     task_id: str
     stage: int
     key: str
-    """Unique within one attempt of the stage, stable over a restart; `gate` and `review` are ours."""
+    """Unique within one attempt, stable over a restart; `gate` and `review` are the engine's."""
     kind: BlockerKind
     question: str
     version: int
