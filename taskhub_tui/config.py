@@ -1,0 +1,138 @@
+"""Where things lie, and the user's settings."""
+
+import os
+import stat
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from taskhub_tui.domain.errors import BadInput, StoreError
+from taskhub_tui.text import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The folders and files of one hub."""
+
+    home: Path
+    """Database, logs and scratch files; 0700."""
+    config: Path
+    results: Path
+    """Where results for the user go."""
+
+    @property
+    def database(self) -> Path:
+        return self.home / "taskhub.db"
+
+    @property
+    def tasks(self) -> Path:
+        return self.home / "tasks"
+
+    @property
+    def worker_log(self) -> Path:
+        return self.home / "worker.log"
+
+    def task(self, task_id: str) -> Path:
+        """The private folder of one task."""
+        return self.tasks / task_id
+
+    def log(self, task_id: str) -> Path:
+        return self.tasks / task_id / "log"
+
+
+def paths(environ: dict[str, str] | None = None) -> Paths:
+    """Return where things lie: under `TASKHUB_HOME` if that is set, else in the user's folders."""
+    env = os.environ if environ is None else environ
+    if home := env.get("TASKHUB_HOME"):
+        root = Path(home).expanduser().absolute()
+        return Paths(root, root / "config.toml", root / "results")
+    # Imported here: most commands of a test run set TASKHUB_HOME.
+    import platformdirs
+
+    return Paths(
+        Path(platformdirs.user_data_dir("taskhub", appauthor=False)),
+        Path(platformdirs.user_config_dir("taskhub", appauthor=False)) / "config.toml",
+        Path.home() / "TaskHub",
+    )
+
+
+def make_private(folder: Path) -> None:
+    """Create `folder` with mode 0700, or check that only its owner can read it.
+
+    Raises:
+        StoreError: it cannot be created, or others can get into it.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = folder.stat()
+    except OSError as error:
+        raise StoreError(f"The folder {folder} cannot be used: {error.strerror}") from error
+    if not stat.S_ISDIR(mode.st_mode):
+        raise StoreError(f"{folder} is not a folder")
+    if hasattr(os, "getuid") and mode.st_uid != os.getuid():
+        raise StoreError(f"The folder {folder} belongs to somebody else")
+    if stat.S_IMODE(mode.st_mode) & 0o077:
+        folder.chmod(0o700)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user may set in `config.toml`; every value has a default."""
+
+    owner: str
+    """Name that decisions are recorded under."""
+    concurrency: int = 16
+    """Stages that may run at once in one worker."""
+    idle_exit: float = 120.0
+    """Seconds after which a worker with nothing left to do leaves; 0 is never."""
+    lease: float = 15.0
+    """Seconds a worker's claim is good for without a sign of life."""
+    theme: str = "taskhub"
+    ascii: bool = False
+    """Draw with ASCII characters only."""
+    notifications: dict[str, Any] | None = None
+    """The `[notifications]` table, read by `notifications.policy`."""
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "owner": (str,),
+    "concurrency": (int,),
+    "idle_exit": (int, float),
+    "lease": (int, float),
+    "theme": (str,),
+    "ascii": (bool,),
+    "notifications": (dict,),
+}
+_LEAST: dict[str, float] = {"concurrency": 1, "idle_exit": 0, "lease": 1}
+
+
+def settings(where: Paths) -> Settings:
+    """Read `config.toml`; a missing file means the defaults.
+
+    Raises:
+        BadInput: the file is no TOML, or has a key or a value it must not; says which.
+    """
+    owner = os.environ.get("USER") or os.environ.get("USERNAME") or "me"
+    defaults = Settings(owner=one_line(owner, 60))
+    try:
+        raw = tomllib.loads(where.config.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return defaults
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{where.config} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{where.config} is not valid TOML: {error}") from error
+    values: dict[str, Any] = {}
+    for key, value in raw.items():
+        kinds = _KINDS.get(key)
+        if kinds is None:
+            known = ", ".join(_KINDS)
+            raise BadInput(f"{where.config}: `{key}` is not a setting", f"There are: {known}")
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            names = " or ".join(kind.__name__ for kind in kinds)
+            raise BadInput(f"{where.config}: `{key}` must be {names}, not {value!r}")
+        if isinstance(value, int | float) and value < _LEAST.get(key, value):
+            raise BadInput(f"{where.config}: `{key}` must be at least {_LEAST[key]}")
+        values[key] = one_line(value, 200) if isinstance(value, str) else value
+    return Settings(**{"owner": defaults.owner, **values})

@@ -1,0 +1,469 @@
+"""What may happen to a task, and what it becomes. Pure: copies go in, copies come out.
+
+`LEGAL` is the one table of decisions; every front end and every notification reads it. A `Change`
+is what one transaction writes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from taskhub_tui.domain import progress
+from taskhub_tui.domain.errors import BadInput, NotLegal
+from taskhub_tui.domain.model import (
+    Action,
+    Blocker,
+    BlockerKind,
+    Decision,
+    NoticeKind,
+    Stage,
+    StageSpec,
+    StageStatus,
+    Status,
+    Task,
+    WaitingOn,
+)
+
+GATE = "gate"
+REVIEW = "review"
+
+LEGAL: Mapping[tuple[Status, BlockerKind | None], tuple[Action, ...]] = MappingProxyType(
+    {
+        (Status.PENDING, None): (
+            Action.PROVIDE_CONTEXT,
+            Action.MODIFY,
+            Action.REASSIGN,
+            Action.CANCEL,
+        ),
+        (Status.IN_PROGRESS, None): (
+            Action.PROVIDE_CONTEXT,
+            Action.MODIFY,
+            Action.REASSIGN,
+            Action.CANCEL,
+        ),
+        (Status.PAUSED, None): (
+            Action.PROVIDE_CONTEXT,
+            Action.MODIFY,
+            Action.REASSIGN,
+            Action.CANCEL,
+        ),
+        (Status.BLOCKED, BlockerKind.APPROVAL): (
+            Action.APPROVE,
+            Action.DENY,
+            Action.PROVIDE_CONTEXT,
+            Action.MODIFY,
+            Action.REASSIGN,
+            Action.CANCEL,
+        ),
+        (Status.BLOCKED, BlockerKind.INPUT): (
+            Action.PROVIDE_CONTEXT,
+            Action.DENY,
+            Action.MODIFY,
+            Action.REASSIGN,
+            Action.CANCEL,
+        ),
+        (Status.BLOCKED, BlockerKind.AUTH): (
+            Action.APPROVE,
+            Action.DENY,
+            Action.REASSIGN,
+            Action.CANCEL,
+        ),
+        (Status.BLOCKED, BlockerKind.INTERRUPTED): (
+            Action.RETRY,
+            Action.MODIFY,
+            Action.REASSIGN,
+            Action.CANCEL,
+        ),
+        (Status.FAILED, None): (Action.RETRY, Action.MODIFY, Action.REASSIGN, Action.CANCEL),
+        (Status.COMPLETED, None): (),
+        (Status.CANCELLED, None): (),
+    }
+)
+
+MODIFIABLE = ("title", "request", "options", "arguments")
+"""What MODIFY may change; `arguments` are those an agent proposed in its question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event to be written."""
+
+    kind: str
+    stage: int | None = None
+    data: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notification to be written."""
+
+    kind: NoticeKind
+    title: str
+    body: str
+    actions: tuple[Action, ...] = ()
+    blocker_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one transaction writes about one task."""
+
+    task: Task
+    stages: tuple[Stage, ...] = ()
+    """The stages that changed."""
+    replan: bool = False
+    """True: `stages` replaces every stage from the first of them on."""
+    blocker: Blocker | None = None
+    """A new or changed blocker."""
+    events: tuple[Happened, ...] = ()
+    notice: Notice | None = None
+    withdraw: bool = False
+    """True: the notifications that asked about this task are taken back."""
+    unblocks: bool = False
+    """True: tasks that wait for this one may go on."""
+    drops: bool = False
+    """True: tasks that wait for this one cannot go on."""
+
+
+def legal(task: Task, blocker: Blocker | None) -> tuple[Action, ...]:
+    """Return the decisions that fit the task now, most likely first."""
+    kind = blocker.kind if blocker is not None and task.status is Status.BLOCKED else None
+    return LEGAL.get((task.status, kind), ())
+
+
+def decide(
+    task: Task,
+    stages: Sequence[Stage],
+    blocker: Blocker | None,
+    decision: Decision,
+    now: float,
+    plan: Sequence[StageSpec] = (),
+) -> Change:
+    """Return what `decision` makes of the task.
+
+    Args:
+        blocker: the open one, if the task is blocked.
+        plan: for REASSIGN, the new agent's own stages.
+
+    Raises:
+        NotLegal: the table has no such decision for this state; the message says what it has.
+        BadInput: the decision lacks something, or MODIFY names what cannot be changed.
+    """
+    allowed = legal(task, blocker)
+    if decision.action not in allowed:
+        names = ", ".join(action.name for action in allowed)
+        state = task.status.value.replace("_", " ")
+        raise NotLegal(
+            f"{decision.action.name} does not fit: task {task.id} is {state}",
+            f"Now it could be: {names}" if names else None,
+        )
+    base = _Case(task, tuple(stages), blocker, decision, now)
+    match decision.action:
+        case Action.CANCEL:
+            return base.cancel()
+        case Action.REASSIGN:
+            return base.reassign(plan)
+        case Action.RETRY:
+            return base.again()
+        case Action.MODIFY:
+            return base.modify()
+        case Action.PROVIDE_CONTEXT:
+            return base.context()
+        case Action.APPROVE:
+            return base.approve()
+        case Action.DENY:
+            return base.deny()
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    task: Task
+    stages: tuple[Stage, ...]
+    blocker: Blocker | None
+    decision: Decision
+    now: float
+
+    @property
+    def current(self) -> Stage:
+        return self.stages[min(self.task.stage, len(self.stages) - 1)]
+
+    @property
+    def begun(self) -> bool:
+        """True when an agent is, or may still be, at work on the current stage."""
+        if self.task.status is Status.IN_PROGRESS:
+            return True
+        asked = self.blocker is not None and self.blocker.key not in (GATE, REVIEW)
+        return self.task.status in (Status.BLOCKED, Status.PENDING) and (
+            self.current.status is StageStatus.RUNNING
+            or (self.current.status is StageStatus.BLOCKED and (asked or self.blocker is None))
+        )
+
+    # The seven decisions
+
+    def cancel(self) -> Change:
+        stages = tuple(
+            replace(stage, status=StageStatus.CANCELLED, ended=self.now)
+            for stage in self.stages
+            if stage.status is not StageStatus.DONE
+        )
+        task = replace(
+            self.task,
+            status=Status.CANCELLED,
+            waiting_on=None,
+            ended=self.now,
+            eta=None,
+            stopping=self.begun,
+            fence=self.task.fence + 1,
+        )
+        return self._done(task, stages, self._answer("cancel"), drops=True)
+
+    def reassign(self, plan: Sequence[StageSpec]) -> Change:
+        agent = self.decision.agent
+        if not agent:
+            raise BadInput("REASSIGN needs the name of an agent", "Add it with --agent NAME")
+        first = next(
+            (stage for stage in self.stages if stage.status is not StageStatus.DONE), self.current
+        )
+        replan = self.task.playbook is None and bool(plan)
+        if replan:
+            fresh = [
+                stage_from(self.task.id, first.position + i, spec) for i, spec in enumerate(plan)
+            ]
+        else:
+            fresh = [
+                self._fresh(stage, agent=agent if stage.agent == first.agent else stage.agent)
+                for stage in self.stages[first.position :]
+            ]
+        task = self._ready(
+            agent=agent if first.agent == self.task.agent else self.task.agent,
+            stage=first.position,
+            stage_name=fresh[0].name,
+            stages=first.position + len(fresh) if replan else len(self.stages),
+            stopping=self.begun,
+            fence=self.task.fence + 1,
+        )
+        if self.decision.text:
+            task = replace(task, context=(*task.context, self.decision.text))
+        return self._done(task, tuple(fresh), self._answer("cancel"), replan=replan)
+
+    def again(self) -> Change:
+        return self._done(self._ready(), (self._fresh(self.current),), self._answer("accept"))
+
+    def modify(self) -> Change:
+        data = dict(self.decision.data)
+        unknown = [key for key in data if key not in MODIFIABLE]
+        if unknown or not data:
+            raise BadInput(
+                f"MODIFY cannot change `{unknown[0]}`" if unknown else "MODIFY changes nothing",
+                "It can change: " + ", ".join(MODIFIABLE),
+            )
+        task, stages = self._modified(data)
+        if self.task.status in (Status.PENDING, Status.IN_PROGRESS, Status.PAUSED):
+            return self._done(task, tuple(stages), None)
+        current = stages[self.task.stage] if self.task.stage < len(stages) else stages[-1]
+        key = self.blocker.key if self.blocker else None
+        ready = self._ready(task)
+        if key == GATE:
+            stages[current.position] = replace(current, status=StageStatus.PENDING, approved=True)
+            return self._done(ready, tuple(stages), self._answer("accept"))
+        if self.blocker is not None and self.blocker.kind is BlockerKind.APPROVAL and key != REVIEW:
+            return self._done(ready, tuple(stages), self._answer("accept", data.get("arguments")))
+        if "arguments" in data:
+            raise BadInput("No arguments were proposed here, so there are none to modify")
+        stages[current.position] = self._fresh(current)
+        stop = self.begun
+        ready = replace(ready, stopping=stop, fence=ready.fence + (1 if stop else 0))
+        return self._done(ready, tuple(stages), self._answer("cancel"))
+
+    def context(self) -> Change:
+        words = self.decision.text or self._label(self.decision.choice)
+        if not words:
+            raise BadInput("PROVIDE_CONTEXT needs words", "Add them with --text")
+        task = self.task
+        if task.status is not Status.BLOCKED or self.blocker is None:
+            task = replace(task, context=(*task.context, words))
+            return self._done(task, (), None)
+        if self.blocker.key == GATE:
+            stage = replace(self.current, status=StageStatus.PENDING, approved=True)
+            ready = self._ready(replace(task, context=(*task.context, words)))
+            return self._done(ready, (stage,), self._answer("accept"))
+        if self.blocker.key == REVIEW:
+            ready = self._ready(replace(task, context=(*task.context, words)))
+            return self._done(ready, (self._fresh(self.current),), self._answer("decline"))
+        # An agent's question keeps its answer for the agent; the context tells later stages.
+        noted = f"{self.blocker.question} – {words}"
+        ready = self._ready(replace(task, context=(*task.context, noted)))
+        yes = self.blocker.kind is BlockerKind.INPUT
+        return self._done(ready, (), self._answer("accept" if yes else "decline"))
+
+    def approve(self) -> Change:
+        assert self.blocker is not None
+        if self.blocker.key == GATE:
+            stage = replace(self.current, status=StageStatus.PENDING, approved=True)
+            return self._done(self._ready(), (stage,), self._answer("accept"))
+        if self.blocker.key == REVIEW:
+            stage = replace(self.current, status=StageStatus.DONE)
+            return self._done(self._ready(), (stage,), self._answer("accept"))
+        return self._done(self._ready(), (), self._answer("accept"))
+
+    def deny(self) -> Change:
+        assert self.blocker is not None
+        reason = f": {self.decision.text}" if self.decision.text else ""
+        who = "No answer in time" if self.decision.channel == "timeout" else self.decision.by
+        if self.blocker.key in (GATE, REVIEW):
+            what = "Denied by" if self.blocker.key == GATE else "The result was refused by"
+            error = f"{what} {who}{reason}"
+            stage = replace(self.current, status=StageStatus.FAILED, error=error, ended=self.now)
+            task = replace(
+                self.task,
+                status=Status.FAILED,
+                waiting_on=None,
+                error=error,
+                ended=self.now,
+                eta=None,
+            )
+            return self._done(task, (stage,), self._answer("decline"))
+        return self._done(self._ready(), (), self._answer("decline"))
+
+    # What they share
+
+    def _ready(self, task: Task | None = None, **changes: Any) -> Task:
+        """Return the task as one that a worker may take at once."""
+        return replace(
+            task or self.task,
+            **{
+                "status": Status.PENDING,
+                "waiting_on": WaitingOn.DEPENDENCY if self.task.deps_left else None,
+                "ready_at": self.now,
+                "error": None,
+                "ended": None,
+                **changes,
+            },
+        )
+
+    @staticmethod
+    def _fresh(stage: Stage, **changes: Any) -> Stage:
+        """Return the stage as one to be started anew; its gate stays passed."""
+        return replace(
+            stage,
+            **{
+                "status": StageStatus.PENDING,
+                "failures": 0,
+                "fraction": None,
+                "note": "",
+                "started": None,
+                "ended": None,
+                "output": None,
+                "error": None,
+                **changes,
+            },
+        )
+
+    def _modified(self, data: Mapping[str, Any]) -> tuple[Task, list[Stage]]:
+        task, stages = self.task, list(self.stages)
+        for key in ("title", "request"):
+            if key in data:
+                if not isinstance(data[key], str) or not data[key].strip():
+                    raise BadInput(f"`{key}` must be a text that is not empty")
+                task = replace(task, **{key: data[key].strip()})
+        if "options" in data:
+            if not isinstance(data["options"], Mapping):
+                raise BadInput("`options` must be a table of names and values")
+            task = replace(task, options=merged(task.options, data["options"]))
+            for stage in self.stages:
+                own = {k: v for k, v in data["options"].items() if k in stage.options}
+                if own and stage.status is not StageStatus.DONE:
+                    stages[stage.position] = replace(stage, options=merged(stage.options, own))
+        return task, stages
+
+    def _label(self, choice: str | None) -> str | None:
+        if choice is None or self.blocker is None:
+            return None
+        for offered in self.blocker.choices:
+            if offered.id == choice:
+                return offered.label
+        ids = ", ".join(f"`{offered.id}`" for offered in self.blocker.choices) or "none"
+        raise BadInput(f"`{choice}` is not one of the choices", f"There are: {ids}")
+
+    def _answer(self, action: str, data: Any = None) -> Blocker | None:
+        if self.blocker is None:
+            return None
+        self._label(self.decision.choice)
+        return replace(
+            self.blocker,
+            state="expired" if self.decision.channel == "timeout" else "answered",
+            answer={
+                "action": action,
+                "choice": self.decision.choice,
+                "text": self.decision.text,
+                "data": data or {},
+            },
+            answered=self.now,
+            by=self.decision.by,
+            channel=self.decision.channel,
+        )
+
+    def _done(
+        self,
+        task: Task,
+        stages: tuple[Stage, ...],
+        blocker: Blocker | None,
+        *,
+        replan: bool = False,
+        drops: bool = False,
+    ) -> Change:
+        by_position = {stage.position: stage for stage in self.stages}
+        by_position.update({stage.position: stage for stage in stages})
+        after = [by_position[i] for i in sorted(by_position) if i < task.stages]
+        task = replace(task, changed=self.now, fraction=progress.fraction(after))
+        told = {
+            "action": self.decision.action.value,
+            "text": self.decision.text,
+            "choice": self.decision.choice,
+            "data": dict(self.decision.data),
+            "agent": self.decision.agent,
+            "blocker": self.blocker.id if self.blocker else None,
+            "version": self.blocker.version if self.blocker else None,
+        }
+        event = Happened(
+            "decided",
+            self.task.stage if self.task.stages else None,
+            {key: value for key, value in told.items() if value},
+        )
+        settles = blocker is not None or self.task.status is Status.FAILED
+        return Change(
+            task,
+            stages,
+            replan=replan,
+            blocker=blocker,
+            events=(event,),
+            withdraw=settles or self.decision.action is Action.CANCEL,
+            drops=drops,
+        )
+
+
+def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `old` with the values of `new`; a value of None takes a name away."""
+    both = {**old, **new}
+    return {key: value for key, value in both.items() if value is not None}
+
+
+def stage_from(task_id: str, position: int, spec: StageSpec) -> Stage:
+    """Return the stage that `spec` asks for, not yet started."""
+    return Stage(
+        task_id=task_id,
+        position=position,
+        name=spec.name,
+        agent=spec.agent,
+        status=StageStatus.PENDING,
+        prompt=spec.prompt,
+        options=spec.options,
+        gate=spec.gate,
+        review=spec.review,
+        weight=spec.weight,
+        timeout=spec.timeout,
+        retries=spec.retries,
+        retry_delay=spec.retry_delay,
+        on_interrupt=spec.on_interrupt,
+    )

@@ -1,0 +1,89 @@
+"""What the hub shows to front ends, besides the things themselves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from taskhub_tui.domain.model import Notification, Status, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many tasks there are of each kind."""
+
+    needs_you: int = 0
+    """Blocked, waiting for a person."""
+    running: int = 0
+    queued: int = 0
+    paused: int = 0
+    done: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+    @property
+    def total(self) -> int:
+        return (
+            self.needs_you
+            + self.running
+            + self.queued
+            + self.paused
+            + self.done
+            + self.failed
+            + self.cancelled
+        )
+
+    @classmethod
+    def of(cls, by_status: dict[Status, int]) -> "Counts":
+        return cls(
+            needs_you=by_status.get(Status.BLOCKED, 0),
+            running=by_status.get(Status.IN_PROGRESS, 0),
+            queued=by_status.get(Status.PENDING, 0),
+            paused=by_status.get(Status.PAUSED, 0),
+            done=by_status.get(Status.COMPLETED, 0),
+            failed=by_status.get(Status.FAILED, 0),
+            cancelled=by_status.get(Status.CANCELLED, 0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is different since a sequence number."""
+
+    seq: int
+    """Ask with this one next time."""
+    tasks: Sequence[Task]
+    notifications: Sequence[Notification]
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a task's log."""
+
+    at: float
+    stream: str
+    """agent, out, err, thought, tool, or hub for TaskHub's own words."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """A piece of a task's log."""
+
+    lines: Sequence[LogLine]
+    offset: int
+    """Where to read on, in bytes."""
+    at_end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """A worker that has been seen."""
+
+    id: str
+    pid: int
+    host: str
+    started: float
+    seen: float
+    alive: bool
+    here: bool
+    """True when it runs on this machine."""
+    version: str
