@@ -71,7 +71,7 @@ async def test_a_reply_field_is_offered_only_where_the_server_has_one(bus, open_
     ):
         await channel.send(wanted)
         assert "inline-reply" in server.shown[0]["actions"]
-        server.NotificationReplied(1, "use \x1b[31mstaging\u202e\r\nplease\x00")
+        server.NotificationReplied(1, "use \x1b[31mstaging\u202e\r\nplease\x07")
         assert await person.next() == Pressed("q", "reply", "use staging\nplease")
 
 
