@@ -30,7 +30,7 @@ from taskhub_tui.agents.port import (
 )
 from taskhub_tui.text import clean, one_line
 
-CHUNK = 1 << 17  #: bytes read in one turn of the event loop
+CHUNK = 1 << 16  #: bytes read in one turn of the event loop
 SAVE_EVERY = 1.0  #: seconds between two saves while output flows; what a crash may log twice
 LOOK_EVERY = 1.0  #: seconds between two looks at whether the processes live
 FASTEST, SLOWEST = 0.01, 0.25  #: seconds between two looks at the output

@@ -129,7 +129,7 @@ class OutputParser:
             elif line.startswith('{"taskhub"'):
                 found = from_json(line)
             if found is None:
-                yield from self._shown(line)
+                yield from self._shown(line, redrawn=line is not drawn)
                 plain.append(line)
                 continue
             if plain:

@@ -267,7 +267,9 @@ def hold(folder: str, ready: int, umask: int) -> None:
     signal.signal(signal.SIGINT, forward)
     error = os.read(failed, 4096)  # ends when the command begins, or says why it cannot
     os.close(ready)
-    status = follow(child, source, wake, store, Stdin(f"{folder}/in", feed) if feed >= 0 else None)
+    status = follow(
+        child, source, wake, store, Stdin(f"{folder}/in", feed) if job["stdin"] else None
+    )
     store.close()
     code = os.waitstatus_to_exitcode(status)
     report: dict[str, Any] = {"began": began, "ended": time.time(), "problem": store.problem}
