@@ -118,7 +118,7 @@ def fake_run(desk: Desk, **command: object) -> None:
     RunDir(desk.rundir).prepare(read_job(desk.stage(shell="true")), ())
     gone = {"pid": 2**22 + 1, "start": "1", "boot": runner.boot_id()}
     (desk.rundir / "claimed").write_text(json.dumps(gone))
-    (desk.rundir / "out").write_text("half\n")
+    (desk.rundir / "out").write_text("half\n::taskhub ask::Nobody waits for this?\n")
     if command:
         (desk.rundir / "pid.json").write_text(json.dumps({**gone, "runner": gone, **command}))
 
@@ -140,6 +140,7 @@ async def test_a_command_that_cannot_be_found_is_lost_and_said_to_be(
         await desk.run(shell="true")
     assert caught.value.lost
     assert desk.ctx.lines("out") == ["half"]
+    assert desk.ctx.questions == []
 
 
 async def test_cancelling_never_signals_a_stranger_with_a_reused_pid(desk: Desk) -> None:
