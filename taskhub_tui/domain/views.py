@@ -92,11 +92,9 @@ class WorkerInfo:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing `taskhub doctor` looked at."""
+    """One finding of `taskhub doctor`."""
 
     name: str
     state: Literal["ok", "warn", "fail"]
     message: str
-    """What was found, as a sentence."""
-    remedy: str = ""
-    """What to do about it; empty when there is nothing to do."""
+    remedy: str | None = None

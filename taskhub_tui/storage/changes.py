@@ -84,6 +84,14 @@ def write_held(tx: Tx, change: Change, held: int) -> tuple[Task, dict[int, Stage
 
 def write_decided(tx: Tx, change: Change, *, by: str, channel: str) -> None:
     """Write what a decision made of a task; the caller has read it in the same transaction."""
+    if change.task.stopping:
+        # Its agent is stopped by what is noted here, whatever becomes of the stage.
+        tx.execute(
+            f"INSERT OR IGNORE INTO stop (task_n, {rows.STAGE_COLUMNS})"
+            f" SELECT task_n, {rows.STAGE_COLUMNS} FROM stage"
+            "   WHERE task_n = :n AND position = (SELECT stage FROM task WHERE n = :n)",
+            {"n": change.task.n},
+        )
     values = rows.task_values(change.task, rows.PERSON + rows.ENGINE)
     values.update(n=change.task.n, seq=tx.seq)
     tx.execute(FULL_WRITE, values)

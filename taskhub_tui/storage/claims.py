@@ -96,18 +96,28 @@ def any_to_stop(reader: Reader, me: str) -> bool:
     )
 
 
-def claim_stopping(tx: Tx, me: str) -> list[Claimed]:
-    """Take the tasks whose agent must be stopped; those we hold already are among them."""
-    return [_claimed(tx, row) for row in tx.execute(CLAIM_STOPPING, {"me": me}).fetchall()]
+def claim_stopping(tx: Tx, me: str) -> list[tuple[Task, Stage]]:
+    """Take the tasks whose agent must be stopped, each with the stage that agent works on.
+
+    Those we hold already are among them.
+    """
+    found = []
+    for task in map(rows.task, tx.execute(CLAIM_STOPPING, {"me": me}).fetchall()):
+        row = tx.execute(
+            f"SELECT {rows.STAGE_COLUMNS} FROM stop WHERE task_n = ?", (task.n,)
+        ).fetchone()
+        if row is None:
+            stopped(tx, task.n)
+        else:
+            found.append((task, rows.stage(task.id, row)))
+    return found
 
 
-def stopped(tx: Tx, n: int, fence: int) -> None:
+def stopped(tx: Tx, n: int) -> None:
     """Note that the agent of a cancelled or reassigned task does not run any more."""
     tx.loud = True
-    tx.execute(
-        "UPDATE task SET stopping = 0, holder = NULL, seq = ? WHERE n = ? AND fence = ?",
-        (tx.seq, n, fence),
-    )
+    tx.execute("DELETE FROM stop WHERE task_n = ?", (n,))
+    tx.execute("UPDATE task SET stopping = 0, holder = NULL, seq = ? WHERE n = ?", (tx.seq, n))
 
 
 # Workers

@@ -57,7 +57,7 @@ def plan(tx: Tx, notification_id: int, deliveries: Sequence[tuple[str, float]]) 
 
 
 def take_due(tx: Tx, me: str, now: float, limit: int = 20) -> list[Delivery]:
-    """Take the deliveries that are due; one whose notification was answered is withdrawn instead."""
+    """Take the deliveries that are due; those of answered notifications are withdrawn."""
     tx.execute(
         "UPDATE delivery SET state = 'withdrawn' WHERE state = 'queued' AND notification_id IN"
         " (SELECT id FROM notification WHERE withdrawn IS NOT NULL)"

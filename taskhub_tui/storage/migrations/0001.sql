@@ -81,6 +81,36 @@ CREATE TABLE stage (
 ) WITHOUT ROWID;
 CREATE INDEX stage_history ON stage (history, ended) WHERE status = 'done' AND history IS NOT NULL;
 
+-- The stage, as it was, of a task whose agent must still be stopped after CANCEL, REASSIGN or MODIFY.
+CREATE TABLE stop (
+    task_n INTEGER PRIMARY KEY REFERENCES task (n) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    status TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    options TEXT NOT NULL,
+    gate INTEGER NOT NULL,
+    review INTEGER NOT NULL,
+    weight REAL NOT NULL,
+    timeout REAL,
+    retries INTEGER NOT NULL,
+    retry_delay REAL NOT NULL,
+    on_interrupt TEXT,
+    attempt INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    approved INTEGER NOT NULL,
+    fraction REAL,
+    note TEXT NOT NULL,
+    estimate REAL,
+    started REAL,
+    ended REAL,
+    state TEXT,
+    output TEXT,
+    error TEXT,
+    log_mark INTEGER NOT NULL
+);
+
 CREATE TABLE dependency (
     task_n INTEGER NOT NULL REFERENCES task (n) ON DELETE CASCADE,
     after_n INTEGER NOT NULL REFERENCES task (n) ON DELETE CASCADE,
