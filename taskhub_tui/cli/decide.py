@@ -7,7 +7,7 @@ from typing import Any
 from taskhub_tui.cli import shapes, values
 from taskhub_tui.cli.output import Output
 from taskhub_tui.cli.submit import said
-from taskhub_tui.domain.errors import AlreadyDecided, BadInput
+from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.model import Action, TaskView
 
 
@@ -37,10 +37,10 @@ async def _decided(args: Namespace, out: Output) -> int:
     data = _changes(given)
     if data and action is not Action.MODIFY:
         raise BadInput("New values belong to `decide ID modify`")
+    blocker, version = _question(given.get("blocker"))
     text = said(args.text, "the text")
     async with await Hub.open(channel="cli") as hub:
         task_id = await hub.find(args.id)
-        blocker, version = await _question(hub, task_id, given.get("blocker"))
         view = await hub.decide(
             task_id,
             action,
@@ -71,20 +71,14 @@ def _changes(given: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-async def _question(hub: Any, task_id: str, given: str | None) -> tuple[str | None, int | None]:
+def _question(given: str | None) -> tuple[str | None, int | None]:
     """Return ID and version of the question that is meant; None stands for the open one."""
     if given is None:
         return None, None
     ident, sign, version = given.partition(":")
-    if sign and not version.isdecimal():
+    if not ident or (sign and not version.isdecimal()):
         raise BadInput(f"--blocker: `{given}` is not of the form ID or ID:VERSION")
-    view: TaskView = await hub.status(task_id)
-    if view.blocker is None or view.blocker.id != ident:
-        raise AlreadyDecided(
-            f"Question {ident} of task {task_id} is not open any more",
-            f"See `taskhub show {task_id}`",
-        )
-    return ident, int(version) if sign else view.blocker.version
+    return ident, int(version) if sign else None
 
 
 async def _held(args: Namespace, out: Output, *, pause: bool) -> int:

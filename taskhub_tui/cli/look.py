@@ -84,6 +84,8 @@ async def _logs(args: Namespace, out: Output) -> int:
 
     async with await Hub.open(channel="cli") as hub:
         task_id = await hub.find(args.id)
+        if args.follow:
+            await hub.ensure_worker()
         offset = 0
         while True:
             # Asked before the log is read: what a task says last is then always printed.
@@ -122,6 +124,7 @@ async def _wait(args: Namespace, out: Output) -> int:
     limit = values.duration(args.timeout, "--timeout") if args.timeout is not None else None
     async with await Hub.open(channel="cli") as hub:
         ids = list(dict.fromkeys([await hub.find(prefix) for prefix in args.ids]))
+        await hub.ensure_worker()
         views: list[TaskView] = []
         try:
             async with asyncio.timeout(limit):

@@ -173,7 +173,12 @@ def _submit(add: _Adder) -> None:
     run.add_argument("words", metavar="ARG", nargs=argparse.REMAINDER, help="its arguments")
 
     new = add("add", "submit.add", "hand a request to an agent", "Prints the task's ID at once.")
-    new.add_argument("request", metavar="REQUEST", nargs="?", help="what is to be done; `-` reads it from the input")
+    new.add_argument(
+        "request",
+        metavar="REQUEST",
+        nargs="?",
+        help="what is to be done; `-` reads it from the input",
+    )
     new.add_argument("--title", metavar="TITLE", help="a title; else made from the request")
     new.add_argument("--agent", metavar="AGENT", help="who does it; else the one that fits best")
     new.add_argument(
@@ -199,7 +204,9 @@ def _submit(add: _Adder) -> None:
 
 def _look(add: _Adder) -> None:
     listing = add("list", "look.tasks", "list tasks", "What needs you comes first.")
-    listing.add_argument("text", metavar="TEXT", nargs="?", default="", help="only tasks that speak of this")
+    listing.add_argument(
+        "text", metavar="TEXT", nargs="?", default="", help="only tasks that speak of this"
+    )
     listing.add_argument(
         "--status",
         choices=[status.value for status in Status],

@@ -42,7 +42,7 @@ def task(it: Task) -> Shape:
         "changed": iso(it.changed),
         "started": iso(it.started),
         "ended": iso(it.ended),
-        "not_before": iso(it.ready_at) if it.ready_at else None,
+        "not_before": iso(it.ready_at) if it.ready_at > it.created else None,
         "workdir": it.workdir,
         "error": it.error,
         "summary": it.summary,

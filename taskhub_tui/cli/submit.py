@@ -17,10 +17,11 @@ from taskhub_tui.domain.model import NewTask, Priority, StageSpec
 from taskhub_tui.text import clean, one_line
 
 if TYPE_CHECKING:
+    from taskhub_tui.domain.playbook import Playbook
     from taskhub_tui.hub import Hub
 
-_LONGEST = 1_000_000
-"""Characters of a request, as `text.clean` keeps them."""
+_LONGEST = 100_000
+"""Characters of a request."""
 
 
 def run(args: Namespace, out: Output) -> int:
@@ -113,7 +114,7 @@ async def _submitted(args: Namespace, out: Output, new: NewTask, secret: Mapping
         )
         if args.command == "add":
             new = _planned(args, hub, new)
-        task = await hub.submit(new, secret_env=secret) if secret else await hub.submit(new)
+        task = await hub.submit(new, secret_env=secret or None)
     if out.as_json:
         out.data(shapes.task(task))
     else:
@@ -127,8 +128,14 @@ def _planned(args: Namespace, hub: "Hub", new: NewTask) -> NewTask:
     if args.playbook is not None:
         if args.stage:
             raise BadInput("--stage and --playbook do not go together: each names the stages")
-        path, name, about = _playbook(hub, args.playbook)
-        new = replace(new, playbook=path, request=new.request or about or name)
+        book = _playbook(hub, args.playbook)
+        new = replace(
+            new,
+            playbook=book.name,
+            request=new.request or book.description or book.name,
+            title=new.title or (None if new.request else book.name),
+            stages=tuple(_with_options(spec, new) for spec in book.specs()),
+        )
     if args.stage:
         new = replace(new, stages=_stages(args, hub, new))
     if args.gate or args.review:
@@ -149,21 +156,26 @@ def _stages(args: Namespace, hub: "Hub", new: NewTask) -> tuple[StageSpec, ...]:
     return tuple(StageSpec(name=name, agent=agent or owner or "") for name, agent in named)
 
 
-def _playbook(hub: "Hub", given: str) -> tuple[str, str, str]:
-    """Return path, name and description of a playbook given by its name or its file."""
+def _with_options(spec: StageSpec, new: NewTask) -> StageSpec:
+    """Let `--option` win over what the playbook says: a stage's options cover the task's."""
+    own = {name: value for name, value in new.options.items() if name in spec.options}
+    return replace(spec, options={**spec.options, **own})
+
+
+def _playbook(hub: "Hub", given: str) -> "Playbook":
+    """Return a playbook given by its file or, where there is no such file, by its name."""
+    path = Path(given).expanduser().absolute()
+    if path.is_file():
+        return hub.read_playbook(path)
     files = list(hub.playbooks())
     for file in files:
         if given in (file.playbook.name, file.path.stem):
-            return str(file.path), file.playbook.name, file.playbook.description
-    path = Path(given).expanduser().absolute()
-    if not path.is_file():
-        names = ", ".join(f"`{file.path.stem}`" for file in files) or "none"
-        raise BadInput(
-            f"There is no playbook `{given}`: no file of this path and none of this name",
-            f"Known by name: {names}",
-        )
-    found = hub.read_playbook(path)
-    return str(path), found.name, found.description
+            return file.playbook
+    names = ", ".join(f"`{file.path.stem}`" for file in files) or "none"
+    raise BadInput(
+        f"There is no playbook `{given}`: no file of this path and none of this name",
+        f"Known by name: {names}",
+    )
 
 
 def _folder(given: str | None) -> Path:

@@ -121,7 +121,7 @@ async def _workers(out: Output) -> int:
     elif not found:
         out.say("No worker runs. One starts by itself when there is work.")
     else:
-        rows = []
+        rows: list[list[str | Cell]] = []
         for one in found:
             state = Cell("alive", "green") if one.alive else Cell("silent", "red")
             rows.append(
