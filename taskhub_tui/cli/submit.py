@@ -36,13 +36,14 @@ def run(args: Namespace, out: Output) -> int:
         for name, value in submit_env(os.environ).items()
         if name not in secret and value.isprintable()
     }
+    options: dict[str, Any] = {"env": inherited}
     if args.shell:
         line = " ".join(words)
-        argv = ["/bin/sh", "-c", line]
+        options["shell"] = line
     else:
-        line, argv = shlex.join(words), words
+        line = shlex.join(words)
+        options["argv"] = words
         _check_program(words[0], folder, {**inherited, **secret})
-    options: dict[str, Any] = {"argv": argv, "env": inherited}
     if args.pty:
         options["pty"] = True
     new = NewTask(
