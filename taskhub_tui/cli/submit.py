@@ -158,9 +158,19 @@ def _stages(args: Namespace, hub: "Hub", new: NewTask) -> tuple[StageSpec, ...]:
 
 
 def _with_options(spec: StageSpec, new: NewTask) -> StageSpec:
-    """Let `--option` win over what the playbook says: a stage's options cover the task's."""
-    own = {name: value for name, value in new.options.items() if name in spec.options}
-    return replace(spec, options={**spec.options, **own})
+    """Let `--option` win over what the playbook says: a stage's options cover the task's.
+
+    Tables are merged, so that one variable of `env` can be given without the others.
+    """
+    options = dict(spec.options)
+    for name, value in new.options.items():
+        old = options.get(name)
+        if isinstance(old, dict) and isinstance(value, dict):
+            # Variables that this stage does not speak of belong to other stages.
+            options[name] = old | {key: value[key] for key in value if key in old}
+        elif name in options:
+            options[name] = value
+    return replace(spec, options=options)
 
 
 def _playbook(hub: "Hub", given: str) -> "Playbook":
