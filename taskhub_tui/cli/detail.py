@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Sequence
 
-from taskhub_tui.cli.output import Cell, Output, local
+from taskhub_tui.cli.output import Cell, Output, cut, local
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.model import (
     Action,
@@ -165,7 +165,7 @@ def _stages(out: Output, stages: Sequence[Stage], now: float) -> None:
                 Cell(stage.status.value + again, _STAGE_COLOUR.get(stage.status, "")),
                 _percent(stage.fraction),
                 took,
-                stage.error or stage.note,
+                stage.error or (stage.output or {}).get("text") or stage.note,
             ]
         )
     out.table(("  #", "STAGE", "AGENT", "STATE", "DONE", "TIME", "NOTE"), rows)
@@ -203,12 +203,12 @@ def command(task_id: str, action: Action) -> str:
 
 
 def events(out: Output, found: Sequence[Event], now: float) -> None:
-    """Print the history of a task."""
+    """Print the history of a task; `--json` has it uncut."""
     _section(out, "History")
     rows = []
     for event in found:
         data = " ".join(
-            f"{name}={shlex.quote(value) if isinstance(value, str) else json.dumps(value)}"
+            f"{name}={cut(shlex.quote(value) if isinstance(value, str) else json.dumps(value), 60)}"
             for name, value in event.data.items()
         )
         stage = "-" if event.stage is None else str(event.stage + 1)

@@ -166,8 +166,7 @@ def _with_options(spec: StageSpec, new: NewTask) -> StageSpec:
     for name, value in new.options.items():
         old = options.get(name)
         if isinstance(old, dict) and isinstance(value, dict):
-            # Variables that this stage does not speak of belong to other stages.
-            options[name] = old | {key: value[key] for key in value if key in old}
+            options[name] = old | value
         elif name in options:
             options[name] = value
     return replace(spec, options=options)

@@ -106,7 +106,8 @@ def worker(args: Namespace, out: Output) -> int:
     from taskhub_tui import worker as work
 
     where = config.paths()
-    asyncio.run(work.serve(where, config.settings(where)))
+    out.say(f"Working for {where.home}. Ctrl-C stops; what runs is adopted by the next worker.")
+    asyncio.run(work.foreground(where, config.settings(where)))
     return 0
 
 
