@@ -117,6 +117,7 @@ async def serving(address: str, *capabilities: str) -> AsyncIterator[Service]:
             await bus.release_name(NAME)
             bus.unexport(PATH)
             bus.disconnect()
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(1):
-                    await bus.wait_for_disconnect()
+        # Also after the bus died: the error is asked for here, or asyncio complains about it later.
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(1):
+                await bus.wait_for_disconnect()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import mimetypes
+import os
 import time
 import zlib
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ class CommandAgent:
         keywords=("run", "script", "command"),
         options=MEANINGS,
         on_interrupt="adopt",
+        problem=None if hasattr(os, "fork") else "Commands run on Linux and macOS only.",
     )
 
     async def run(self, stage: Stage, ctx: StageContext) -> Result:
@@ -109,6 +111,7 @@ class _Run:
         self.control = _Tail(self.dir.control, state.get("control") or {})
         self.result: str | None = state.get("result")
         self.answers: dict[str, str] = dict(state.get("answers") or {})
+        self.gone = False  # nobody is left to read an answer
         self.saved: dict[str, Any] = {}
         self.saved_at = time.monotonic()
 
@@ -196,6 +199,7 @@ class _Run:
                 )
             self.ctx.log(f"Started {clean(' '.join(self.job.argv), 2000)}", stream="tool")
         elif standing == "lost":
+            self.gone = True
             # What it printed before is worth reading still.
             while await self._read(self.out):
                 await self._save_now_and_then()
@@ -244,7 +248,7 @@ class _Run:
         key = ask.key
         if key is None:
             key = f"{tail.path.name}-{tail.asked + 1}-{zlib.crc32(ask.question.encode()):08x}"
-        if self.dir.ended():
+        if self.gone or self.dir.ended():
             failed = self.dir.report().get("code") not in self.job.ok_codes
             if failed or tail is self.control:
                 self._warn(f"The command did not wait for an answer to: {ask.question}")

@@ -38,6 +38,7 @@ class OutputParser:
         self._skipping = bool(state.get("skipping"))
         self._percent = Percent(float(state.get("duration", 0)))
         self._pending = b""
+        self._over = False  # what comes next is drawn over the line before
         self._last: tuple[float | None, str | None] | None = None
 
     def state(self) -> dict[str, Any]:
@@ -79,7 +80,8 @@ class OutputParser:
         """Yield the progress that an unfinished line shows; bars wait for their next redrawing."""
         if self._pending and self._trust <= PERCENT:
             line = _CSI.sub("", self._pending.decode("utf-8", "replace"))
-            yield from self._shown(line.rstrip("\r").rpartition("\r")[2], redrawn="\r" in line)
+            redrawn = self._over or "\r" in line
+            yield from self._shown(line.rstrip("\r").rpartition("\r")[2], redrawn=redrawn)
 
     def finish(self) -> Iterator[Signal]:
         """Yield what stands after the last newline; nothing more will come."""
@@ -111,7 +113,8 @@ class OutputParser:
     def _text(self, block: bytes) -> Iterator[Signal]:
         """Yield the signals of whole lines; runs of plain ones come as one piece of log."""
         text = block.decode("utf-8", "replace").replace("\r\n", "\n")
-        told = "::" in text or '{"taskhub"' in text or "\r" in text
+        over, self._over = self._over, text.endswith("\r")
+        told = over or "::" in text or '{"taskhub"' in text or "\r" in text
         if not told and (self._trust > PERCENT or not hinted(text)):
             yield Log(text.removesuffix("\n"))
             return
@@ -119,7 +122,8 @@ class OutputParser:
             text = _CSI.sub("", text)
         plain: list[str] = []
         lines = text.split("\n")
-        for drawn in lines[:-1]:
+        for number, drawn in enumerate(lines[:-1]):
+            over = over and number == 0
             line = (yield from self._redrawn(drawn)) if "\r" in drawn else drawn
             if line is None:
                 continue
@@ -129,7 +133,7 @@ class OutputParser:
             elif line.startswith('{"taskhub"'):
                 found = from_json(line)
             if found is None:
-                yield from self._shown(line, redrawn=line is not drawn)
+                yield from self._shown(line, redrawn=over or "\r" in drawn)
                 plain.append(line)
                 continue
             if plain:

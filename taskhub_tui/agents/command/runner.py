@@ -314,6 +314,8 @@ def keep(source: int, store: Store) -> bool:
     """Store one piece of output; False at its end."""
     try:
         data = os.read(source, CHUNK)
+    except BlockingIOError:
+        return True
     except OSError:  # EIO: the last process on the terminal is gone
         return False
     store.write(data)
