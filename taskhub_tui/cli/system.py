@@ -102,13 +102,10 @@ def worker(args: Namespace, out: Output) -> int:
         return asyncio.run(_workers(out))
     if args.stop:
         return asyncio.run(_stop(out))
-    from taskhub_tui import config
     from taskhub_tui import worker as work
 
-    where = config.paths()
-    out.say(f"Working for {where.home}. Ctrl-C stops; what runs is adopted by the next worker.")
-    asyncio.run(work.foreground(where, config.settings(where)))
-    return 0
+    out.say("Working. Ctrl-C stops; the next worker takes over what still runs then.")
+    return work.main([])
 
 
 async def _workers(out: Output) -> int:
