@@ -33,6 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _closed()
     except SystemExit as left:  # argparse after --help and --version
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            return _closed()
         return left.code if isinstance(left.code, int) else 1
     except Exception as error:
         return _bug(out, error)

@@ -168,7 +168,8 @@ async def _checks() -> "list[Check]":
     try:
         settings = config.settings(where)
     except TaskHubError as error:
-        return [Check("settings", "fail", str(error), error.hint or f"Correct {where.config}")]
+        wrong = Check("settings", "fail", str(error), error.hint or f"Correct {where.config}")
+        return [wrong, *await checks(where, config.Settings(owner="me"))]
     return await checks(where, settings)
 
 

@@ -282,7 +282,9 @@ def test_a_bug_is_one_sentence_and_a_private_file(still: Path, cli, monkeypatch)
     monkeypatch.setattr("taskhub_tui.cli.look.tasks", broken)
     said = cli("list")
     assert said.code == 70
-    assert said.err.startswith("error: This is a bug in TaskHub: RuntimeError: the moon fell down\n")
+    assert said.err.startswith(
+        "error: This is a bug in TaskHub: RuntimeError: the moon fell down\n"
+    )
     assert "Traceback" not in said.err
     (file,) = still.glob("crash-*.txt")
     assert str(file) in said.err

@@ -43,7 +43,7 @@ def test_a_time_means_the_next_one_in_the_local_zone(text: str, is_: str) -> Non
     "text", ["", "soon", "25:00", "18:60", "12:x", "18:00Z", "18:00+02", "2031-13-01", "tomorrow x"]
 )
 def test_what_is_no_time_is_named_with_an_example(text: str) -> None:
-    with pytest.raises(BadInput, match="is not a time|a zone needs a date") as caught:
+    with pytest.raises(BadInput, match=r"is not a time|a zone needs a date") as caught:
         values.moment(text, NOON)
     assert "18:00" in str(caught.value.hint)
 
