@@ -112,7 +112,9 @@ def test_a_reader_that_leaves_is_no_error(still: Path, program) -> None:
         done = subprocess.run(
             [*TASKHUB, *words], stdout=write, stderr=subprocess.PIPE, text=True, check=False
         )
-        assert (done.returncode, done.stderr) == (141, ""), words
+        # argparse keeps a closed pipe under --help to itself.
+        assert done.returncode == (0 if words == ["--help"] else 141), words
+        assert done.stderr == "", words
     os.close(write)
 
 
