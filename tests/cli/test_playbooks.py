@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from taskhub_tui.domain.playbook import parse
+from taskhub_tui.domain.playbook import Playbook, PlaybookStage, parse
 
 SHIPPED = sorted(
     Path(str(entry))
@@ -26,6 +26,17 @@ def test_a_playbook_is_named_as_its_file_and_limits_its_stages(path: Path) -> No
     assert book.description
     for spec in book.specs():
         assert spec.timeout, spec.name
+
+
+def test_the_example_in_the_docs_can_be_used_and_every_key_is_explained() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "playbooks.md").read_text(encoding="utf-8")
+    example = page.split("```toml\n")[1].split("```")[0]
+    assert [spec.name for spec in parse(tomllib.loads(example), "docs").specs()] == [
+        "test", "build", "publish"
+    ]  # fmt: skip
+    keys = (set(Playbook.model_fields) - {"stage"}) | set(PlaybookStage.model_fields)
+    assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
+    assert [path.stem for path in SHIPPED if f"### {path.stem}\n" not in page] == []
 
 
 def test_the_analyst_finds_its_stages_by_name() -> None:
