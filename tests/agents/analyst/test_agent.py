@@ -267,7 +267,7 @@ async def test_cancelling_ends_the_work_and_leaves_no_half_file(tmp_path: Path) 
     await analyse(tmp_path, upto="risk", file="p.csv")
     ctx = Recorder()
     task = asyncio.create_task(Analyst().run(stage(tmp_path, "report"), ctx))
-    while not (tmp_path / "out" / "prices.png").exists():  # noqa: ASYNC110 a file has no event
+    while not (tmp_path / "out" / "prices.png").exists():
         await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
