@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from taskhub_tui.domain.model import Notification, Status, Task
 
@@ -87,3 +88,13 @@ class WorkerInfo:
     here: bool
     """True when it runs on this machine."""
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding of `taskhub doctor`."""
+
+    name: str
+    state: Literal["ok", "warn", "fail"]
+    message: str
+    remedy: str | None = None

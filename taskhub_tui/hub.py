@@ -1,0 +1,525 @@
+"""The client façade: what a front end may do. Front ends import this, `domain` and little else.
+
+A hub writes rows and rings the worker; it runs no task itself.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import time
+import tomllib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from taskhub_tui import config, logs
+from taskhub_tui.agents.registry import Registry
+from taskhub_tui.config import Paths, Settings
+from taskhub_tui.domain import delegation, ids, lifecycle, progress
+from taskhub_tui.domain.delegation import Ranked
+from taskhub_tui.domain.errors import (
+    AlreadyDecided,
+    BadInput,
+    BadPlaybook,
+    NotLegal,
+    TaskHubError,
+    UnknownTask,
+)
+from taskhub_tui.domain.lifecycle import Change, Notice
+from taskhub_tui.domain.model import (
+    Action,
+    AgentCard,
+    Blocker,
+    Decision,
+    Event,
+    NewTask,
+    NoticeKind,
+    Notification,
+    Options,
+    StageSpec,
+    Status,
+    Task,
+    TaskView,
+)
+from taskhub_tui.domain.playbook import Playbook
+from taskhub_tui.domain.playbook import parse as parse_playbook
+from taskhub_tui.domain.views import Changes, Check, Counts, LogChunk, WorkerInfo
+from taskhub_tui.doorbell import Doorbell
+from taskhub_tui.storage import changes, claims, outbox, queries, submissions
+from taskhub_tui.storage.store import Store
+from taskhub_tui.storage.writer import Tx
+from taskhub_tui.text import clean, one_line
+
+REQUEST_LIMIT = 100_000
+OPTIONS_LIMIT = 500_000
+"""Most characters of a request, and of its options as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybookFile:
+    """A playbook and where it stands."""
+
+    path: Path
+    playbook: Playbook
+
+
+class Hub:
+    """One front end's connection to the hub; open it with `Hub.open`, and close it."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        settings: Settings,
+        store: Store,
+        *,
+        channel: str,
+        actor: str,
+        clock: Callable[[], float],
+        autostart: bool,
+    ) -> None:
+        self.paths = paths
+        self.settings = settings
+        self.clock = clock
+        self._store = store
+        self._channel = channel
+        self._actor = actor
+        self._autostart = autostart
+        self._registry = Registry()
+        self._id = f"{os.getpid()}-{secrets.token_hex(3)}"
+        self._bell = Doorbell(paths.home)
+        self._listening = False
+        self._started_worker = -1e9
+        store.after_commit = self._bell.ring
+
+    @classmethod
+    async def open(
+        cls,
+        *,
+        paths: Paths | None = None,
+        settings: Settings | None = None,
+        channel: str = "app",
+        actor: str | None = None,
+        clock: Callable[[], float] = time.time,
+        autostart: bool = True,
+    ) -> "Hub":
+        """Open the hub at `paths`, by default the user's own.
+
+        Args:
+            channel: name of this front end, recorded with its decisions.
+            actor: who decides here; by default the owner in the settings.
+            autostart: start a worker where one is needed and none is alive.
+
+        Raises:
+            StoreError: the database cannot be used.
+            BadInput: the settings file has a mistake.
+        """
+        paths = paths or config.paths()
+        settings = settings or config.settings(paths)
+        store = await Store.open(paths.database)
+        return cls(
+            paths,
+            settings,
+            store,
+            channel=channel,
+            actor=actor or settings.owner,
+            clock=clock,
+            autostart=autostart,
+        )
+
+    async def close(self) -> None:
+        """Close the database; workers and tasks go on."""
+        if self._listening:
+            self._bell.close()
+            with contextlib.suppress(TaskHubError):
+                await self._store.write(lambda tx: outbox.forget(tx, self._id))
+        await self._store.close()
+
+    async def __aenter__(self) -> "Hub":
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # Agents and playbooks
+
+    def agents(self) -> Sequence[AgentCard]:
+        """Return what each installed agent declares, by name."""
+        return self._registry.cards()
+
+    def suggest(self, request: str, options: Options) -> list[Ranked]:
+        """Rank the agents for a request, best first, each with its reason."""
+        return delegation.rank(request, options, self.agents())
+
+    def playbooks(self) -> Sequence[PlaybookFile]:
+        """Return the playbooks that ship, and the user's own beside the settings file."""
+        found = []
+        folders = [self.paths.config.parent / "playbooks"]
+        with contextlib.suppress(ModuleNotFoundError, TypeError):
+            folders.append(Path(str(resources.files("taskhub_tui") / "playbooks")))
+        for folder in folders:
+            for path in sorted(folder.glob("*.toml")):
+                with contextlib.suppress(BadPlaybook):
+                    found.append(PlaybookFile(path, self.read_playbook(path)))
+        return found
+
+    def read_playbook(self, path: Path) -> Playbook:
+        """Read one playbook.
+
+        Raises:
+            BadPlaybook: the file cannot be read, is no TOML, or says what it must not.
+        """
+        try:
+            if path.stat().st_size > 1_000_000:
+                raise BadPlaybook(f"{path} is larger than 1 MB, so it is hardly a playbook")
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise BadPlaybook(f"{path} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise BadPlaybook(f"{path} is not a text in UTF-8") from error
+        except tomllib.TOMLDecodeError as error:
+            raise BadPlaybook(f"{path} is not valid TOML: {error}") from error
+        return parse_playbook(table, str(path))
+
+    def plan(self, new: NewTask) -> tuple[StageSpec, ...]:
+        """Return the stages that `submit` would make.
+
+        Raises:
+            BadInput: no agent fits, or one that is named does not exist or cannot be used.
+        """
+        return self._planned(new)[1]
+
+    def _planned(self, new: NewTask) -> tuple[str, tuple[StageSpec, ...]]:
+        agent = new.agent
+        if agent is None and new.stages:
+            agent = new.stages[0].agent
+        if agent is None:
+            agent = delegation.choose(new.request, new.options, self.agents()).card.name
+        card = self._usable(agent)
+        stages = new.stages or card.stages or (StageSpec("run", agent),)
+        for stage in stages:
+            self._usable(stage.agent)
+        return agent, stages
+
+    def _usable(self, name: str) -> AgentCard:
+        card = self._registry.card(name)
+        if card.problem:
+            raise BadInput(f"The agent `{name}` cannot be used: {card.problem}")
+        return card
+
+    # Tasks
+
+    async def submit(self, new: NewTask, *, secret_env: Mapping[str, str] | None = None) -> Task:
+        """Hand over a task; it is on disk when this returns.
+
+        Args:
+            secret_env: variables for its commands whose values stay out of the database; they are
+                kept in a private file of the task.
+
+        Raises:
+            BadInput: something in `new` cannot be used.
+        """
+        request = clean(new.request, REQUEST_LIMIT).strip()
+        if not request:
+            raise BadInput("The request is empty", "Say in a sentence what is to be done")
+        try:
+            size = len(json.dumps(dict(new.options)))
+        except (TypeError, ValueError) as error:
+            raise BadInput(f"The options cannot be stored: {error}") from error
+        if size > OPTIONS_LIMIT:
+            raise BadInput(f"The options are too large: {size} characters of {OPTIONS_LIMIT}")
+        workdir = Path(new.workdir or Path.cwd()).expanduser().absolute()
+        if not workdir.is_dir():
+            raise BadInput(f"The folder {workdir} does not exist")
+        agent, specs = self._planned(new)
+        task_id = ids.new_id(secrets.randbelow)
+        now = self.clock()
+        stages = [
+            replace(
+                lifecycle.stage_from(task_id, position, spec),
+                name=one_line(spec.name, 60),
+                prompt=clean(spec.prompt, REQUEST_LIMIT),
+            )
+            for position, spec in enumerate(specs)
+        ]
+        title = one_line(new.title or request.splitlines()[0], 120)
+        task = Task(
+            id=task_id,
+            n=0,
+            title=title,
+            request=request,
+            owner=self._actor,
+            agent=agent,
+            workdir=str(workdir),
+            status=Status.PENDING,
+            created=now,
+            changed=now,
+            seq=0,
+            playbook=new.playbook,
+            options=dict(new.options),
+            priority=new.priority,
+            stages=len(stages),
+            stage_name=stages[0].name,
+            ready_at=max(now, new.not_before or now),
+        )
+        after = [await self.find(prefix) for prefix in new.after]
+        config.make_private(self.paths.task(task_id))
+        try:
+            if secret_env:
+                _write_private(self.paths.task(task_id) / "env.json", json.dumps(dict(secret_env)))
+            whom = self._registry.card(agent).title
+            count = f"{len(stages)} stages" if len(stages) > 1 else "1 stage"
+            notice = Notice(NoticeKind.ACKNOWLEDGED, title, f"Handed to {whom}: {count}")
+            task = await self._store.write(
+                lambda tx: submissions.insert(tx, task, stages, after, notice)
+            )
+        except BaseException:
+            shutil.rmtree(self.paths.task(task_id), ignore_errors=True)
+            raise
+        await self._wake()
+        return task
+
+    async def find(self, prefix: str) -> str:
+        """Return the one task ID that begins with `prefix`.
+
+        Raises:
+            UnknownTask: there is none, or more than one.
+        """
+        return await self._store.read(lambda reader: queries.find(reader, prefix))
+
+    async def status(self, task_id: str) -> TaskView:
+        """Return a task with its stages, open question, artifacts and legal decisions."""
+        return await self._store.read(lambda reader: queries.view(reader, task_id))
+
+    async def tasks(
+        self, *, status: Collection[Status] = (), text: str = "", limit: int | None = None
+    ) -> list[Task]:
+        """Return tasks in the order in which they are shown; every word of `text` must occur."""
+        return await self._store.read(lambda reader: queries.tasks(reader, text, status, limit))
+
+    async def order(self, *, text: str = "", status: Collection[Status] = ()) -> list[int]:
+        """Return the numbers (`Task.n`) of tasks in the order in which they are shown."""
+        return await self._store.read(lambda reader: queries.order(reader, text, status))
+
+    async def rows(self, ns: Sequence[int]) -> list[Task]:
+        """Return the tasks with these numbers, in no particular order."""
+        return await self._store.read(lambda reader: queries.tasks_by_number(reader, ns))
+
+    async def counts(self) -> Counts:
+        """Return how many tasks there are of each kind."""
+        return await self._store.read(queries.counts)
+
+    async def decide(
+        self,
+        task_id: str,
+        action: Action,
+        *,
+        text: str | None = None,
+        choice: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        agent: str | None = None,
+        blocker_id: str | None = None,
+        version: int | None = None,
+    ) -> TaskView:
+        """Take a decision; it is taken at most once, and on disk when this returns.
+
+        Args:
+            blocker_id, version: the question that the person saw; a decision on one that was
+                answered or has changed since is refused.
+
+        Raises:
+            NotLegal: the decision does not fit the state of the task.
+            AlreadyDecided: somebody was faster, or the question has changed.
+            BadInput: the decision lacks something, or names what does not exist.
+        """
+        decision = Decision(
+            action,
+            by=self._actor,
+            channel=self._channel,
+            text=clean(text, REQUEST_LIMIT).strip() or None if text else None,
+            choice=choice,
+            data=dict(data or {}),
+            agent=agent,
+        )
+        plan: Sequence[StageSpec] = ()
+        if action is Action.REASSIGN and agent:
+            card = self._usable(agent)
+            plan = card.stages or (StageSpec("run", agent),)
+
+        def take(tx: Tx) -> None:
+            task = queries.task_by_id(tx, task_id)
+            stages = queries.stages_of(tx, task)
+            blocker = queries.open_blocker(tx, task)
+            if blocker_id is not None:
+                self._check_question(tx, task, blocker, blocker_id, version)
+            try:
+                change = lifecycle.decide(task, stages, blocker, decision, self.clock(), plan)
+            except NotLegal as refused:
+                if (late := self._too_late(tx, task, None)) is not None:
+                    raise AlreadyDecided(f"{late}; {refused}", refused.hint) from None
+                raise
+            changes.write_decided(tx, change, by=decision.by, channel=decision.channel)
+
+        await self._store.write(take)
+        await self._wake()
+        return await self.status(task_id)
+
+    def _check_question(
+        self, tx: Tx, task: Task, blocker: Blocker | None, blocker_id: str, version: int | None
+    ) -> None:
+        if blocker is None or blocker.id != blocker_id:
+            late = self._too_late(tx, task, blocker_id)
+            raise AlreadyDecided(late or "This question is not open any more")
+        if version is not None and blocker.version != version:
+            raise AlreadyDecided(
+                "The question has changed since it was shown", "Look at it again, then decide"
+            )
+
+    def _too_late(self, tx: Tx, task: Task, blocker_id: str | None) -> str | None:
+        """Say who decided last, on this question or at all; None when nobody did."""
+        for event in reversed(queries.events(tx, task)):
+            if event.kind == "decided" and blocker_id in (None, event.data.get("blocker")):
+                ago = int(max(0, self.clock() - event.at))
+                where = f" ({event.channel})" if event.channel else ""
+                action = str(event.data.get("action", "")).upper()
+                return f"Too late: {event.by}{where} chose {action} {ago}s ago"
+        return None
+
+    async def pause(self, task_id: str) -> TaskView:
+        """Hold a task: at once if it waits for its turn, after its current stage if it runs."""
+        return await self._change(task_id, lifecycle.pause)
+
+    async def resume(self, task_id: str) -> TaskView:
+        """Let a paused task go on."""
+        return await self._change(task_id, lifecycle.resume)
+
+    async def _change(self, task_id: str, make: Callable[[Task, float], Change]) -> TaskView:
+        def write(tx: Tx) -> None:
+            change = make(queries.task_by_id(tx, task_id), self.clock())
+            changes.write_decided(tx, change, by=self._actor, channel=self._channel)
+
+        await self._store.write(write)
+        await self._wake()
+        return await self.status(task_id)
+
+    # Watching
+
+    async def changes(self, since: int) -> Changes:
+        """Return what changed after sequence number `since`; 0 gives everything."""
+        return await self._store.read(lambda reader: queries.changes(reader, since))
+
+    async def changed(self, timeout: float) -> bool:
+        """Wait until another process has committed something, or for `timeout` seconds."""
+        self._listen()
+        return await self._bell.wait(timeout)
+
+    def _listen(self) -> None:
+        if not self._listening:
+            self._listening = True
+            self._bell.listen()
+
+    # What belongs to a task
+
+    async def blockers(self) -> list[tuple[Blocker, Task]]:
+        """Return the open questions, the most urgent first."""
+        return await self._store.read(queries.blockers)
+
+    async def notifications(self, limit: int = 200) -> list[Notification]:
+        """Return the latest notifications, newest first."""
+        return await self._store.read(lambda reader: queries.notifications(reader, limit))
+
+    async def mark_read(self, ids: Sequence[int]) -> None:
+        """Note that the user has seen these notifications."""
+        now = self.clock()
+
+        def mark(tx: Tx) -> None:
+            tx.loud = True
+            for id_ in ids:
+                tx.execute(
+                    "UPDATE notification SET read = ?, seq = ? WHERE id = ? AND read IS NULL",
+                    (now, tx.seq, id_),
+                )
+
+        if ids:
+            await self._store.write(mark)
+
+    async def events(self, task_id: str) -> list[Event]:
+        """Return the audit trail of a task, oldest first."""
+        return await self._store.read(
+            lambda reader: queries.events(reader, queries.task_by_id(reader, task_id))
+        )
+
+    async def read_log(self, task_id: str, offset: int = 0, limit: int = 65536) -> LogChunk:
+        """Return whole lines of a task's log from byte `offset` on.
+
+        A negative offset counts from the end. `limit` is in bytes; at least one line is returned.
+        """
+        return await asyncio.to_thread(logs.read, self.paths.log(task_id), offset, limit)
+
+    # Presence and worker
+
+    async def report_presence(self, *, focused: bool | None, last_input: float | None) -> None:
+        """Say whether the user looks at this front end, and when a key was last pressed."""
+        self._listen()
+        now = self.clock()
+        await self._store.write(lambda tx: outbox.report(tx, self._id, focused, last_input, now))
+
+    async def workers(self) -> list[WorkerInfo]:
+        """Return the workers that have been seen, dead ones included."""
+        return await self._store.read(lambda reader: claims.workers(reader, self.clock()))
+
+    async def ensure_worker(self) -> None:
+        """Start a worker, detached from this process, unless one is alive.
+
+        Raises:
+            WorkerError: none could be started.
+        """
+        if any(worker.alive for worker in await self.workers()):
+            return
+        if time.monotonic() - self._started_worker < 3:
+            return
+        self._started_worker = time.monotonic()
+        from taskhub_tui import keeper
+
+        keeper.start(self.paths)
+
+    async def stop_worker(self) -> int:
+        """Ask the workers of this machine to stop; return how many were asked.
+
+        Running commands are left alone, and adopted by the next worker.
+        """
+        here = [worker.id for worker in await self.workers() if worker.alive and worker.here]
+        await self._store.write(lambda tx: claims.ask_to_stop(tx, here))
+        return len(here)
+
+    async def _wake(self) -> None:
+        if self._autostart:
+            await self.ensure_worker()
+
+    async def checks(self) -> list[Check]:
+        """Look for what may be wrong with this installation."""
+        from taskhub_tui import diagnosis
+
+        return await diagnosis.checks(self.paths, self.settings)
+
+    def remaining(self, view: TaskView) -> float | None:
+        """Return the seconds until a task is probably done; None is unknown."""
+        return None if view.task.status.over else progress.remaining(view.stages, self.clock())
+
+
+def _write_private(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+__all__ = ["Hub", "PlaybookFile", "UnknownTask"]

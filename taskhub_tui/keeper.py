@@ -1,0 +1,111 @@
+"""Starting a worker apart from any terminal, and keeping one alive.
+
+The keeper is a small process. It starts the worker, starts it again within a second should it be
+killed, and leaves when the worker leaves by itself. Only one keeper works for a hub at a time.
+"""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from taskhub_tui.config import Paths, make_private
+from taskhub_tui.domain.errors import WorkerError
+
+LOG_LIMIT = 5_000_000
+"""Size in bytes from which the worker's log is begun anew; the old one is kept beside it."""
+QUICK = 5.0
+"""A worker that dies within so many seconds may be unable to start at all."""
+TRIES = 8
+
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def start(paths: Paths) -> None:
+    """Start a keeper in a session of its own; one that finds another at work leaves at once.
+
+    Raises:
+        WorkerError: no process can be started.
+    """
+    make_private(paths.home)
+    for old in [process for process in _started if process.poll() is not None]:
+        _started.remove(old)
+    env = dict(os.environ)
+    if "TASKHUB_HOME" in env:
+        # The keeper works in another folder, where a relative path would mean something else.
+        env["TASKHUB_HOME"] = str(paths.home)
+    try:
+        with paths.worker_log.open("ab") as log:
+            _started.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "taskhub_tui.keeper", str(paths.home)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=paths.home,
+                    env=env,
+                    start_new_session=True,
+                )
+            )
+    except OSError as error:
+        raise WorkerError(
+            f"No worker could be started: {error.strerror}",
+            f"`taskhub worker` starts one in the foreground; {paths.worker_log} may say more",
+        ) from error
+
+
+def main(home: Path) -> int:
+    """Keep one worker alive until it leaves by itself."""
+    os.umask(0o077)
+    lock = os.open(home / "keeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return 0
+    _roll(home / "worker.log")
+    child: subprocess.Popen[bytes] | None = None
+    leaving = False
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        nonlocal leaving
+        leaving = True
+        if child is not None and child.poll() is None:
+            child.send_signal(number)
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, pass_on)
+    quick = 0
+    while not leaving:
+        begun = time.monotonic()
+        child = subprocess.Popen([sys.executable, "-m", "taskhub_tui.worker", "--detached"])
+        code = child.wait()
+        if code == 0:
+            return 0
+        if leaving:
+            break
+        lived = time.monotonic() - begun
+        quick = quick + 1 if lived < QUICK else 0
+        print(f"keeper: the worker ended with {code} after {lived:.1f}s", file=sys.stderr)  # noqa: T201
+        if quick >= TRIES:
+            return 1
+        until = time.monotonic() + min(30.0, 0.1 * 2**quick)
+        while not leaving and time.monotonic() < until:
+            time.sleep(0.05)
+    return 0
+
+
+def _roll(path: Path) -> None:
+    try:
+        if path.stat().st_size > LOG_LIMIT:
+            path.replace(path.with_suffix(".log.1"))
+    except FileNotFoundError:
+        pass
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

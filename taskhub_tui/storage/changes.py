@@ -1,0 +1,227 @@
+"""Writing one `Change` of one task: its rows, events, notification, and who waits for it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from taskhub_tui.domain.errors import LeaseLost
+from taskhub_tui.domain.lifecycle import LEGAL, Change, Notice
+from taskhub_tui.domain.model import (
+    Blocker,
+    NoticeKind,
+    Stage,
+    StageStatus,
+    Status,
+    Task,
+    WaitingOn,
+)
+from taskhub_tui.storage import rows
+from taskhub_tui.storage.writer import Tx
+
+_SET = ", ".join
+_ENGINE_SET = _SET(f"{name} = :{name}" for name in rows.ENGINE)
+_PERSON_COLUMNS = ", ".join(rows.PERSON)
+
+ENGINE_WRITE = f"""
+    UPDATE task SET {_ENGINE_SET}
+     WHERE n = :n AND fence = :held
+ RETURNING {_PERSON_COLUMNS}
+"""  # No row: a decision or another worker has taken the task over.
+
+FULL_WRITE = f"""
+    UPDATE task SET {_SET(f"{name} = :{name}" for name in rows.PERSON + rows.ENGINE)}
+     WHERE n = :n
+"""
+
+STAGE_PROGRESS = f"""
+    UPDATE stage SET {_SET(f"{name} = :{name}" for name in rows.STAGE_ENGINE)}
+     WHERE task_n = :task_n AND position = :position
+ RETURNING {rows.STAGE_COLUMNS}
+"""
+
+STAGE_WRITE = f"""
+    INSERT OR REPLACE INTO stage (task_n, {rows.STAGE_COLUMNS}, history)
+    VALUES (?, {", ".join("?" * len(rows.STAGE))}, ?)
+"""
+
+BLOCKER_WRITE = f"""
+    INSERT OR REPLACE INTO blocker (task_n, {", ".join(rows.BLOCKER)}, seq)
+    VALUES (?, {", ".join("?" * len(rows.BLOCKER))}, ?)
+"""
+
+
+def history_key(stage: Stage, options: Any) -> str:
+    """Return what the duration of a stage is compared with: the same agent doing the same thing."""
+    command = options.get("argv") or options.get("shell")
+    return f"{stage.agent}:{stage.name}" + (f":{rows.dump(command)}" if command else "")
+
+
+def write_held(tx: Tx, change: Change, held: int) -> tuple[Task, dict[int, Stage]]:
+    """Write what the engine changed in a task that it holds with fence `held`.
+
+    Returns the task, and the written stages by position, with what people changed meanwhile.
+
+    Raises:
+        LeaseLost: the fence is stale; nothing was written.
+    """
+    values = rows.task_values(change.task, rows.ENGINE)
+    values.update(n=change.task.n, held=held, seq=tx.seq)
+    row = tx.execute(ENGINE_WRITE, values).fetchone()
+    if row is None:
+        raise LeaseLost(
+            f"Task {change.task.id} has been taken over; fence {held} is stale",
+            f"`taskhub show {change.task.id}` says how it goes on",
+        )
+    stages = {}
+    for stage in change.stages:
+        mine = dict(zip(rows.STAGE, rows.stage_values(stage), strict=True))
+        written = tx.execute(STAGE_PROGRESS, {**mine, "task_n": change.task.n}).fetchone()
+        stages[stage.position] = rows.stage(change.task.id, written)
+    _write_rest(tx, change, by="engine", channel="worker")
+    told = dict(zip(rows.PERSON, row, strict=True))
+    fresh = rows.task_values(change.task, rows.FIXED) | values | told
+    return rows.task(tuple(fresh[name] for name in rows.TASK)), stages
+
+
+def write_decided(tx: Tx, change: Change, *, by: str, channel: str) -> None:
+    """Write what a decision made of a task; the caller has read it in the same transaction."""
+    if change.task.stopping:
+        # Its agent is stopped by what is noted here, whatever becomes of the stage.
+        tx.execute(
+            f"INSERT OR IGNORE INTO stop (task_n, {rows.STAGE_COLUMNS})"
+            f" SELECT task_n, {rows.STAGE_COLUMNS} FROM stage"
+            "   WHERE task_n = :n AND position = (SELECT stage FROM task WHERE n = :n)",
+            {"n": change.task.n},
+        )
+    values = rows.task_values(change.task, rows.PERSON + rows.ENGINE)
+    values.update(n=change.task.n, seq=tx.seq)
+    tx.execute(FULL_WRITE, values)
+    if change.replan:
+        first = min(stage.position for stage in change.stages)
+        tx.execute("DELETE FROM stage WHERE task_n = ? AND position >= ?", (change.task.n, first))
+    write_stages(tx, change.task, change.stages)
+    _write_rest(tx, change, by=by, channel=channel)
+
+
+def write_stages(tx: Tx, task: Task, stages: Iterable[Stage]) -> None:
+    for stage in stages:
+        key = history_key(stage, {**task.options, **stage.options})
+        tx.execute(STAGE_WRITE, (task.n, *rows.stage_values(stage), key))
+
+
+def write_blocker(tx: Tx, task_n: int, blocker: Blocker) -> None:
+    tx.execute(BLOCKER_WRITE, (task_n, *rows.blocker_values(blocker), tx.seq))
+
+
+def _write_rest(tx: Tx, change: Change, *, by: str, channel: str) -> None:
+    tx.loud = True
+    task = change.task
+    if change.blocker is not None:
+        write_blocker(tx, task.n, change.blocker)
+        # Its stage was or will be waited for: its duration says nothing about the work.
+        tx.execute(
+            "UPDATE stage SET history = NULL WHERE task_n = ? AND position = ?",
+            (task.n, change.blocker.stage),
+        )
+    elif task.status in (Status.CANCELLED, Status.FAILED):
+        tx.execute(
+            "UPDATE blocker SET state = 'withdrawn', seq = ? WHERE task_n = ? AND state = 'open'",
+            (tx.seq, task.n),
+        )
+    if change.withdraw:
+        tx.execute(
+            "UPDATE notification SET withdrawn = ?, seq = ?"
+            " WHERE task_n = ? AND withdrawn IS NULL AND kind IN ('blocker', 'error')",
+            (task.changed, tx.seq, task.n),
+        )
+    for happened in change.events:
+        add_event(
+            tx, task.n, task.changed, happened.kind, happened.stage, by, channel, happened.data
+        )
+    if change.notice is not None:
+        add_notice(tx, task.n, task.changed, change.notice)
+    if change.unblocks:
+        _unblock(tx, task)
+    if change.drops:
+        _drop(tx, task)
+
+
+def add_event(
+    tx: Tx,
+    task_n: int,
+    at: float,
+    kind: str,
+    stage: int | None,
+    by: str,
+    channel: str,
+    data: Any,
+) -> None:
+    tx.execute(
+        "INSERT INTO event (task_n, at, kind, stage, by, channel, data, seq)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (task_n, at, kind, stage, by, channel, rows.dump(dict(data)), tx.seq),
+    )
+
+
+def add_notice(tx: Tx, task_n: int, at: float, notice: Notice) -> None:
+    tx.execute(
+        "INSERT INTO notification (task_n, kind, title, body, created, seq, blocker_id, actions)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            task_n,
+            notice.kind.value,
+            notice.title,
+            notice.body,
+            at,
+            tx.seq,
+            notice.blocker_id,
+            rows.dump([action.value for action in notice.actions]),
+        ),
+    )
+
+
+def _unblock(tx: Tx, task: Task) -> None:
+    """Let go the tasks that waited for this one to be completed."""
+    tx.execute(
+        "UPDATE task SET deps_left = deps_left - 1, seq = :seq, changed = :now,"
+        " waiting_on = CASE WHEN deps_left > 1 THEN waiting_on"
+        "                   WHEN ready_at > :now THEN 'schedule' END"
+        " WHERE n IN (SELECT task_n FROM dependency WHERE after_n = :n)",
+        {"seq": tx.seq, "now": task.changed, "n": task.n},
+    )
+    tx.execute("DELETE FROM dependency WHERE after_n = ?", (task.n,))
+
+
+def _drop(tx: Tx, task: Task) -> None:
+    """Fail the tasks that waited for this one: it will never be completed."""
+    error = f"Task {task.id}, which this one waits for, was cancelled; RETRY runs it all the same"
+    found = tx.execute(
+        f"SELECT {rows.TASK_COLUMNS} FROM task JOIN dependency ON dependency.task_n = task.n"
+        " WHERE dependency.after_n = ? AND task.status IN (?, ?)",
+        (task.n, Status.PENDING.value, Status.PAUSED.value),
+    ).fetchall()
+    for row in found:
+        waiting = rows.task(row)
+        tx.execute("DELETE FROM dependency WHERE task_n = ?", (waiting.n,))
+        tx.execute(
+            "UPDATE task SET status = ?, waiting_on = NULL, deps_left = 0, error = ?, ended = ?,"
+            " changed = ?, seq = ?, fence = fence + 1 WHERE n = ?",
+            (Status.FAILED.value, error, task.changed, task.changed, tx.seq, waiting.n),
+        )
+        tx.execute(
+            "UPDATE stage SET status = ?, error = ? WHERE task_n = ? AND position = ?",
+            (StageStatus.FAILED.value, error, waiting.n, waiting.stage),
+        )
+        add_event(
+            tx, waiting.n, task.changed, "failed", waiting.stage, "engine", "hub", {"error": error}
+        )
+        legal = LEGAL[(Status.FAILED, None)]
+        add_notice(
+            tx, waiting.n, task.changed, Notice(NoticeKind.ERROR, waiting.title, error, legal)
+        )
+
+
+def ready_state(deps_left: int, ready_at: float, now: float) -> WaitingOn | None:
+    """Return what a pending task waits for."""
+    if deps_left:
+        return WaitingOn.DEPENDENCY
+    return WaitingOn.SCHEDULE if ready_at > now else None

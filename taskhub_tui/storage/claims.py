@@ -1,0 +1,202 @@
+"""Workers, their leases, and the tasks they hold.
+
+A worker's lease is one row, renewed for all its tasks at once. A task names its holder and has a
+fence; whoever takes it over raises the fence, so that a late writer changes no row.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from taskhub_tui.domain.model import Stage, Status, Task
+from taskhub_tui.domain.views import WorkerInfo
+from taskhub_tui.process import Identity
+from taskhub_tui.storage import rows
+from taskhub_tui.storage.changes import add_event
+from taskhub_tui.storage.queries import Reader, stages_of
+from taskhub_tui.storage.writer import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A task that this worker now holds."""
+
+    task: Task
+    stages: tuple[Stage, ...]
+    interrupted: bool = False
+    """True when it was taken from a worker that is gone."""
+
+
+CLAIM = f"""
+    UPDATE task SET status = 'in_progress', waiting_on = NULL, holder = :me, fence = fence + 1,
+                    started = COALESCE(started, :now), changed = :now, seq = :seq
+     WHERE n IN (SELECT n FROM task
+                  WHERE status = 'pending' AND stopping = 0 AND deps_left = 0 AND ready_at <= :now
+                    AND holder IS NULL
+                  ORDER BY priority DESC, n LIMIT :limit)
+ RETURNING {rows.TASK_COLUMNS}
+"""
+
+TAKE_OVER = f"""
+    UPDATE task SET holder = :me, fence = fence + 1, changed = :now, seq = :seq
+     WHERE n IN (SELECT n FROM task WHERE holder = :from AND status = 'in_progress' LIMIT :limit)
+ RETURNING {rows.TASK_COLUMNS}
+"""
+
+CLAIM_STOPPING = f"""
+    UPDATE task SET holder = :me WHERE stopping = 1 AND (holder IS NULL OR holder = :me)
+ RETURNING {rows.TASK_COLUMNS}
+"""
+
+
+def claim(tx: Tx, me: str, now: float, limit: int) -> list[Claimed]:
+    """Take the next ready tasks, the highest priority and oldest first."""
+    found = tx.execute(CLAIM, {"me": me, "now": now, "limit": limit, "seq": tx.seq}).fetchall()
+    if found:
+        tx.loud = True
+    return [_claimed(tx, row) for row in found]
+
+
+def take_over(tx: Tx, me: str, dead: str, now: float, limit: int) -> list[Claimed]:
+    """Take tasks that a worker held which is gone; a waiting writer of it is fenced off."""
+    found = tx.execute(
+        TAKE_OVER, {"me": me, "from": dead, "now": now, "limit": limit, "seq": tx.seq}
+    ).fetchall()
+    # One that was cancelled or reassigned is nobody's now; its agent must still be stopped.
+    tx.execute("UPDATE task SET holder = NULL WHERE holder = ? AND stopping = 1", (dead,))
+    for row in found:
+        tx.loud = True
+        task = rows.task(row)
+        add_event(tx, task.n, now, "taken over", task.stage, "engine", "worker", {"from": dead})
+    return [_claimed(tx, row, interrupted=True) for row in found]
+
+
+def _claimed(tx: Tx, row: object, *, interrupted: bool = False) -> Claimed:
+    task = rows.task(row)
+    return Claimed(task, tuple(stages_of(tx, task)), interrupted)
+
+
+def next_ready(reader: Reader, now: float) -> float | None:
+    """Return when the next waiting task is ready by the clock; None when none is."""
+    row = reader.execute(
+        "SELECT min(ready_at) FROM task"
+        " WHERE status = 'pending' AND stopping = 0 AND deps_left = 0 AND ready_at > ?",
+        (now,),
+    ).fetchone()
+    return None if row[0] is None else float(row[0])
+
+
+def any_to_stop(reader: Reader, me: str) -> bool:
+    """Return whether there are tasks whose agent must be stopped, by us or by anybody."""
+    return (
+        reader.execute(
+            "SELECT 1 FROM task WHERE stopping = 1 AND (holder IS NULL OR holder = ?) LIMIT 1",
+            (me,),
+        ).fetchone()
+        is not None
+    )
+
+
+def claim_stopping(tx: Tx, me: str) -> list[tuple[Task, Stage]]:
+    """Take the tasks whose agent must be stopped, each with the stage that agent works on.
+
+    Those we hold already are among them.
+    """
+    found = []
+    for task in map(rows.task, tx.execute(CLAIM_STOPPING, {"me": me}).fetchall()):
+        row = tx.execute(
+            f"SELECT {rows.STAGE_COLUMNS} FROM stop WHERE task_n = ?", (task.n,)
+        ).fetchone()
+        if row is None:
+            stopped(tx, task.n)
+        else:
+            found.append((task, rows.stage(task.id, row)))
+    return found
+
+
+def stopped(tx: Tx, n: int) -> None:
+    """Note that the agent of a cancelled or reassigned task does not run any more."""
+    tx.loud = True
+    tx.execute("DELETE FROM stop WHERE task_n = ?", (n,))
+    tx.execute("UPDATE task SET stopping = 0, holder = NULL, seq = ? WHERE n = ?", (tx.seq, n))
+
+
+# Workers
+
+
+def beat(tx: Tx, me: str, who: Identity, version: str, now: float, until: float) -> bool:
+    """Renew the lease of a worker; return True when it was asked to stop."""
+    tx.execute(
+        "INSERT INTO worker (id, host, boot, pid, start, version, started, seen, lease_until)"
+        " VALUES (:id, :host, :boot, :pid, :start, :version, :now, :now, :until)"
+        " ON CONFLICT (id) DO UPDATE SET seen = :now, lease_until = :until",
+        {
+            "id": me,
+            "host": who.host,
+            "boot": who.boot,
+            "pid": who.pid,
+            "start": who.start,
+            "version": version,
+            "now": now,
+            "until": until,
+        },
+    )
+    row = tx.execute("SELECT stop FROM worker WHERE id = ?", (me,)).fetchone()
+    return bool(row[0])
+
+
+def leave(tx: Tx, me: str) -> None:
+    """Take a worker off the list; tasks it still holds are free to be taken over at once."""
+    tx.loud = True
+    tx.execute("DELETE FROM worker WHERE id = ?", (me,))
+
+
+def ask_to_stop(tx: Tx, ids: Sequence[str]) -> None:
+    tx.loud = True
+    for id_ in ids:
+        tx.execute("UPDATE worker SET stop = 1 WHERE id = ?", (id_,))
+
+
+def workers(reader: Reader, now: float) -> list[WorkerInfo]:
+    """Return the workers on the list, with whether each is alive.
+
+    One of this machine is dead as soon as its process is; one elsewhere when its lease is over.
+    """
+    found = []
+    for row in reader.execute(
+        "SELECT id, host, boot, pid, start, started, seen, lease_until, version FROM worker"
+    ).fetchall():
+        id_, host, boot, pid, start, started, seen, until, version = row
+        who = Identity(host, boot, pid, start)
+        alive = until > now and not who.gone()
+        found.append(WorkerInfo(id_, pid, host, started, seen, alive, who.here, version))
+    return found
+
+
+def orphans(reader: Reader, me: str, now: float) -> list[str]:
+    """Return the holders, other than us, of tasks in progress that are dead or off the list."""
+    alive = {worker.id for worker in workers(reader, now) if worker.alive}
+    found = reader.execute(
+        "SELECT DISTINCT holder FROM task WHERE holder IS NOT NULL AND holder <> ?", (me,)
+    ).fetchall()
+    return [holder for (holder,) in found if holder not in alive]
+
+
+def forget_dead(tx: Tx, me: str, now: float) -> None:
+    """Take workers off the list that are dead and hold nothing."""
+    for worker in workers(tx, now):
+        if worker.alive or worker.id == me:
+            continue
+        held = tx.execute("SELECT 1 FROM task WHERE holder = ? LIMIT 1", (worker.id,)).fetchone()
+        if held is None:
+            tx.execute("DELETE FROM worker WHERE id = ?", (worker.id,))
+
+
+def work_left(reader: Reader) -> bool:
+    """Return whether any task runs, waits for its turn, or waits for a person."""
+    return (
+        reader.execute(
+            "SELECT 1 FROM task WHERE status IN (?, ?, ?) OR stopping = 1 LIMIT 1",
+            (Status.PENDING.value, Status.IN_PROGRESS.value, Status.BLOCKED.value),
+        ).fetchone()
+        is not None
+    )

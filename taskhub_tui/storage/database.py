@@ -1,0 +1,131 @@
+"""Opening the SQLite file: permissions, pragmas, migrations, and errors in words."""
+
+import os
+import sqlite3
+import stat
+from importlib import resources
+from pathlib import Path
+
+import aiosqlite
+
+from taskhub_tui.config import make_private
+from taskhub_tui.domain.errors import StoreError
+
+BUSY_MS = 10_000
+"""How long one writer waits for another process, in milliseconds."""
+
+
+async def connect(path: Path, *, readonly: bool = False) -> aiosqlite.Connection:
+    """Open the database; the caller closes it, or the process never ends.
+
+    Raises:
+        StoreError: the file cannot be opened, or is no database of TaskHub's.
+    """
+    if not readonly:
+        _create_private(path)
+    try:
+        connection = await aiosqlite.connect(
+            f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}",
+            uri=True,
+            isolation_level=None,
+            cached_statements=256,
+        )
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
+    try:
+        await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        if not readonly:
+            await connection.execute("PRAGMA journal_mode = WAL")
+            await connection.execute("PRAGMA synchronous = FULL")
+        await connection.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error as error:
+        await connection.close()
+        raise explain(error, path) from error
+    return connection
+
+
+def _create_private(path: Path) -> None:
+    """Create the file with mode 0600 before SQLite does it with the default mode.
+
+    The -wal and -shm files take the mode of the database.
+    """
+    make_private(path.parent)
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            path.chmod(0o600)
+    except OSError as error:
+        raise StoreError(f"The database {path} cannot be opened: {error.strerror}") from error
+
+
+def migrations() -> list[str]:
+    """Return the scripts, oldest first; the n-th one leads to schema version n."""
+    folder = resources.files("taskhub_tui.storage") / "migrations"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [(folder / name).read_text(encoding="utf-8") for name in names]
+
+
+def migrate(connection: sqlite3.Connection, scripts: list[str] | None = None) -> int:
+    """Bring the schema up to date, all in one transaction, and return its version.
+
+    Raises:
+        StoreError: the file was written by a newer TaskHub.
+    """
+    scripts = migrations() if scripts is None else scripts
+    if _version(connection) == len(scripts):
+        return len(scripts)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Read again: another process may have migrated while we waited for the lock.
+        version = _version(connection)
+        if version > len(scripts):
+            raise StoreError(
+                f"The database has schema {version}, but this TaskHub knows only {len(scripts)}",
+                "Update TaskHub; the file is unchanged",
+            )
+        for number in range(version, len(scripts)):
+            # Not executescript, which commits first: a crash in the middle would leave half.
+            for statement in _statements(scripts[number]):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(scripts)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return len(scripts)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _statements(script: str) -> list[str]:
+    statements, part = [], ""
+    for line in script.splitlines(keepends=True):
+        part += line
+        if sqlite3.complete_statement(part):
+            statements.append(part)
+            part = ""
+    return statements
+
+
+def explain(error: sqlite3.Error, path: Path) -> StoreError:
+    """Return what an SQLite error means to a person."""
+    said = str(error)
+    if "locked" in said or "busy" in said:
+        return StoreError(
+            f"The database {path} is kept busy by another process", "Try again in a moment"
+        )
+    if "full" in said:
+        return StoreError(
+            f"The disk that holds {path} is full; nothing was changed", "Free some space"
+        )
+    if "malformed" in said or "not a database" in said:
+        return StoreError(
+            f"The database {path} is damaged: {said}",
+            "Move it aside, or put a copy of it back; `taskhub doctor` says more",
+        )
+    if "readonly" in said or "unable to open" in said:
+        return StoreError(f"The database {path} cannot be opened or written: {said}")
+    return StoreError(f"The database {path} gave an error: {said}")

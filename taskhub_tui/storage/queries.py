@@ -1,0 +1,234 @@
+"""What front ends and the engine read."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Protocol
+
+from taskhub_tui.domain import lifecycle
+from taskhub_tui.domain.errors import UnknownTask
+from taskhub_tui.domain.model import (
+    Artifact,
+    Blocker,
+    Event,
+    Notification,
+    Stage,
+    Status,
+    Task,
+    TaskView,
+)
+from taskhub_tui.domain.views import Changes, Counts
+from taskhub_tui.storage import rows
+
+
+class Reader(Protocol):
+    """A connection, or a transaction."""
+
+    @property
+    def execute(self) -> Any: ...
+
+
+# Needs-you first, then what went wrong, what runs, what waits, and what is over; newest first.
+_RANK = (
+    "CASE status WHEN 'blocked' THEN 0 WHEN 'failed' THEN 1 WHEN 'in_progress' THEN 2"
+    " WHEN 'paused' THEN 3 WHEN 'pending' THEN 4 ELSE 5 END"
+)
+
+
+def find(reader: Reader, prefix: str) -> str:
+    """Return the one task ID that begins with `prefix`.
+
+    Raises:
+        UnknownTask: there is none, or more than one.
+    """
+    wanted = prefix.strip().lower()
+    found = [
+        row[0]
+        for row in reader.execute(
+            "SELECT id FROM task WHERE id >= ? AND id < ? ORDER BY id LIMIT 6",
+            (wanted, wanted + "\uffff"),
+        ).fetchall()
+    ]
+    if not wanted or not found:
+        raise UnknownTask(f"There is no task `{prefix}`", "`taskhub list` shows them all")
+    if len(found) > 1 and found[0] != wanted:
+        some = ", ".join(found[:5]) + (", …" if len(found) > 5 else "")
+        raise UnknownTask(f"Several tasks begin with `{prefix}`: {some}", "Give more letters")
+    return str(found[0])
+
+
+def task_by_id(reader: Reader, task_id: str) -> Task:
+    """Return a task; raises UnknownTask when there is none with this whole ID."""
+    row = reader.execute(
+        f"SELECT {rows.TASK_COLUMNS} FROM task WHERE id = ?", (task_id,)
+    ).fetchone()
+    if row is None:
+        raise UnknownTask(f"There is no task `{task_id}`", "`taskhub list` shows them all")
+    return rows.task(row)
+
+
+def stages_of(reader: Reader, task: Task) -> list[Stage]:
+    found = reader.execute(
+        f"SELECT {rows.STAGE_COLUMNS} FROM stage WHERE task_n = ? ORDER BY position", (task.n,)
+    ).fetchall()
+    return [rows.stage(task.id, row) for row in found]
+
+
+def open_blocker(reader: Reader, task: Task) -> Blocker | None:
+    row = reader.execute(
+        f"SELECT {rows.BLOCKER_COLUMNS} FROM blocker WHERE task_n = ? AND state = 'open'",
+        (task.n,),
+    ).fetchone()
+    return None if row is None else rows.blocker(task.id, row)
+
+
+def blocker_by_id(reader: Reader, task: Task, blocker_id: str) -> Blocker | None:
+    row = reader.execute(
+        f"SELECT {rows.BLOCKER_COLUMNS} FROM blocker WHERE task_n = ? AND id = ?",
+        (task.n, blocker_id),
+    ).fetchone()
+    return None if row is None else rows.blocker(task.id, row)
+
+
+def blocker_by_key(
+    reader: Reader, task: Task, stage: int, attempt: int, key: str
+) -> Blocker | None:
+    row = reader.execute(
+        f"SELECT {rows.BLOCKER_COLUMNS} FROM blocker"
+        " WHERE task_n = ? AND stage = ? AND attempt = ? AND key = ? AND state <> 'withdrawn'",
+        (task.n, stage, attempt, key),
+    ).fetchone()
+    return None if row is None else rows.blocker(task.id, row)
+
+
+def artifacts_of(reader: Reader, task: Task) -> list[Artifact]:
+    found = reader.execute(
+        "SELECT stage, name, path, media_type, size, created FROM artifact"
+        " WHERE task_n = ? ORDER BY stage, created, name",
+        (task.n,),
+    ).fetchall()
+    return [rows.artifact(task.id, row) for row in found]
+
+
+def view(reader: Reader, task_id: str) -> TaskView:
+    """Return a task with all that belongs to it."""
+    task = task_by_id(reader, task_id)
+    blocker = open_blocker(reader, task)
+    after = reader.execute(
+        "SELECT task.id FROM dependency JOIN task ON task.n = after_n WHERE task_n = ?", (task.n,)
+    ).fetchall()
+    return TaskView(
+        task,
+        stages_of(reader, task),
+        blocker,
+        artifacts_of(reader, task),
+        lifecycle.legal(task, blocker),
+        [id_ for (id_,) in after],
+    )
+
+
+def _where(text: str, status: Collection[Status]) -> tuple[str, list[Any]]:
+    terms, values = [], []
+    if status:
+        terms.append(f"status IN ({', '.join('?' * len(status))})")
+        values += [one.value for one in status]
+    for word in text.split():
+        like = "%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        fields = ("title", "request", "agent", "id", "note")
+        terms.append(
+            "(" + " OR ".join(f"task.{field} LIKE ? ESCAPE '\\'" for field in fields) + ")"
+        )
+        values += [like] * len(fields)
+    return (" WHERE " + " AND ".join(terms) if terms else ""), values
+
+
+def order(reader: Reader, text: str, status: Collection[Status]) -> list[int]:
+    """Return the numbers of the tasks in the order in which they are shown."""
+    where, values = _where(text, status)
+    found = reader.execute(f"SELECT n FROM task{where} ORDER BY {_RANK}, n DESC", values).fetchall()
+    return [n for (n,) in found]
+
+
+def tasks(reader: Reader, text: str, status: Collection[Status], limit: int | None) -> list[Task]:
+    """Return tasks in the order in which they are shown."""
+    where, values = _where(text, status)
+    found = reader.execute(
+        f"SELECT {rows.TASK_COLUMNS} FROM task{where} ORDER BY {_RANK}, n DESC LIMIT ?",
+        [*values, -1 if limit is None else limit],
+    ).fetchall()
+    return [rows.task(row) for row in found]
+
+
+def tasks_by_number(reader: Reader, numbers: Sequence[int]) -> list[Task]:
+    """Return the tasks with these numbers, in no particular order."""
+    found = []
+    for start in range(0, len(numbers), 500):
+        part = list(numbers[start : start + 500])
+        found += reader.execute(
+            f"SELECT {rows.TASK_COLUMNS} FROM task WHERE n IN ({', '.join('?' * len(part))})", part
+        ).fetchall()
+    return [rows.task(row) for row in found]
+
+
+def counts(reader: Reader) -> Counts:
+    found = reader.execute("SELECT status, count(*) FROM task GROUP BY status").fetchall()
+    return Counts.of({Status(status): number for status, number in found})
+
+
+def changes(reader: Reader, since: int) -> Changes:
+    """Return the tasks and notifications that changed after commit `since`."""
+    seq = reader.execute("SELECT seq FROM meta").fetchone()[0]
+    if seq == since:
+        return Changes(seq, (), ())
+    found = reader.execute(
+        f"SELECT {rows.TASK_COLUMNS} FROM task WHERE seq > ? ORDER BY n", (since,)
+    ).fetchall()
+    told = reader.execute(
+        f"SELECT {rows.NOTIFICATION_COLUMNS} FROM notification"
+        " JOIN task ON task.n = notification.task_n"
+        " WHERE notification.seq > ? ORDER BY notification.id",
+        (since,),
+    ).fetchall()
+    return Changes(seq, [rows.task(row) for row in found], [rows.notification(r) for r in told])
+
+
+def blockers(reader: Reader) -> list[tuple[Blocker, Task]]:
+    """Return the open questions, the most urgent first: by risk, priority, deadline and age."""
+    found = reader.execute(
+        f"SELECT {rows.BLOCKER_COLUMNS}, {rows.TASK_COLUMNS} FROM blocker"
+        " JOIN task ON task.n = blocker.task_n WHERE blocker.state = 'open'"
+        " ORDER BY task.priority DESC, blocker.deadline IS NULL, blocker.deadline, blocker.created"
+    ).fetchall()
+    width = len(rows.BLOCKER)
+    pairs = []
+    for row in found:
+        task = rows.task(row[width:])
+        pairs.append((rows.blocker(task.id, row[:width]), task))
+    return pairs
+
+
+def notifications(reader: Reader, limit: int) -> list[Notification]:
+    found = reader.execute(
+        f"SELECT {rows.NOTIFICATION_COLUMNS} FROM notification"
+        " JOIN task ON task.n = notification.task_n ORDER BY notification.id DESC LIMIT ?",
+        (limit,),
+    ).fetchall()
+    return [rows.notification(row) for row in found]
+
+
+def events(reader: Reader, task: Task) -> list[Event]:
+    found = reader.execute(
+        "SELECT id, ?, at, kind, stage, by, channel, data, seq FROM event"
+        " WHERE task_n = ? ORDER BY id",
+        (task.id, task.n),
+    ).fetchall()
+    return [rows.event(row) for row in found]
+
+
+def estimate(reader: Reader, history: str) -> float | None:
+    """Return the seconds that the same stage took on average in its last ten clean runs."""
+    row = reader.execute(
+        "SELECT avg(ended - started) FROM (SELECT started, ended FROM stage"
+        " WHERE history = ? AND status = 'done' AND ended >= started"
+        " ORDER BY ended DESC LIMIT 10)",
+        (history,),
+    ).fetchone()
+    return None if row[0] is None else float(row[0])
