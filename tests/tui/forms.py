@@ -4,12 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from textual.app import App
-from textual.content import Content
 from textual.screen import Screen
 
 from taskhub_tui.domain import lifecycle
 from taskhub_tui.domain.model import (
-    Action,
     AgentCard,
     Blocker,
     BlockerKind,
@@ -42,6 +40,9 @@ class Host(App[None]):
         self._make = make
         self.answers: list[Any] = []
         self.said: list[str] = []
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return dict(DARK.variables)
 
     def on_mount(self) -> None:
         self.register_theme(DARK)
@@ -116,8 +117,17 @@ def view(
     )
     asked = None
     if kind is not None:
+        created = blocker.pop("created", NOW - 120)
         asked = Blocker(
-            "b1", the_task.id, 2, key, kind, question, 3, blocker.pop("created", NOW - 120), **blocker
+            "b1",
+            the_task.id,
+            2,
+            key,
+            kind,
+            question,
+            3,
+            created,
+            **blocker,
         )
     return TaskView(the_task, stages, asked, (), lifecycle.legal(the_task, asked))
 
@@ -132,4 +142,4 @@ def failed(error: str = "The table `prices` has no column `close`", **more: Any)
     )
 
 
-__all__ = ["CARDS", "HOSTILE", "NOW", "Action", "Content", "Host", "Moments", "failed", "view"]
+__all__ = ["CARDS", "HOSTILE", "NOW", "Host", "Moments", "failed", "view"]

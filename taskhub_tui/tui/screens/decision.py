@@ -58,6 +58,7 @@ class DecisionScreen(ModalScreen[Decision | None]):
             padding: 1 2; background: $panel; border: round $running;
             border-title-style: none;
         }
+        &.-short #dialog { padding: 0 2; }
         #dialog.-needs { border: round $needs; border-title-color: $needs; }
         #dialog.-failed { border: round $failed; border-title-color: $failed; }
         #dialog.-running { border: round $running; border-title-color: $running; }
@@ -92,6 +93,7 @@ class DecisionScreen(ModalScreen[Decision | None]):
         Binding("k", "scroll(-1)", "Up", show=False),
     ]
     AUTO_FOCUS = "#body"
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
 
     def __init__(
         self,

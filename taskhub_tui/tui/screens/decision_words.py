@@ -119,8 +119,8 @@ def facts(view: TaskView, now: float, log_tail: Sequence[str] = ()) -> list[Fact
         if here:
             found.append(Fact("Files", Content(clean("\n".join(here)))))
     if blocker is not None and blocker.risk == "high":
-        said = "high: an approval asks you to type y and press Enter"
-        found.append(Fact("Risk", Content.styled(said, "$failed")))
+        said = "an approval asks you to type y and press Enter"
+        found.append(Fact("High risk", Content.styled(said, "$failed")))
     if blocker is not None and blocker.deadline is not None:
         found.append(Fact("Deadline", _deadline(blocker.deadline, blocker.default, now)))
     if view.task.status is Status.FAILED and stage is not None:

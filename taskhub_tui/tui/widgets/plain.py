@@ -9,6 +9,8 @@ from textual.message import Message
 from textual.style import Style
 from textual.widgets import Static
 
+_GAP = "   "
+
 
 class Plain(Static):
     """A Static that never reads markup."""
@@ -50,7 +52,7 @@ class Keys(Static):
         self._colour = "$running"
         self._awake = True
 
-    def on_mount(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         self._draw()
 
     def show(
@@ -66,16 +68,25 @@ class Keys(Static):
         self._draw()
 
     def _draw(self) -> None:
-        parts: list[Content] = []
+        # Lines are broken between two keys, never between a key and its meaning.
+        lines: list[list[Content]] = [[]]
+        room = width = self.size.width or 80
         for key, label in self._keys:
-            style = f"bold {self._colour}" if key == self._main else "bold $foreground"
-            word = Content.assemble(
-                (key, style if self._awake else "bold $faint"),
-                # A hard blank keeps a key and its meaning on one line.
-                ("\u00a0" + label.replace(" ", "\u00a0"), "$muted" if self._awake else "$faint"),
-            )
-            parts.append(word.stylize(Style.from_meta({"key": key})))
-        self.update(Content("   ").join(parts))
+            word = self._word(key, label)
+            if lines[-1] and word.cell_length > room:
+                lines.append([])
+                room = width
+            lines[-1].append(word)
+            room -= word.cell_length + len(_GAP)
+        self.update(Content("\n").join(Content(_GAP).join(line) for line in lines))
+
+    def _word(self, key: str, label: str) -> Content:
+        style = f"bold {self._colour}" if key == self._main else "bold $foreground"
+        word = Content.assemble(
+            (key, style if self._awake else "bold $faint"),
+            (f" {label}", "$muted" if self._awake else "$faint"),
+        )
+        return word.stylize(Style.from_meta({"key": key}))
 
     def on_click(self, event: events.Click) -> None:
         meta: Mapping[str, Any] = event.style.meta
