@@ -32,6 +32,29 @@ _PRIORITIES = (
 )
 
 
+class Tick(Checkbox):
+    """A checkbox whose shape tells its value, not its colour alone."""
+
+    BUTTON_LEFT = "["
+    BUTTON_INNER = " "
+    BUTTON_RIGHT = "]"
+    DEFAULT_CSS = """
+    Tick {
+        background: transparent; width: auto; margin-right: 3; padding: 0;
+        & > .toggle--button { color: $muted; background: transparent; }
+        &.-on > .toggle--button { color: $running; background: transparent; }
+        &:focus > .toggle--label { background: $cursor; color: $foreground; text-style: bold; }
+    }
+    """
+
+    def on_mount(self) -> None:
+        self.BUTTON_INNER = "x" if self.value else " "
+
+    def watch_value(self) -> None:
+        self.BUTTON_INNER = "x" if self.value else " "
+        super().watch_value()
+
+
 class NewTaskScreen(ModalScreen[NewTask | None]):
     """Asks what is to be done, by whom, with what, and when; None when the person leaves."""
 
@@ -54,16 +77,15 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
         .problem { color: $failed; height: auto; display: none; }
         .problem.-said { display: block; }
         #stages { color: $foreground; height: auto; }
-        Input, TextArea { background: $background; padding: 0 1; }
+        Input, TextArea { background: $background; padding: 0; }
         Input:focus, TextArea:focus { background: $cursor; }
         TextArea { height: auto; min-height: 1; max-height: 8; }
         TextArea .text-area--cursor-line { background: transparent; }
         #request { min-height: 3; }
         Select { width: 1fr; }
-        SelectCurrent { background: $background; padding: 0 1; }
+        SelectCurrent { background: $background; padding: 0; }
         Select:focus > SelectCurrent { background: $cursor; }
         SelectOverlay { background: $panel; border: round $faint; padding: 0; }
-        Checkbox { background: transparent; width: auto; margin-right: 3; padding: 0; }
         #ask { margin-top: 1; }
         #keys { margin-top: 1; }
     }
@@ -112,11 +134,11 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
                 )
                 yield self._row("Stages", Plain(id="stages"))
                 boxes = Horizontal(
-                    Checkbox("before it starts", first.gate, compact=True, id="gate"),
-                    Checkbox("when it is done", first.review, compact=True, id="review"),
+                    Tick("before it starts", first.gate, compact=True, id="gate"),
+                    Tick("when it is done", first.review, compact=True, id="review"),
                     classes="field",
                 )
-                yield self._row("Ask me", boxes, tight=True)
+                yield self._row("Ask me", boxes, key="boxes", tight=True)
                 when = Input(
                     first.when, placeholder="now · in 10m · at 18:00", compact=True, id="when"
                 )
