@@ -5,7 +5,7 @@ is what one transaction writes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -91,7 +91,7 @@ class Happened:
 
     kind: str
     stage: int | None = None
-    data: Mapping[str, Any] = MappingProxyType({})
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
