@@ -8,11 +8,12 @@ from textual.binding import Binding
 
 from taskhub_tui.domain.model import Action
 
-Where = Literal["list", "task", "view", "hub"]
+Where = Literal["list", "task", "view", "scroll", "hub"]
 TITLES: dict[Where, str] = {
     "list": "In the list",
     "task": "With the task under the cursor",
     "view": "In the log, the result and the events",
+    "scroll": "While the focus is there",
     "hub": "Anywhere",
 }
 
@@ -52,12 +53,10 @@ ACTIONS: tuple[Act, ...] = (
         "list",
     ),
     Act("list.end", "G,end", "end", "End", "Last task", "list"),
-    Act(
-        "list.page_down", "ctrl+d,pagedown", "page(1)", "Page down", "A page down", "list"
-    ),
+    Act("list.page_down", "ctrl+d,pagedown", "page(1)", "Page down", "A page down", "list"),
     Act("list.page_up", "ctrl+u,pageup", "page(-1)", "Page up", "A page up", "list"),
-    Act("task.open", "enter", "open", "Open", "Show the task's stages, log and result", "task", 2),
-    Act("task.decide", "a", "decide", "Decide", "Answer its question, or its failure", "task", 1),
+    Act("task.open", "enter", "open", "Open", "Show the task's stages, log and result", "task", 1),
+    Act("task.decide", "a", "decide", "Decide", "Answer its question, or its failure", "task", 2),
     Act(
         "task.context",
         "c",
@@ -84,22 +83,97 @@ ACTIONS: tuple[Act, ...] = (
     ),
     Act("task.retry", "r", f"act('{Action.RETRY}')", "Retry", "Run the failed stage again", "task"),
     Act(
-        "task.cancel", "X", f"act('{Action.CANCEL}')", "Cancel", "End it; asks before it does", "task"
+        "task.cancel",
+        "X",
+        f"act('{Action.CANCEL}')",
+        "Cancel",
+        "End it; asks before it does",
+        "task",
     ),
     Act("task.pause", "p", "pause", "Pause", "Hold it after its current stage, or go on", "task"),
     Act("task.result", "o", "open_result", "File", "Open its result outside TaskHub", "task", 5),
     Act("task.copy", "y", "copy_id", "Copy", "Copy its ID", "task"),
-    Act("view.next", "right_square_bracket", "tab(1)", "Tab", "Next of log, result, events", "view", 4, "]"),
-    Act("view.previous", "left_square_bracket", "tab(-1)", "Tab before", "The one before", "view", display="["),
+    Act(
+        "view.next",
+        "right_square_bracket",
+        "tab(1)",
+        "Tab",
+        "Next of log, result, events",
+        "view",
+        4,
+        "]",
+    ),
+    Act(
+        "view.previous",
+        "left_square_bracket",
+        "tab(-1)",
+        "Tab before",
+        "The one before",
+        "view",
+        display="[",
+    ),
     Act("view.follow", "f", "follow", "Follow", "Let the log run along, or hold it", "view", 6),
-    Act("view.zoom", "z", "zoom", "Zoom", "Give the task the whole screen, or the list back", "view"),
-    Act("hub.back", "escape", "back", "Back", "Back to the list; clears the filter", "hub", 3, "esc"),
+    Act(
+        "view.zoom", "z", "zoom", "Zoom", "Give the task the whole screen, or the list back", "view"
+    ),
+    Act("scroll.down", "j,down", "scroll_down", "Down", "A line down", "scroll", display="j ↓"),
+    Act("scroll.up", "k,up", "scroll_up", "Up", "A line up", "scroll", display="k ↑"),
+    Act("scroll.left", "h,left", "sideways(-8)", "Left", "To the left", "scroll", display="h ←"),
+    Act(
+        "scroll.right",
+        "l,right",
+        "sideways(8)",
+        "Right",
+        "What long lines hold",
+        "scroll",
+        display="l →",
+    ),
+    Act("scroll.home", "g,home", "scroll_home", "Top", "To the first line", "scroll"),
+    Act("scroll.end", "G,end", "scroll_end", "End", "To the last line", "scroll"),
+    Act(
+        "scroll.page_down",
+        "ctrl+d,pagedown,space",
+        "page_down",
+        "Page down",
+        "A page down",
+        "scroll",
+        display="ctrl+d",
+    ),
+    Act(
+        "scroll.page_up",
+        "ctrl+u,pageup",
+        "page_up",
+        "Page up",
+        "A page up",
+        "scroll",
+        display="ctrl+u",
+    ),
+    Act(
+        "hub.back", "escape", "back", "Back", "Back to the list; clears the filter", "hub", 3, "esc"
+    ),
     Act("hub.new", "n", "new", "New", "Hand over a new task", "hub", 4),
-    Act("hub.sample", "s", "sample", "Sample", "Try the sample report (while the hub is empty)", "hub"),
+    Act(
+        "hub.sample",
+        "s",
+        "sample",
+        "Sample",
+        "Try the sample report (while the hub is empty)",
+        "hub",
+    ),
     Act("hub.inbox", "i", "inbox", "Inbox", "What TaskHub has told you", "hub", 7),
-    Act("hub.filter", "slash", "filter", "Filter", "Show only tasks with these words", "hub", 8, "/"),
+    Act(
+        "hub.filter", "slash", "filter", "Filter", "Show only tasks with these words", "hub", 8, "/"
+    ),
     Act("hub.help", "question_mark", "help", "Help", "This page", "hub", 9, "?"),
-    Act("hub.palette", "ctrl+p", "app.command_palette", "Commands", "All commands by name", "hub", display="ctrl+p"),
+    Act(
+        "hub.palette",
+        "ctrl+p",
+        "app.command_palette",
+        "Commands",
+        "All commands by name",
+        "hub",
+        display="ctrl+p",
+    ),
     Act("hub.quit", "q", "quit_app", "Quit", "Leave; the work goes on", "hub", 10),
 )
 BY_ID = {act.id: act for act in ACTIONS}

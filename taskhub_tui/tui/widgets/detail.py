@@ -19,7 +19,6 @@ from taskhub_tui.domain.model import Artifact, Status, TaskView
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui import render
-from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.events import EventsView
 from taskhub_tui.tui.widgets.lines import LinesView
@@ -64,7 +63,6 @@ class TabLine(Widget):
 class Detail(Vertical):
     """Shows the task that it is given, and follows it."""
 
-    BINDINGS = [*bindings("view")]
     DEFAULT_CSS = """
     Detail {
         padding: 0 0 0 2; background: $background;
@@ -179,7 +177,7 @@ class Detail(Vertical):
         return self.query_one(f"#{self.tab}", LinesView)
 
     async def _switched(self, tab: Tab) -> None:
-        focused = self.screen.focused is not None and self.screen.focused in self.query(LinesView)
+        focused = isinstance(self.screen.focused, LinesView)
         self.query_one(ContentSwitcher).current = tab
         if focused:
             self.content.focus()
@@ -241,7 +239,10 @@ def _report(view: TaskView) -> tuple[str, Path | None]:
     try:
         size = path.stat().st_size
         if kind not in (*_MARKDOWN, *_PLAIN):
-            return f"The result is `{one_line(path.name)}`, {size:,} bytes: `o` opens it{files}", None
+            return (
+                f"The result is `{one_line(path.name)}`, {size:,} bytes: `o` opens it{files}",
+                None,
+            )
         with path.open("rb") as file:
             text = clean(file.read(LIMIT).decode("utf-8", "replace"), LIMIT)
     except OSError as error:

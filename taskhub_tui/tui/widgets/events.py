@@ -63,5 +63,7 @@ class EventsView(LinesView):
                 day = at.date()
                 lines.append(Strip([Segment(f"{at:%A %d %B %Y}", muted)]))
             style = strong if event.kind == "decided" else plain
-            lines.append(Strip([Segment(f"{at:%H:%M:%S} ", muted), Segment(sentence(event), style)]))
+            lines.append(
+                Strip([Segment(f"{at:%H:%M:%S} ", muted), Segment(sentence(event), style)])
+            )
         self.set_lines(lines, keep=keep)

@@ -51,9 +51,7 @@ class KeyLine(Widget):
             width = cell_len(written + label) + 1
             self._spots.append((at, at + width, key))
             at += width + 2
-            parts.append(
-                Content.assemble((written, "bold $needs"), " ", (label, "$foreground"))
-            )
+            parts.append(Content.assemble((written, "bold $needs"), " ", (label, "$foreground")))
         return Content("  ").join(parts)
 
     def on_click(self, event: events.Click) -> None:

@@ -7,20 +7,13 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from taskhub_tui.tui.actions import bindings
+
 
 class LinesView(ScrollView, can_focus=True):
     """Shows strips; a subclass may produce them on demand by overriding `line` and `count`."""
 
-    BINDINGS = [
-        ("j,down", "scroll_down"),
-        ("k,up", "scroll_up"),
-        ("h,left", "sideways(-8)"),
-        ("l,right", "sideways(8)"),
-        ("g,home", "scroll_home"),
-        ("G,end", "scroll_end"),
-        ("ctrl+d,pagedown,space", "page_down"),
-        ("ctrl+u,pageup", "page_up"),
-    ]
+    BINDINGS = [*bindings("scroll")]
     DEFAULT_CSS = """
     LinesView {
         height: 1fr; background: $background; overflow-x: hidden;

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -38,7 +37,7 @@ class LogView(LinesView):
         super().__init__(id=id)
         self._hub = hub
         self._glyphs = glyphs
-        self._task: str | None = None
+        self._shown: str | None = None
         self._pieces: list[_Piece] = []
         self._held: OrderedDict[int, list[LogLine]] = OrderedDict()
         self._fetching: set[int] = set()
@@ -53,8 +52,8 @@ class LogView(LinesView):
 
     async def show(self, task_id: str | None) -> None:
         """Show the log of a task from its end."""
-        if task_id != self._task:
-            self._task = task_id
+        if task_id != self._shown:
+            self._shown = task_id
             self._forget()
             self.following = True
             self.resized()
@@ -70,7 +69,7 @@ class LogView(LinesView):
     async def poll(self) -> None:
         """Read what was written since."""
         async with self._reading:
-            task_id = self._task
+            task_id = self._shown
             if task_id is None:
                 return
             before = self.count
@@ -79,7 +78,7 @@ class LogView(LinesView):
                     pass
             except TaskHubError as error:
                 self.app.log.warning(str(error))
-            if task_id == self._task and self.count != before:
+            if task_id == self._shown and self.count != before:
                 self.resized()
                 if self.following:
                     self.scroll_to(y=self.max_scroll_y, animate=False)
@@ -95,7 +94,7 @@ class LogView(LinesView):
         else:
             start = self._pieces[-1].end
         chunk = await self._hub.read_log(task_id, start, PIECE)
-        if task_id != self._task:
+        if task_id != self._shown:
             return False
         if chunk.offset < start:
             # The worker has cut the log back, to repeat what followed the last save.
@@ -138,13 +137,13 @@ class LogView(LinesView):
         muted = self.theme_style("muted")
         if self._cut:
             if y == 0:
-                where = self._hub.paths.log(self._task or "")
+                where = self._hub.paths.log(self._shown or "")
                 return Strip([Segment(f"Earlier lines are in {where}", muted)])
             y -= 1
         number = self._find(y)
         if number is None:
             if not self._pieces and y == 0:
-                return Strip([Segment("Nothing in the log yet" if self._task else "", muted)])
+                return Strip([Segment("Nothing in the log yet" if self._shown else "", muted)])
             return None
         piece = self._pieces[number]
         lines = self._held.get(number)
@@ -164,10 +163,10 @@ class LogView(LinesView):
         return Strip([Segment(stamp + " ", muted), Segment(text, style)])
 
     async def _fetch(self, number: int) -> None:
-        task_id, piece = self._task, self._pieces[number]
+        task_id, piece = self._shown, self._pieces[number]
         try:
             chunk = await self._hub.read_log(task_id or "", piece.start, piece.end - piece.start)
-            if task_id == self._task and number < len(self._pieces):
+            if task_id == self._shown and number < len(self._pieces):
                 self._hold(number, list(chunk.lines))
                 self.refresh()
         finally:
@@ -186,5 +185,3 @@ class LogView(LinesView):
             self.following = False
         elif new_value >= self.max_scroll_y:
             self.following = True
-
-

@@ -148,7 +148,7 @@ def draw(kind: str, text: str, width: int, colours: Mapping[str, str]) -> list[S
 
     if kind == "table":
         width = max(width, _TABLE_WIDTH)
-    look = {
+    look: dict[str, str | Style] = {
         "markdown.h1": Style(bold=True, color=colours.get("foreground")),
         "markdown.h2": Style(bold=True, color=colours.get("running")),
         "markdown.h3": Style(bold=True, color=colours.get("foreground")),
@@ -168,7 +168,7 @@ def draw(kind: str, text: str, width: int, colours: Mapping[str, str]) -> list[S
         file=io.StringIO(),
         force_terminal=True,
         color_system="truecolor",
-        theme=Theme({name: style for name, style in look.items()}),
+        theme=Theme(look),
         markup=False,
         emoji=False,
         highlight=False,

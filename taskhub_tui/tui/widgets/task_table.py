@@ -59,10 +59,17 @@ class TaskTable(ScrollView, can_focus=True):
 
     BINDINGS = [*bindings("list")]
     COMPONENT_CLASSES = {
-        f"task-table--{name}"
-        for name in (
-            "head row cursor title strong faint needs running done failed muted mark".split()
-        )
+        "task-table--head",
+        "task-table--row",
+        "task-table--cursor",
+        "task-table--strong",
+        "task-table--faint",
+        "task-table--needs",
+        "task-table--running",
+        "task-table--done",
+        "task-table--failed",
+        "task-table--muted",
+        "task-table--mark",
     }
     DEFAULT_CSS = """
     TaskTable {
@@ -129,11 +136,13 @@ class TaskTable(ScrollView, can_focus=True):
         return len(self._order)
 
     @property
-    def task(self) -> Task | None:
+    def here(self) -> Task | None:
         """The task under the cursor; None when there is none or it is not read yet."""
         return self._row(self.cursor) if self._order else None
 
-    def set_order(self, numbers: Iterable[int], rows: Iterable[Task] = (), *, top: bool = False) -> None:
+    def set_order(
+        self, numbers: Iterable[int], rows: Iterable[Task] = (), *, top: bool = False
+    ) -> None:
         """Show the tasks with these numbers, in this order; forget what was cached.
 
         Args:
@@ -198,7 +207,12 @@ class TaskTable(ScrollView, can_focus=True):
 
     @staticmethod
     def _same(before: Task | None, task: Task) -> bool:
-        return before is not None and (before.title, before.stage, before.stopping, before.pausing) == (
+        return before is not None and (
+            before.title,
+            before.stage,
+            before.stopping,
+            before.pausing,
+        ) == (
             task.title,
             task.stage,
             task.stopping,
@@ -255,7 +269,7 @@ class TaskTable(ScrollView, can_focus=True):
                 self._told = -1
                 self.post_message(self.Highlighted(None))
             return
-        task = self.task
+        task = self.here
         if task is not None and self._told != task.n:
             self._told = task.n
             self.post_message(self.Highlighted(task))
@@ -347,7 +361,16 @@ class TaskTable(ScrollView, can_focus=True):
         self._drawn[place] = times
         if len(self._drawn) > 500:
             self._drawn = {place: times}
-        key = (task.n, task.seq, task.fraction, task.status, at_cursor, self.has_focus, width, times)
+        key = (
+            task.n,
+            task.seq,
+            task.fraction,
+            task.status,
+            at_cursor,
+            self.has_focus,
+            width,
+            times,
+        )
         if (strip := self._strips.get(key)) is None:
             if len(self._strips) > 2000:
                 self._strips.clear()
@@ -406,7 +429,9 @@ class TaskTable(ScrollView, can_focus=True):
             Segment(render.fit(stage, columns.stage, glyphs), style("muted")),
         ]
         if columns.agent:
-            parts.append(Segment(" " + render.fit(task.agent, columns.agent, glyphs), style("muted")))
+            parts.append(
+                Segment(" " + render.fit(task.agent, columns.agent, glyphs), style("muted"))
+            )
         if columns.left:
             parts.append(Segment(f" {left:>{columns.left}}", style("muted")))
         parts.append(Segment(f" {age:>{columns.age}}", style("muted")))
