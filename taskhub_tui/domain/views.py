@@ -53,6 +53,8 @@ class Changes:
     """Ask with this one next time."""
     tasks: Sequence[Task]
     notifications: Sequence[Notification]
+    opened: Sequence[str] = ()
+    """IDs of tasks whose notification was clicked elsewhere, to be shown."""
 
 
 @dataclass(frozen=True, slots=True)

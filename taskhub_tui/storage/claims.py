@@ -70,19 +70,40 @@ def take_over(tx: Tx, me: str, dead: str, now: float, limit: int) -> list[Claime
     return [_claimed(tx, row, interrupted=True) for row in found]
 
 
-def _claimed(tx: Tx, row: object, *, interrupted: bool = False) -> Claimed:
+def still_held(reader: Reader, me: str, n: int) -> Claimed | None:
+    """Return a task that this worker holds, as one that was interrupted; None when it does not."""
+    row = reader.execute(
+        f"SELECT {rows.TASK_COLUMNS} FROM task WHERE n = ? AND holder = ? AND status = ?",
+        (n, me, Status.IN_PROGRESS.value),
+    ).fetchone()
+    return None if row is None else _claimed(reader, row, interrupted=True)
+
+
+def _claimed(tx: Reader, row: object, *, interrupted: bool = False) -> Claimed:
     task = rows.task(row)
     return Claimed(task, tuple(stages_of(tx, task)), interrupted)
 
 
-def next_ready(reader: Reader, now: float) -> float | None:
-    """Return when the next waiting task is ready by the clock; None when none is."""
-    row = reader.execute(
-        "SELECT min(ready_at) FROM task"
-        " WHERE status = 'pending' AND stopping = 0 AND deps_left = 0 AND ready_at > ?",
-        (now,),
-    ).fetchone()
-    return None if row[0] is None else float(row[0])
+_READY = "status = 'pending' AND stopping = 0 AND deps_left = 0"
+
+
+def any_ready(reader: Reader, now: float) -> bool:
+    """Return whether a claim would find anything."""
+    sql = f"SELECT 1 FROM task WHERE {_READY} AND ready_at <= ? AND holder IS NULL LIMIT 1"
+    return reader.execute(sql, (now,)).fetchone() is not None
+
+
+def next_due(reader: Reader, now: float) -> float | None:
+    """Return when the clock next makes a task ready or a question overdue; None is never."""
+    ready = reader.execute(
+        f"SELECT min(ready_at) FROM task WHERE {_READY} AND ready_at > ?", (now,)
+    ).fetchone()[0]
+    late = reader.execute(
+        "SELECT min(deadline) FROM blocker WHERE state = 'open' AND deadline IS NOT NULL"
+        " AND default_action IS NOT NULL"
+    ).fetchone()[0]
+    known = [float(time) for time in (ready, late) if time is not None]
+    return min(known, default=None)
 
 
 def any_to_stop(reader: Reader, me: str) -> bool:
@@ -123,8 +144,8 @@ def stopped(tx: Tx, n: int) -> None:
 # Workers
 
 
-def beat(tx: Tx, me: str, who: Identity, version: str, now: float, until: float) -> bool:
-    """Renew the lease of a worker; return True when it was asked to stop."""
+def beat(tx: Tx, me: str, who: Identity, version: str, now: float, until: float) -> None:
+    """Put a worker on the list, or renew its lease."""
     tx.execute(
         "INSERT INTO worker (id, host, boot, pid, start, version, started, seen, lease_until)"
         " VALUES (:id, :host, :boot, :pid, :start, :version, :now, :now, :until)"
@@ -140,8 +161,11 @@ def beat(tx: Tx, me: str, who: Identity, version: str, now: float, until: float)
             "until": until,
         },
     )
-    row = tx.execute("SELECT stop FROM worker WHERE id = ?", (me,)).fetchone()
-    return bool(row[0])
+
+
+def asked_to_stop(reader: Reader, me: str) -> bool:
+    row = reader.execute("SELECT stop FROM worker WHERE id = ?", (me,)).fetchone()
+    return row is not None and bool(row[0])
 
 
 def leave(tx: Tx, me: str) -> None:

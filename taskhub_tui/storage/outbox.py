@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from taskhub_tui.domain.model import Notification, Task
 from taskhub_tui.storage import rows
+from taskhub_tui.storage.changes import add_event
 from taskhub_tui.storage.queries import Reader, task_by_id
 from taskhub_tui.storage.writer import Tx
 
@@ -74,13 +75,8 @@ def take_due(tx: Tx, me: str, now: float, limit: int = 20) -> list[Delivery]:
 
 def _delivery(reader: Reader, row: tuple[int, str, int, int]) -> Delivery:
     id_, channel, attempts, notification_id = row
-    note = rows.notification(
-        reader.execute(
-            f"SELECT {rows.NOTIFICATION_COLUMNS} FROM notification"
-            " JOIN task ON task.n = notification.task_n WHERE notification.id = ?",
-            (notification_id,),
-        ).fetchone()
-    )
+    note = notification_by_id(reader, notification_id)
+    assert note is not None
     return Delivery(id_, channel, attempts, note, task_by_id(reader, note.task_id))
 
 
@@ -146,12 +142,25 @@ def next_due(reader: Reader) -> float | None:
     return None if row[0] is None else float(row[0])
 
 
-def sent_since(reader: Reader, channel: str, since: float) -> int:
+def load(reader: Reader, since: float) -> dict[str, list[float]]:
+    """Return, by channel, when something was sent after `since` or is planned to be."""
+    times: dict[str, list[float]] = {}
+    for channel, time in reader.execute(
+        "SELECT channel, due FROM delivery WHERE state IN ('queued', 'sending')"
+        " UNION ALL SELECT channel, sent FROM delivery WHERE state = 'sent' AND sent > ?",
+        (since,),
+    ).fetchall():
+        times.setdefault(channel, []).append(time)
+    return times
+
+
+def notification_by_id(reader: Reader, notification_id: int) -> Notification | None:
     row = reader.execute(
-        "SELECT count(*) FROM delivery WHERE state = 'sent' AND channel = ? AND sent > ?",
-        (channel, since),
+        f"SELECT {rows.NOTIFICATION_COLUMNS} FROM notification"
+        " JOIN task ON task.n = notification.task_n WHERE notification.id = ?",
+        (notification_id,),
     ).fetchone()
-    return int(row[0])
+    return None if row is None else rows.notification(row)
 
 
 def on_screen(reader: Reader, me: str, since: float) -> bool:
@@ -165,6 +174,14 @@ def on_screen(reader: Reader, me: str, since: float) -> bool:
         ).fetchone()
         is not None
     )
+
+
+def ask_to_open(tx: Tx, task_id: str) -> None:
+    """Ask the open front ends to show a task: its notification was clicked."""
+    task = task_by_id(tx, task_id)
+    tx.loud = True
+    add_event(tx, task.n, task.changed, "opened", None, task.owner, "desktop", {})
+    tx.execute("UPDATE task SET seq = ? WHERE n = ?", (tx.seq, task.n))
 
 
 # Presence

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from taskhub_tui.domain import lifecycle
 from taskhub_tui.domain.errors import UnknownTask
 from taskhub_tui.domain.model import (
+    Action,
     Artifact,
     Blocker,
     Event,
@@ -187,7 +188,17 @@ def changes(reader: Reader, since: int) -> Changes:
         " WHERE notification.seq > ? ORDER BY notification.id",
         (since,),
     ).fetchall()
-    return Changes(seq, [rows.task(row) for row in found], [rows.notification(r) for r in told])
+    clicked = reader.execute(
+        "SELECT task.id FROM event JOIN task ON task.n = event.task_n"
+        " WHERE event.seq > ? AND event.kind = 'opened' ORDER BY event.id",
+        (since,),
+    ).fetchall()
+    return Changes(
+        seq,
+        [rows.task(row) for row in found],
+        [rows.notification(row) for row in told],
+        [task_id for (task_id,) in clicked] if since else [],
+    )
 
 
 def blockers(reader: Reader) -> list[tuple[Blocker, Task]]:
@@ -203,6 +214,17 @@ def blockers(reader: Reader) -> list[tuple[Blocker, Task]]:
         task = rows.task(row[width:])
         pairs.append((rows.blocker(task.id, row[:width]), task))
     return pairs
+
+
+def overdue(reader: Reader, now: float) -> list[tuple[str, str, Action]]:
+    """Return the open questions whose deadline has passed: task, blocker, default answer."""
+    found = reader.execute(
+        "SELECT task.id, blocker.id, default_action FROM blocker"
+        " JOIN task ON task.n = blocker.task_n"
+        " WHERE blocker.state = 'open' AND deadline <= ? AND default_action IS NOT NULL",
+        (now,),
+    ).fetchall()
+    return [(task, blocker, Action(action)) for task, blocker, action in found]
 
 
 def notifications(reader: Reader, limit: int) -> list[Notification]:

@@ -157,6 +157,7 @@ CREATE TABLE event (
     seq INTEGER NOT NULL
 );
 CREATE INDEX event_task ON event (task_n, id);
+CREATE INDEX event_opened ON event (seq) WHERE kind = 'opened';
 
 CREATE TABLE artifact (
     task_n INTEGER NOT NULL REFERENCES task (n) ON DELETE CASCADE,

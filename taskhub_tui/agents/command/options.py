@@ -1,0 +1,195 @@
+"""The options of the command agent, checked, and the environment a command gets."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from taskhub_tui.agents.port import AgentError, Stage
+from taskhub_tui.env import submit_env
+from taskhub_tui.text import one_line
+
+MEANINGS: Mapping[str, str] = {
+    "argv": "the program and its arguments, a list; {prompt}, {task}, {workdir}, {outdir} are "
+    "replaced",
+    "shell": "instead of argv: a line for `sh -c`; nothing is replaced in it, see $TASKHUB_PROMPT",
+    "cwd": "folder to run in, relative to the task's folder",
+    "env": "extra variables; a value of null removes one",
+    "pty": "true: run it on a terminal of 120x40",
+    "stdin": "true: answers also arrive on its standard input, one a line",
+    "grace": "seconds between INT, TERM and KILL when it is cancelled; 5 by default",
+    "ok_codes": "exit codes that mean success; [0] by default",
+    "max_output_mb": "how much output is kept; 1024 by default",
+    "umask": 'file mode mask such as "022"; that of the worker by default',
+}
+_TOKEN = re.compile(r"\{(prompt|request|task|workdir|outdir)\}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PROMPT_LIMIT = 100_000  #: Linux refuses a single variable or argument above 128 KiB
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to run, and how."""
+
+    argv: tuple[str, ...]
+    name: str
+    """What people call the command, in messages."""
+    cwd: Path
+    pty: bool
+    stdin: bool
+    grace: float
+    ok_codes: frozenset[int]
+    limit: int
+    """Bytes of output that are kept."""
+    umask: int | None
+
+
+def read_job(stage: Stage) -> Job:
+    """Return what the options of `stage` ask for.
+
+    Raises:
+        AgentError: an option is missing or wrong; the message names it.
+    """
+    options = stage.options
+    argv, name = _argv(stage)
+    cwd = options.get("cwd")
+    if cwd is not None and (not isinstance(cwd, str) or "\0" in cwd):
+        raise _wrong("cwd", "a path")
+    codes = options.get("ok_codes", [0])
+    if not isinstance(codes, (list, tuple)) or not all(
+        isinstance(code, int) and 0 <= code <= 255 for code in codes
+    ):
+        raise _wrong("ok_codes", "a list of numbers from 0 to 255")
+    return Job(
+        argv=argv,
+        name=name,
+        cwd=stage.workdir / cwd if cwd else stage.workdir,
+        pty=_flag(options, "pty"),
+        stdin=_flag(options, "stdin"),
+        grace=_number(options, "grace", 5.0, 0.0, 3600.0),
+        ok_codes=frozenset(codes),
+        limit=int(_number(options, "max_output_mb", 1024, 0.1, 1e6) * (1 << 20)),
+        umask=_umask(options.get("umask")),
+    )
+
+
+def grace(stage: Stage) -> float:
+    """Return the seconds between two signals, for a stage whose options may be wrong."""
+    try:
+        return _number(stage.options, "grace", 5.0, 0.0, 3600.0)
+    except AgentError:
+        return 5.0
+
+
+def environment(stage: Stage, folder: Path) -> dict[str, str]:
+    """Return the whole environment of the command whose run is kept in `folder`.
+
+    Raises:
+        AgentError: the `env` option, or the task's `env.json`, cannot be used.
+    """
+    env = submit_env(os.environ)
+    _overlay(env, stage.options.get("env") or {}, "The option `env`")
+    secrets = stage.datadir / "env.json"
+    try:
+        text = secrets.read_text("utf-8")
+    except FileNotFoundError:
+        pass
+    except (OSError, UnicodeError) as error:
+        raise AgentError(f"The variables of this task cannot be read: {secrets}: {error}") from None
+    else:
+        try:
+            _overlay(env, json.loads(text), f"The file {secrets}")
+        except ValueError:
+            raise AgentError(f"The variables of this task are no JSON: {secrets}") from None
+    if stage.options.get("pty") and env.get("TERM", "dumb") == "dumb":
+        env["TERM"] = "xterm-256color"
+    prompt = stage.prompt.replace("\0", "")
+    return env | {
+        "PYTHONUNBUFFERED": "1",  # else the progress of Python programs comes at their end
+        "TASKHUB_TASK": stage.task_id,
+        "TASKHUB_STAGE": stage.stage_id,
+        "TASKHUB_ATTEMPT": str(stage.attempt),
+        "TASKHUB_KEY": stage.idempotency_key,
+        "TASKHUB_PROMPT": prompt if len(prompt.encode()) < _PROMPT_LIMIT else "",
+        "TASKHUB_WORKDIR": str(stage.workdir),
+        "TASKHUB_OUTDIR": str(stage.outdir),
+        "TASKHUB_INPUTS": str(folder / "inputs.json"),
+        "TASKHUB_ANSWERS": str(folder / "answers"),
+        "TASKHUB_ASK": str(folder / "bin" / "ask"),
+        "TASKHUB_PROGRESS": str(folder / "bin" / "progress"),
+    }
+
+
+def _argv(stage: Stage) -> tuple[tuple[str, ...], str]:
+    argv, shell = stage.options.get("argv"), stage.options.get("shell")
+    if argv is None and shell is None:
+        raise AgentError(
+            "The command agent does not know what to run: give the option `argv`, a list such as "
+            '["./long.sh", "--fast"].'
+        )
+    if argv is not None and shell is not None:
+        raise AgentError("The options `argv` and `shell` exclude each other: keep one of them.")
+    if shell is not None:
+        if not isinstance(shell, str) or not shell.strip() or "\0" in shell:
+            raise _wrong("shell", "a line of shell")
+        return ("sh", "-c", shell), one_line(shell, 60)
+    if (
+        not isinstance(argv, (list, tuple))
+        or not argv
+        or not all(isinstance(word, str) and "\0" not in word for word in argv)
+        or not argv[0]
+    ):
+        raise _wrong("argv", 'a list of words such as ["./long.sh", "--fast"]')
+    values = {
+        "prompt": stage.prompt.replace("\0", ""),
+        "request": stage.prompt.replace("\0", ""),
+        "task": stage.task_id,
+        "workdir": str(stage.workdir),
+        "outdir": str(stage.outdir),
+    }
+    # One pass, so that a token inside the prompt stays what it is.
+    words = tuple(_TOKEN.sub(lambda m: values[m[1]], word) for word in argv)
+    return words, one_line(words[0].rstrip("/").rpartition("/")[2] or words[0], 60)
+
+
+def _overlay(env: dict[str, str], extra: Any, where: str) -> None:
+    if not isinstance(extra, Mapping):
+        raise AgentError(f"{where} must be a table of names and values.")
+    for name, value in extra.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise AgentError(f"{where} has a name that no variable can have: {name!r:.80}")
+        if value is None:
+            env.pop(name, None)
+        elif isinstance(value, (str, int, float)) and "\0" not in str(value):
+            env[name] = str(value)
+        else:
+            raise AgentError(f"{where} gives `{name}` a value that is no text.")
+
+
+def _flag(options: Mapping[str, Any], name: str) -> bool:
+    value = options.get(name, False)
+    if not isinstance(value, bool):
+        raise _wrong(name, "true or false")
+    return value
+
+
+def _number(options: Mapping[str, Any], name: str, usual: float, low: float, high: float) -> float:
+    value = options.get(name, usual)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise _wrong(name, f"a number from {low:g} to {high:g}")
+    return float(value)
+
+
+def _umask(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and re.fullmatch(r"(0o?)?[0-7]{1,3}", value):
+        return int(value.removeprefix("0o"), 8)
+    raise _wrong("umask", 'an octal text such as "022"')
+
+
+def _wrong(option: str, right: str) -> AgentError:
+    return AgentError(f"The option `{option}` of the command agent must be {right}.")

@@ -1,0 +1,278 @@
+"""What the engine's steps make of a task. Pure, like `lifecycle`, which has people's decisions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from taskhub_tui.domain import progress
+from taskhub_tui.domain.lifecycle import GATE, LEGAL, REVIEW, Change, Happened, Notice
+from taskhub_tui.domain.model import (
+    Blocker,
+    BlockerKind,
+    NoticeKind,
+    Stage,
+    StageStatus,
+    Status,
+    Task,
+    WaitingOn,
+)
+
+LONG_STAGE = 60.0
+"""Seconds from which the end of a stage is worth a notification of progress."""
+
+
+def current(stages: Sequence[Stage]) -> Stage | None:
+    """Return the first stage that is not done; None when all are."""
+    return next((stage for stage in stages if stage.status is not StageStatus.DONE), None)
+
+
+def begin(task: Task, stages: Sequence[Stage], stage: Stage, now: float, log_mark: int) -> Change:
+    """Start a new attempt of `stage`."""
+    started = replace(
+        stage,
+        status=StageStatus.RUNNING,
+        attempt=stage.attempt + 1,
+        fraction=None,
+        note="",
+        started=now,
+        ended=None,
+        state=None,
+        output=None,
+        error=None,
+        log_mark=log_mark,
+    )
+    happened = Happened(
+        "started", stage.position, {"agent": stage.agent, "attempt": started.attempt}
+    )
+    return Change(_at(task, stages, started, now), (started,), events=(happened,))
+
+
+def go_on(task: Task, stages: Sequence[Stage], stage: Stage, now: float, why: str) -> Change:
+    """Continue the same attempt of `stage`: its question was answered, or its worker died."""
+    running = replace(stage, status=StageStatus.RUNNING)
+    happened = Happened(why, stage.position, {"agent": stage.agent, "attempt": stage.attempt})
+    return Change(_at(task, stages, running, now), (running,), events=(happened,))
+
+
+def checkpoint(
+    task: Task, stages: Sequence[Stage], stage: Stage, output: Mapping[str, Any], now: float
+) -> Change:
+    """Record the result of `stage`; it is never run again."""
+    done = replace(
+        stage, status=StageStatus.DONE, output=dict(output), fraction=1.0, ended=now, failures=0
+    )
+    after = _put(stages, done)
+    task = replace(task, changed=now, fraction=progress.fraction(after), note="", error=None)
+    took = now - (stage.started or now)
+    happened = Happened("checkpoint", stage.position, {"seconds": round(took, 3)})
+    notice = None
+    if took >= LONG_STAGE and current(after) is not None:
+        share = f", {task.fraction:.0%} done" if task.fraction is not None else ""
+        notice = Notice(NoticeKind.PROGRESS, task.title, f"{stage.name} is complete{share}")
+    return Change(task, (done,), events=(happened,), notice=notice)
+
+
+def complete(task: Task, stages: Sequence[Stage], now: float) -> Change:
+    """Every stage is done."""
+    last = stages[-1].output or {}
+    summary = str(last.get("text") or "")
+    task = replace(
+        task,
+        status=Status.COMPLETED,
+        waiting_on=None,
+        stage=len(stages),
+        stage_name="",
+        fraction=1.0,
+        note="",
+        eta=None,
+        ended=now,
+        changed=now,
+        summary=summary,
+        error=None,
+        holder=None,
+    )
+    notice = Notice(NoticeKind.COMPLETED, task.title, summary or "Completed")
+    return Change(task, events=(Happened("completed"),), notice=notice, unblocks=True)
+
+
+def ask(task: Task, stages: Sequence[Stage], stage: Stage, blocker: Blocker, now: float) -> Change:
+    """Stop `stage` until a person has answered `blocker`."""
+    blocked = replace(stage, status=StageStatus.BLOCKED)
+    task = replace(
+        _at(task, stages, blocked, now),
+        status=Status.BLOCKED,
+        waiting_on=WaitingOn.USER,
+        eta=None,
+        holder=None,
+    )
+    happened = Happened(
+        "asked",
+        stage.position,
+        {
+            "blocker": blocker.id,
+            "key": blocker.key,
+            "kind": blocker.kind.value,
+            "question": blocker.question,
+            "detail": dict(blocker.detail),
+        },
+    )
+    notice = Notice(
+        NoticeKind.BLOCKER,
+        task.title,
+        blocker.question,
+        LEGAL[(Status.BLOCKED, blocker.kind)],
+        blocker.id,
+    )
+    return Change(task, (blocked,), blocker=blocker, events=(happened,), notice=notice)
+
+
+def gate(stage: Stage, task: Task, blocker_id: str, now: float) -> Blocker:
+    """Return the question that stands before a stage."""
+    return Blocker(
+        id=blocker_id,
+        task_id=task.id,
+        stage=stage.position,
+        key=GATE,
+        kind=BlockerKind.APPROVAL,
+        question=f"May the stage “{stage.name}” start?",
+        version=1,
+        created=now,
+        detail=_plan_of(stage, task),
+        attempt=stage.attempt + 1,
+    )
+
+
+def review(stage: Stage, task: Task, blocker_id: str, now: float) -> Blocker:
+    """Return the question that stands after a stage."""
+    output = stage.output or {}
+    detail = {"result": output.get("text") or "(no summary)"}
+    if task.result:
+        detail["file"] = task.result
+    return Blocker(
+        id=blocker_id,
+        task_id=task.id,
+        stage=stage.position,
+        key=REVIEW,
+        kind=BlockerKind.APPROVAL,
+        question=f"Is the result of the stage “{stage.name}” good?",
+        version=1,
+        created=now,
+        detail=detail,
+        attempt=stage.attempt,
+    )
+
+
+def interrupted(stage: Stage, task: Task, blocker_id: str, now: float, said: str) -> Blocker:
+    """Return the question whether a stage that was cut off may be run again."""
+    return Blocker(
+        id=blocker_id,
+        task_id=task.id,
+        stage=stage.position,
+        key="interrupted",
+        kind=BlockerKind.INTERRUPTED,
+        question=f"The stage “{stage.name}” was interrupted. Run it again?",
+        version=1,
+        created=now,
+        detail={"reason": said, **_plan_of(stage, task)},
+        attempt=stage.attempt,
+    )
+
+
+def retry_later(
+    task: Task, stages: Sequence[Stage], stage: Stage, error: str, delay: float, now: float
+) -> Change:
+    """Repeat a failed attempt after `delay` seconds."""
+    waiting = replace(
+        stage,
+        status=StageStatus.PENDING,
+        failures=stage.failures + 1,
+        fraction=None,
+        ended=now,
+        error=error,
+    )
+    task = replace(
+        _at(task, stages, waiting, now),
+        status=Status.PENDING,
+        waiting_on=WaitingOn.RETRY,
+        ready_at=now + delay,
+        error=error,
+        eta=None,
+        holder=None,
+    )
+    facts = {"error": error, "attempt": stage.attempt, "again in": round(delay, 1)}
+    return Change(task, (waiting,), events=(Happened("retrying", stage.position, facts),))
+
+
+def fail(
+    task: Task,
+    stages: Sequence[Stage],
+    stage: Stage,
+    error: str,
+    now: float,
+    detail: Mapping[str, Any],
+) -> Change:
+    """End the task as failed; a person decides what becomes of it."""
+    failed = replace(stage, status=StageStatus.FAILED, error=error, ended=now)
+    task = replace(
+        _at(task, stages, failed, now),
+        status=Status.FAILED,
+        waiting_on=None,
+        error=error,
+        eta=None,
+        ended=now,
+        holder=None,
+    )
+    facts = {**detail, "error": error, "attempt": stage.attempt}
+    notice = Notice(NoticeKind.ERROR, task.title, error, LEGAL[(Status.FAILED, None)])
+    return Change(
+        task, (failed,), events=(Happened("failed", stage.position, facts),), notice=notice
+    )
+
+
+def paused(task: Task, now: float) -> Change:
+    """Hold a task between two stages, as a person asked."""
+    task = replace(task, status=Status.PAUSED, waiting_on=None, eta=None, changed=now, holder=None)
+    return Change(task, events=(Happened("paused"),))
+
+
+def joined(first: Change, second: Change) -> Change:
+    """Return two steps of one task as one change; at most one of them may ask."""
+    stages = {stage.position: stage for stage in (*first.stages, *second.stages)}
+    return Change(
+        second.task,
+        tuple(stages.values()),
+        blocker=second.blocker or first.blocker,
+        events=(*first.events, *second.events),
+        notice=second.notice or first.notice,
+        unblocks=first.unblocks or second.unblocks,
+    )
+
+
+def _plan_of(stage: Stage, task: Task) -> dict[str, Any]:
+    options = {**task.options, **stage.options}
+    detail: dict[str, Any] = {"agent": stage.agent}
+    if command := options.get("argv") or options.get("shell"):
+        detail["command"] = command
+    detail["request"] = stage.prompt or task.request
+    return detail
+
+
+def _put(stages: Sequence[Stage], changed: Stage) -> list[Stage]:
+    return [changed if stage.position == changed.position else stage for stage in stages]
+
+
+def _at(task: Task, stages: Sequence[Stage], stage: Stage, now: float) -> Task:
+    after = _put(stages, stage)
+    left = progress.remaining(after, now)
+    return replace(
+        task,
+        status=Status.IN_PROGRESS,
+        waiting_on=None,
+        stage=stage.position,
+        stage_name=stage.name,
+        fraction=progress.fraction(after),
+        note=stage.note,
+        eta=None if left is None else now + left,
+        changed=now,
+        error=None,
+    )

@@ -1,0 +1,211 @@
+"""The stage context: what a running agent's words become."""
+
+import asyncio
+import mimetypes
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from taskhub_tui.agents import port
+from taskhub_tui.agents.port import Stop, Stream
+from taskhub_tui.domain import execution, ids, progress
+from taskhub_tui.domain.errors import LeaseLost, TaskHubError
+from taskhub_tui.domain.model import Action, Artifact, Blocker, Choice, Stage
+from taskhub_tui.engine.tasklog import TaskLog
+from taskhub_tui.storage import changes, queries, stages
+from taskhub_tui.storage.stages import Progressed
+from taskhub_tui.text import clean, one_line
+
+if TYPE_CHECKING:
+    from taskhub_tui.engine.runner import Held
+
+STATE_LIMIT = 1_000_000
+"""Most characters an agent's state may have as JSON."""
+_DEFAULTS = {"approve": Action.APPROVE, "deny": Action.DENY, "cancel": Action.CANCEL}
+
+
+class Context:
+    """One agent's line to the engine while one stage runs."""
+
+    def __init__(self, held: "Held", stage: Stage, log: TaskLog, lost: Callable[[], None]) -> None:
+        """`lost` is called when it turns out that the task was taken from us."""
+        self._held = held
+        self._stage = stage
+        self._log = log
+        self._lost = lost
+        self._stop: Stop = "no"
+        self._state: dict[str, Any] = dict(stage.state or {})
+        self.task: asyncio.Task[Any] | None = None
+        """The agent's coroutine."""
+        self.suspended = False
+        """True once the agent was let go because a person must answer first."""
+        self.dirty = False
+        self.note = stage.note
+        self.fraction = stage.fraction
+        self.heard = held.clock()
+        """When the agent last said anything."""
+
+    @property
+    def stop(self) -> Stop:
+        return self._stop
+
+    def cancel(self, why: Stop) -> None:
+        """Cancel the agent; the first reason stays, but `cancel` outweighs `detach`."""
+        if self._stop == "no" or why == "cancel":
+            self._stop = why
+        if self.task is not None:
+            self.task.cancel()
+
+    # What agents call
+
+    def log(self, text: str, *, stream: Stream = "agent", data: Any = None) -> None:
+        self.heard = self._held.clock()
+        self._log.add(self.heard, stream, text)
+
+    def progress(self, fraction: float | None = None, note: str | None = None) -> None:
+        self.heard = self._held.clock()
+        if fraction is not None and fraction == fraction:
+            self.fraction = min(1.0, max(0.0, float(fraction)))
+        if note is not None:
+            self.note = one_line(note, 200)
+        self.dirty = True
+
+    async def save(self, **state: Any) -> None:
+        self._state.update(state)
+        await self._save()
+
+    async def _save(self) -> None:
+        size = len(repr(self._state))
+        if size > STATE_LIMIT:
+            raise port.AgentError(
+                f"The agent wants to keep {size} characters of state; {STATE_LIMIT} are the most"
+            )
+        task, position, mark = self._held.task, self._stage.position, self._log.mark()
+        snapshot = dict(self._state)
+        await self._fenced(lambda tx: stages.save(tx, task.n, task.fence, position, snapshot, mark))
+
+    async def ask(self, blocker: port.Blocker) -> port.Answer:
+        task = self._held.task
+        key = one_line(blocker.key, 200)
+        known = await self._held.store.read(
+            lambda reader: queries.blocker_by_key(
+                reader, task, self._stage.position, self._stage.attempt, key
+            )
+        )
+        if known is not None and known.answer is not None:
+            said = known.answer
+            return port.Answer(said["action"], said["choice"], said["text"], said["data"] or {})
+        if self._stop != "no":
+            return await self._never()
+        now = self._held.clock()
+        question = Blocker(
+            id=known.id if known else ids.new_id(secrets.randbelow),
+            task_id=task.id,
+            stage=self._stage.position,
+            key=key,
+            kind=blocker.kind,
+            question=clean(blocker.question, 4000) or "The agent asks, but says nothing",
+            version=known.version + 1 if known else 1,
+            created=now,
+            choices=tuple(
+                Choice(one_line(c.id, 100), one_line(c.label, 200), c.effect)
+                for c in blocker.choices[:50]
+            ),
+            detail=_cleaned(blocker.detail),
+            risk=blocker.risk,
+            attempt=self._stage.attempt,
+            deadline=None if blocker.timeout is None else now + blocker.timeout,
+            default=_DEFAULTS.get(blocker.default or ""),
+        )
+        # Saved with the mark of the log, so that nothing is said twice when the agent goes on.
+        await self._save()
+        stage = replace(self._stage, state=dict(self._state), log_mark=self._log.mark())
+        stage = replace(stage, fraction=self.fraction, note=self.note)
+        change = execution.ask(task, self._held.stages, stage, question, now)
+        self._stop = "detach"
+        self.suspended = True
+        try:
+            await self._fenced(lambda tx: changes.write_held(tx, change, task.fence))
+        except port.AgentError:
+            self._stop, self.suspended = "no", False
+            raise
+        if self.task is not None:
+            self.task.cancel()
+        return await self._never()
+
+    async def artifact(self, artifact: port.Artifact) -> None:
+        try:
+            size = artifact.path.stat().st_size
+        except OSError as error:
+            raise port.AgentError(
+                f"The file {one_line(str(artifact.path))} was to be handed over,"
+                f" but cannot be read: {error.strerror}"
+            ) from error
+        made = Artifact(
+            self._held.task.id,
+            self._stage.position,
+            one_line(artifact.name, 200) or artifact.path.name,
+            str(artifact.path),
+            artifact.media_type or mimetypes.guess_type(artifact.path.name)[0] or "",
+            size,
+            self._held.clock(),
+        )
+        task, main = self._held.task, artifact.main
+        await self._fenced(lambda tx: stages.artifact(tx, task.n, task.fence, made, main=main))
+        if main:
+            self._held.task = replace(self._held.task, result=made.path)
+
+    # What the engine reads
+
+    def progressed(self) -> Progressed:
+        """Return what is to be written about the progress so far."""
+        held = self._held
+        self.dirty = False
+        now = held.clock()
+        stage = replace(self._stage, fraction=self.fraction, note=self.note)
+        self._stage = stage
+        held.put(stage)
+        left = progress.remaining(held.stages, now)
+        fraction = progress.fraction(held.stages)
+        eta = None if left is None else now + left
+        held.task = replace(held.task, fraction=fraction, note=self.note, eta=eta)
+        return Progressed(
+            held.task.n,
+            held.task.fence,
+            stage.position,
+            self.fraction,
+            fraction,
+            self.note,
+            eta,
+        )
+
+    async def _fenced(self, request: Any) -> None:
+        if self._stop == "cancel":
+            return
+        try:
+            await self._held.store.write(request)
+        except LeaseLost:
+            # Why, a cancellation or another worker, is for the engine to find out.
+            self._lost()
+            await self._never()
+        except TaskHubError as error:
+            raise port.AgentError(str(error), retryable=True) from error
+
+    async def _never(self) -> NoReturn:
+        """Wait for the cancellation that is on its way."""
+        while True:
+            await asyncio.Event().wait()
+
+
+def _cleaned(value: Any, depth: int = 0) -> Any:
+    """Return JSON with every text in it cleaned."""
+    if isinstance(value, str):
+        return clean(value, 200_000)
+    if isinstance(value, dict) and depth < 8:
+        return {one_line(str(k), 100): _cleaned(v, depth + 1) for k, v in value.items()}
+    if isinstance(value, list | tuple) and depth < 8:
+        return [_cleaned(v, depth + 1) for v in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return clean(str(value), 200_000)

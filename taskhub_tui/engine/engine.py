@@ -1,0 +1,289 @@
+"""The engine: claims tasks, keeps its lease, stops what people stopped, and runs the rest."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import secrets
+import time
+from collections.abc import Callable
+from functools import partial
+
+from taskhub_tui import __version__
+from taskhub_tui.agents.registry import Registry
+from taskhub_tui.config import Paths, Settings
+from taskhub_tui.domain import lifecycle
+from taskhub_tui.domain.errors import NotLegal, TaskHubError
+from taskhub_tui.domain.model import Action, Decision, Stage, Task
+from taskhub_tui.engine.runner import Held, stop_agent
+from taskhub_tui.process import identity
+from taskhub_tui.storage import changes, claims, queries, stages
+from taskhub_tui.storage.claims import Claimed
+from taskhub_tui.storage.store import Store
+from taskhub_tui.storage.writer import Tx
+
+log = logging.getLogger("taskhub.engine")
+
+LOOK = 1.0
+"""Seconds after which the engine looks by itself, should no doorbell ring."""
+TICK = 0.25
+"""Seconds between two writings of progress and log."""
+TAKE_OVER_BATCH = 200
+
+
+class Engine:
+    """Runs tasks of one store until told to stop."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        paths: Paths,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.me = f"{identity().host}:{os.getpid()}:{secrets.token_hex(3)}"
+        self._store = store
+        self._registry = registry
+        self._paths = paths
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng or random.Random()
+        self._held: dict[int, Held] = {}
+        self._stopping_agents: dict[int, asyncio.Task[None]] = {}
+        self._again: set[int] = set()
+        self._wake = asyncio.Event()
+        self._leaving = False
+
+    @property
+    def busy(self) -> bool:
+        """True while any task is carried or any agent is being stopped."""
+        return bool(self._held or self._stopping_agents)
+
+    def wake(self) -> None:
+        """Look at once for what is to be done."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Leave: agents are detached from their work, and everything is handed over."""
+        self._leaving = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until `stop`; when this returns, nothing the engine started still runs."""
+        await self._beat()
+        keepers = [
+            asyncio.create_task(self._keep_lease(), name="keep lease"),
+            asyncio.create_task(self._keep_ticking(), name="write progress"),
+        ]
+        try:
+            while not self._leaving:
+                self._wake.clear()
+                try:
+                    delay = await self._turn()
+                except TaskHubError as error:
+                    # A full disk, or a database kept busy: what we hold goes on meanwhile.
+                    log.warning("%s", error)
+                    delay = LOOK
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(delay):
+                        await self._wake.wait()
+        finally:
+            await self._leave(keepers)
+
+    async def _turn(self) -> float:
+        """Do what is to be done now; return the seconds until something is due by the clock."""
+        now = self._clock()
+        if await self._store.read(lambda reader: claims.asked_to_stop(reader, self.me)):
+            self.stop()
+            return 0.0
+        await self._take_over(now)
+        await self._stop_agents()
+        await self._meet_deadlines(now)
+        free = self._settings.concurrency - len(self._held)
+        if free > 0 and not self._leaving:
+            ready = await self._store.read(lambda reader: claims.any_ready(reader, now))
+            if ready:
+                claimed = await self._store.write(lambda tx: claims.claim(tx, self.me, now, free))
+                for one in claimed:
+                    self._carry(one)
+        due = await self._store.read(lambda reader: claims.next_due(reader, now))
+        return LOOK if due is None else min(LOOK, max(0.0, due - self._clock()))
+
+    # Carrying tasks
+
+    def _carry(self, claimed: Claimed) -> None:
+        n = claimed.task.n
+        before = self._held.get(n)
+        held = Held(
+            claimed,
+            self._store,
+            self._registry,
+            self._paths,
+            clock=self._clock,
+            rng=self._rng,
+            lost=self.wake,
+        )
+        self._held[n] = held
+        held.coroutine = asyncio.create_task(
+            self._carried(held, before), name=f"task {claimed.task.id}"
+        )
+
+    async def _carried(self, held: Held, before: Held | None) -> None:
+        try:
+            if before is not None and before.coroutine is not None:
+                # It asked, was let go, and the answer came before it had ended.
+                await asyncio.wait([before.coroutine])
+            await held.carry()
+        except asyncio.CancelledError:
+            # Whoever cancelled knows why; nobody waits for the exception.
+            pass
+        except TaskHubError as error:
+            # Its database was full, or busy for long; what it did last is not on disk.
+            log.warning("task %s: %s", held.task.id, error)
+            self._again.add(held.task.n)
+        except Exception:
+            log.exception("task %s: the engine has a bug", held.task.id)
+        finally:
+            if self._held.get(held.task.n) is held:
+                del self._held[held.task.n]
+            self._wake.set()
+
+    async def _take_over(self, now: float) -> None:
+        """Take tasks whose worker is gone, and those of our own that nothing carries any more."""
+        for holder in await self._store.read(lambda r: claims.orphans(r, self.me, now)):
+            found = await self._store.write(
+                partial(claims.take_over, me=self.me, dead=holder, now=now, limit=TAKE_OVER_BATCH)
+            )
+            for one in found:
+                self._carry(one)
+            if len(found) == TAKE_OVER_BATCH:
+                self._wake.set()
+            elif found:
+                log.info("took over %d tasks of %s", len(found), holder)
+        await self._pick_up_again()
+        if lost := [held for held in self._held.values() if held.lost]:
+            for held in lost:
+                if held.task.n not in self._stopping_agents:
+                    held.stop("detach")
+
+    async def _pick_up_again(self) -> None:
+        """Carry on with tasks that are ours, but whose carrier could not write."""
+        for n in list(self._again):
+            claimed = await self._store.read(partial(claims.still_held, me=self.me, n=n))
+            self._again.discard(n)
+            if claimed is not None and n not in self._held:
+                self._carry(claimed)
+
+    async def _stop_agents(self) -> None:
+        """Stop the agents of tasks that people cancelled, reassigned or modified."""
+        if not await self._store.read(lambda reader: claims.any_to_stop(reader, self.me)):
+            return
+        for task, stage in await self._store.write(lambda tx: claims.claim_stopping(tx, self.me)):
+            if task.n not in self._stopping_agents:
+                self._stopping_agents[task.n] = asyncio.create_task(
+                    self._stop_agent(task, stage), name=f"stop {task.id}"
+                )
+
+    async def _stop_agent(self, task: Task, stage: Stage) -> None:
+        try:
+            held = self._held.get(task.n)
+            if held is not None and held.coroutine is not None:
+                held.stop("cancel")
+                await asyncio.wait([held.coroutine])
+            else:
+                empty = Held(
+                    Claimed(task, (stage,)),
+                    self._store,
+                    self._registry,
+                    self._paths,
+                    clock=self._clock,
+                    rng=self._rng,
+                    lost=lambda: None,
+                )
+                agent = self._registry.agent(stage.agent)
+                await stop_agent(empty, agent, stage)
+            await self._store.write(lambda tx: claims.stopped(tx, task.n))
+        except TaskHubError as error:
+            log.warning("task %s could not be stopped: %s", task.id, error)
+        finally:
+            del self._stopping_agents[task.n]
+            self._wake.set()
+
+    async def _meet_deadlines(self, now: float) -> None:
+        """Take the default for questions that nobody answered in time."""
+        due = await self._store.read(lambda reader: queries.overdue(reader, now))
+        for task_id, blocker_id, default in due:
+            await self._store.write(
+                partial(self._expire, task_id=task_id, blocker_id=blocker_id, default=default)
+            )
+
+    def _expire(self, tx: Tx, task_id: str, blocker_id: str, default: Action) -> None:
+        task = queries.task_by_id(tx, task_id)
+        blocker = queries.open_blocker(tx, task)
+        if blocker is None or blocker.id != blocker_id:
+            return
+        decision = Decision(default, by="nobody", channel="timeout")
+        with contextlib.suppress(NotLegal):
+            change = lifecycle.decide(
+                task, queries.stages_of(tx, task), blocker, decision, self._clock()
+            )
+            changes.write_decided(tx, change, by="nobody", channel="timeout")
+
+    # Keeping
+
+    async def _beat(self) -> None:
+        now = self._clock()
+        who, until = identity(), now + self._settings.lease
+
+        def beat(tx: Tx) -> None:
+            claims.beat(tx, self.me, who, __version__, now, until)
+            claims.forget_dead(tx, self.me, now)
+
+        await self._store.write(beat)
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.lease / 3)
+            try:
+                await self._beat()
+            except TaskHubError as error:
+                log.warning("the lease could not be renewed: %s", error)
+
+    async def _keep_ticking(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            await self._tick()
+
+    async def _tick(self) -> None:
+        made = []
+        for held in list(self._held.values()):
+            if held.log.dirty:
+                held.log.flush()
+            context = held.context
+            if context is not None and context.dirty and context.stop == "no":
+                made.append(context.progressed())
+        if made:
+            now = self._clock()
+            try:
+                await self._store.write(lambda tx: stages.progress(tx, made, now))
+            except TaskHubError as error:
+                log.warning("progress could not be written: %s", error)
+
+    async def _leave(self, keepers: list[asyncio.Task[None]]) -> None:
+        """Detach from all work, then take us off the list, so that others take over at once."""
+        self._leaving = True
+        for held in list(self._held.values()):
+            held.stop("detach")
+        waiting = [held.coroutine for held in self._held.values() if held.coroutine]
+        waiting += list(self._stopping_agents.values())
+        if waiting:
+            await asyncio.wait(waiting, timeout=30)
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
+        with contextlib.suppress(TaskHubError):
+            await self._store.write(lambda tx: claims.leave(tx, self.me))

@@ -1,0 +1,387 @@
+"""Carrying one task that this worker holds from stage to stage until it ends, or waits."""
+
+import asyncio
+import json
+import random
+import secrets
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from taskhub_tui.agents import port
+from taskhub_tui.agents.port import Agent, AgentError, Output, Stop
+from taskhub_tui.agents.registry import Registry
+from taskhub_tui.config import Paths, make_private
+from taskhub_tui.domain import durations, execution, ids
+from taskhub_tui.domain.errors import LeaseLost, TaskHubError
+from taskhub_tui.domain.lifecycle import Change
+from taskhub_tui.domain.model import Interrupt, Stage, StageStatus, Task
+from taskhub_tui.engine.context import Context
+from taskhub_tui.engine.tasklog import TaskLog
+from taskhub_tui.storage import changes, queries
+from taskhub_tui.storage.claims import Claimed
+from taskhub_tui.storage.store import Store
+from taskhub_tui.text import clean, one_line
+
+ERROR_LIMIT = 4000
+LOST_RERUNS = 3
+"""How often work that was lost, and may be repeated, is repeated without asking."""
+RESULT_LIMIT = 400_000
+"""Most characters of a result's text, and of its data as JSON."""
+
+
+class Held:
+    """A task that this worker holds: what is known of it, and what runs for it."""
+
+    def __init__(
+        self,
+        claimed: Claimed,
+        store: Store,
+        registry: Registry,
+        paths: Paths,
+        *,
+        clock: Callable[[], float],
+        rng: random.Random,
+        lost: Callable[[], None],
+    ) -> None:
+        self.task: Task = claimed.task
+        self.stages: tuple[Stage, ...] = claimed.stages
+        self.store = store
+        self.clock = clock
+        self.context: Context | None = None
+        self.coroutine: asyncio.Task[None] | None = None
+        """What carries the task; set by the engine."""
+        self.lost = False
+        """True once a write was refused because the fence is stale."""
+        self.log = TaskLog(paths.log(claimed.task.id))
+        self._interrupted = claimed.interrupted
+        self._registry = registry
+        self._paths = paths
+        self._rng = rng
+        self._tell_lost = lost
+        self._stop: Stop = "no"
+
+    def put(self, stage: Stage) -> None:
+        """Replace what is known of one stage."""
+        self.stages = tuple(stage if old.position == stage.position else old for old in self.stages)
+
+    def stop(self, why: Stop) -> None:
+        """Stop the agent, and with it this task's coroutine."""
+        self._stop = why
+        if self.context is not None and self.context.task is not None:
+            self.context.cancel(why)
+        elif self.coroutine is not None:
+            self.coroutine.cancel()
+
+    async def carry(self) -> None:
+        """Go on until the task is over, waits for somebody, or is ours no more."""
+        try:
+            make_private(self._paths.task(self.task.id))
+            await self._stages()
+        except LeaseLost:
+            self._note_lost()
+        finally:
+            self.log.flush()
+
+    async def _stages(self) -> None:
+        before: Change | None = None
+        """A checkpoint not yet written: it goes with the start of the next stage."""
+        while True:
+            stage = execution.current(self.stages)
+            now = self.clock()
+            if stage is None:
+                done = execution.complete(self._after(before), self.stages, now)
+                await self._write(before, done)
+                return
+            if self.task.pausing and stage.status is StageStatus.PENDING:
+                await self._write(before, execution.paused(self._after(before), now))
+                return
+            if stage.gate and not stage.approved:
+                asked = execution.gate(stage, self.task, ids.new_id(secrets.randbelow), now)
+                await self._write(
+                    before,
+                    execution.ask(self._after(before), self.stages, stage, asked, now),
+                )
+                return
+            agent, card_habit = self._agent(stage)
+            habit = stage.on_interrupt or card_habit
+            if stage.status is StageStatus.PENDING or stage.attempt == 0:
+                start = execution.begin(
+                    self._after(before), self.stages, stage, now, self.log.mark()
+                )
+            elif self._interrupted and habit == "ask":
+                await self._ask_interrupted(stage, "Its worker ended while it was running")
+                return
+            else:
+                if self._interrupted:
+                    self.log.cut(stage.log_mark)
+                why = "adopted" if self._interrupted else "resumed"
+                start = execution.go_on(self._after(before), self.stages, stage, now, why)
+            self._interrupted = False
+            await self._write(before, start)
+            before = None
+            if self.task.pausing and start.events[-1].kind == "started":
+                # Asked for while the checkpoint was written; the attempt has done nothing yet.
+                await self._unstart(stage)
+                return
+            result = await self._run(agent, self._current(stage.position), habit)
+            if result is None:
+                return
+            before = await self._checkpointed(stage.position, result)
+            if before is None:
+                return
+
+    def _after(self, before: Change | None) -> Task:
+        return before.task if before is not None else self.task
+
+    def _current(self, position: int) -> Stage:
+        return self.stages[position]
+
+    async def _write(self, before: Change | None, change: Change) -> None:
+        """Commit one step, together with the checkpoint before it if there is one."""
+        if before is not None:
+            change = execution.joined(before, change)
+        fence = self.task.fence
+        task, stages = await self.store.write(lambda tx: changes.write_held(tx, change, fence))
+        self.task = task
+        for stage in stages.values():
+            self.put(stage)
+
+    async def _unstart(self, stage: Stage) -> None:
+        back = replace(stage, status=StageStatus.PENDING)
+        change = execution.paused(self.task, self.clock())
+        await self._write(None, replace(change, stages=(back,)))
+
+    def _agent(self, stage: Stage) -> tuple[Agent | None, Interrupt]:
+        try:
+            agent = self._registry.agent(stage.agent)
+        except TaskHubError:
+            return None, "ask"
+        return agent, agent.card.on_interrupt
+
+    # Running one stage
+
+    async def _run(self, agent: Agent | None, stage: Stage, habit: Interrupt) -> port.Result | None:
+        """Run the agent; None when the task waits, failed or was taken away meanwhile."""
+        if agent is None:
+            try:
+                self._registry.agent(stage.agent)
+            except TaskHubError as error:
+                await self._failed(stage, str(error), retryable=False)
+            return None
+        context = Context(self, stage, self.log, self._note_lost)
+        self.context = context
+        work = await self._work(stage)
+        runner = asyncio.create_task(agent.run(work, context), name=f"{stage.agent} {work.task_id}")
+        context.task = runner
+        if self._stop != "no":
+            context.cancel(self._stop)
+        expiry = None
+        timed_out = False
+        if stage.timeout is not None:
+
+            def expire() -> None:
+                nonlocal timed_out
+                timed_out = True
+                context.cancel("cancel")
+
+            expiry = asyncio.get_running_loop().call_later(stage.timeout, expire)
+        try:
+            await _finished(runner, context)
+        finally:
+            self.context = None
+            if expiry is not None:
+                expiry.cancel()
+        stage = replace(self._current(stage.position), fraction=context.fraction, note=context.note)
+        if context.suspended or self.lost:
+            return None
+        if runner.cancelled():
+            if timed_out:
+                await self._failed(
+                    stage,
+                    f"The stage “{stage.name}” took longer than its limit of"
+                    f" {durations.spell(stage.timeout or 0)}",
+                    retryable=True,
+                )
+            elif context.stop == "no":
+                await self._failed(stage, f"The agent `{stage.agent}` gave up by itself")
+            return None
+        problem = runner.exception()
+        if problem is None:
+            result: Any = runner.result()
+            if isinstance(result, port.Result):
+                return result
+            problem = TypeError(f"run() returned {type(result).__name__} instead of a Result")
+        if context.stop != "no" and not timed_out:
+            return None
+        if isinstance(problem, AgentError):
+            await self._agent_error(stage, problem, habit)
+        elif isinstance(problem, LeaseLost):
+            self._note_lost()
+        else:
+            lines = traceback.format_exception(problem)
+            self.log.add(self.clock(), "hub", "".join(lines))
+            said = one_line(f"{type(problem).__name__}: {problem}", 300)
+            await self._failed(
+                stage,
+                f"The agent `{stage.agent}` has a bug: {said}; the log has the details",
+                retryable=False,
+            )
+        return None
+
+    async def _work(self, stage: Stage) -> port.Stage:
+        """Return what the agent is to do, with all that went before."""
+        made = await self.store.read(lambda reader: queries.artifacts_of(reader, self.task))
+        inputs = []
+        for earlier in self.stages[: stage.position]:
+            output = earlier.output or {}
+            files = tuple(
+                port.Artifact(a.name, Path(a.path), a.media_type)
+                for a in made
+                if a.stage == earlier.position
+            )
+            inputs.append(
+                Output(
+                    earlier.name,
+                    earlier.agent,
+                    str(output.get("text") or ""),
+                    output.get("data") or {},
+                    files,
+                )
+            )
+        prompt = stage.prompt or self.task.request
+        if self.task.context:
+            added = "\n".join(f"- {words}" for words in self.task.context)
+            prompt = f"{prompt}\n\nContext added since:\n{added}"
+        slug = "".join(c if c.isalnum() and c.isascii() else "-" for c in self.task.title.lower())
+        slug = "-".join(part for part in slug.split("-") if part)[:40].strip("-")
+        return port.Stage(
+            task_id=self.task.id,
+            stage_id=stage.name,
+            position=stage.position,
+            attempt=stage.attempt,
+            prompt=prompt,
+            options={**self.task.options, **stage.options},
+            workdir=Path(self.task.workdir),
+            datadir=self._paths.task(self.task.id),
+            outdir=self._paths.results / (f"{slug}-{self.task.id}" if slug else self.task.id),
+            inputs=inputs,
+            context=self.task.context,
+            state=stage.state,
+        )
+
+    # What came of it
+
+    async def _checkpointed(self, position: int, result: port.Result) -> Change | None:
+        """Record a result; returns what is still to be written, or None when the task waits."""
+        stage = self._current(position)
+        output = {"text": clean(result.text, RESULT_LIMIT), "data": _json(result.data)}
+        now = self.clock()
+        if stage.review:
+            self.put(replace(stage, output=output, fraction=1.0, note=""))
+            stage = self._current(position)
+            asked = execution.review(stage, self.task, ids.new_id(secrets.randbelow), now)
+            blocked = execution.ask(self.task, self.stages, stage, asked, now)
+            await self._write(None, blocked)
+            return None
+        change = execution.checkpoint(self.task, self.stages, stage, output, now)
+        self.put(change.stages[0])
+        if self._stop != "no":
+            # No next stage will start here: what is done must be on disk before we leave.
+            if execution.current(self.stages) is None:
+                change = execution.joined(change, execution.complete(change.task, self.stages, now))
+            await self._write(None, change)
+            return None
+        return change
+
+    async def _agent_error(self, stage: Stage, error: AgentError, habit: Interrupt) -> None:
+        said = clean(str(error), ERROR_LIMIT).strip() or "The agent failed and does not say why"
+        detail = _json(error.detail)
+        if error.lost and habit != "rerun":
+            await self._ask_interrupted(stage, said)
+            return
+        if error.lost:
+            # It may be repeated without asking, but not for ever.
+            stage = replace(stage, retries=max(stage.retries, LOST_RERUNS))
+        await self._failed(
+            stage,
+            said,
+            retryable=error.retryable or error.lost,
+            after=error.retry_after,
+            detail=detail if isinstance(detail, dict) else {},
+        )
+
+    async def _ask_interrupted(self, stage: Stage, said: str) -> None:
+        now = self.clock()
+        asked = execution.interrupted(stage, self.task, ids.new_id(secrets.randbelow), now, said)
+        await self._write(None, execution.ask(self.task, self.stages, stage, asked, now))
+
+    async def _failed(
+        self,
+        stage: Stage,
+        error: str,
+        *,
+        retryable: bool = False,
+        after: float | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        now = self.clock()
+        self.log.add(now, "hub", error)
+        if retryable and stage.failures < stage.retries:
+            # Up to a quarter more, so that many that failed together do not come back together.
+            delay = stage.retry_delay * 2**stage.failures * (1 + self._rng.random() / 4)
+            change = execution.retry_later(
+                self.task, self.stages, stage, error, max(delay, after or 0.0), now
+            )
+        else:
+            change = execution.fail(self.task, self.stages, stage, error, now, detail or {})
+        await self._write(None, change)
+
+    def _note_lost(self) -> None:
+        self.lost = True
+        self._tell_lost()
+
+
+async def _finished(runner: asyncio.Task[Any], context: Context) -> None:
+    """Wait for the agent to end, however often we are cancelled meanwhile.
+
+    A cancelled engine means `detach`: the agent is told once, and waited for.
+    """
+    cancelled = False
+    while not runner.done():
+        try:
+            await asyncio.wait([runner])
+        except asyncio.CancelledError:
+            cancelled = True
+            context.cancel("detach")
+    if cancelled and not runner.cancelled():
+        runner.exception()
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+async def stop_agent(held: Held, agent: Agent, stage: Stage) -> None:
+    """End work that outlived its worker: run the agent once with `stop == "cancel"`."""
+    context = Context(held, stage, held.log, lambda: None)
+    context.cancel("cancel")
+    work = await held._work(stage)
+    runner = asyncio.create_task(agent.run(work, context), name=f"stop {work.task_id}")
+    context.task = runner
+    await asyncio.wait([runner], timeout=60)
+    if not runner.done():
+        runner.cancel()
+        await asyncio.wait([runner], timeout=10)
+    if runner.done() and not runner.cancelled() and (error := runner.exception()) is not None:
+        held.log.add(held.clock(), "hub", one_line(f"It could not be stopped cleanly: {error}"))
+    held.log.flush()
+
+
+def _json(value: Any) -> Any:
+    """Return `value` as JSON can hold it; too large or strange, and it is left out."""
+    try:
+        text = json.dumps(dict(value), default=str)
+    except (TypeError, ValueError):
+        return {}
+    return json.loads(text) if len(text) <= RESULT_LIMIT else {}

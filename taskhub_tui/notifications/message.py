@@ -1,0 +1,50 @@
+"""What every channel carries, what comes back from it, and how it says that it could not."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from taskhub_tui.domain.errors import TaskHubError
+
+OPEN = "open"
+"""The action of a click on the message itself."""
+REPLY = "reply"
+"""The action of a free-text reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as a channel shows it. Raises ValueError for a button named like a built-in."""
+
+    key: str
+    """Delivery key: a repeat under the same key is shown once, a changed message replaces it."""
+    title: str
+    body: str
+    buttons: tuple[tuple[str, str], ...] = ()
+    """Action ID and label, most important first; a screen may show only the first three to five."""
+    urgent: bool = False
+    reply: bool = False
+    """A free-text reply is wanted; offered only where the channel has a field for it."""
+
+    def __post_init__(self) -> None:
+        ids = [action for action, _ in self.buttons]
+        if len(set(ids)) != len(ids) or {OPEN, REPLY} & set(ids):
+            raise ValueError(f"button IDs must differ, and not be {OPEN!r} or {REPLY!r}: {ids}")
+
+
+class Pressed(NamedTuple):
+    """What a person did with a message."""
+
+    key: str
+    action: str
+    """ID of a button, or `OPEN`, or `REPLY`."""
+    text: str | None
+    """The reply, cleaned; None for a click."""
+
+
+class DeliveryError(TaskHubError):
+    """A channel did not take a message; `str()` says why."""
+
+    def __init__(self, message: str, *, retry: bool, hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.retry = retry
+        """True: it may work later. False: it will not, unless a person changes something."""

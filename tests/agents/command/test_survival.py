@@ -1,0 +1,176 @@
+"""What outlives a worker: the command is adopted, started once, and never guessed about."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import command_double
+import psutil
+import pytest
+from command_double import Desk, until
+
+from taskhub_tui.agents.command import runner
+from taskhub_tui.agents.command.options import read_job
+from taskhub_tui.agents.command.process import alive
+from taskhub_tui.agents.command.rundir import RunDir
+from taskhub_tui.agents.port import AgentError
+
+
+def worker(desk: Desk, **options: object) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, str(command_double.__file__), str(desk.root), json.dumps(options)],
+        stderr=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["20", "180"])
+async def test_after_sigkill_the_next_worker_goes_on_where_the_first_was(
+    desk: Desk, moment: str
+) -> None:
+    script = "echo run >> ledger; for n in $(seq 300); do echo line $n; sleep 0.01; done"
+    with worker(desk, shell=script) as first:
+        await until(desk.rundir / "out", f"line {moment}\n")
+        first.kill()
+    later = desk.again()
+    state = later.ctx.state() or {}
+    data = (desk.rundir / "out").read_bytes()[: (state.get("out") or {}).get("at", 0)]
+    result = await later.run(shell=script)
+    assert result.text == "line 300"
+    assert (desk.work / "ledger").read_text() == "run\n"
+    seen = later.ctx.lines("out")
+    assert list(dict.fromkeys(seen)) == [f"line {n}" for n in range(1, 301)]
+    # Twice can only be what was read after the last save.
+    repeated = {line for line in seen if seen.count(line) > 1}
+    assert not repeated & set(data.decode().splitlines())
+
+
+async def test_detaching_leaves_the_command_alone_and_repeats_no_line(desk: Desk) -> None:
+    script = "echo run >> ledger; for n in $(seq 60); do echo $n; sleep 0.01; done"
+    task = asyncio.create_task(desk.run(shell=script))
+    await until(desk.root / "log", '"20"')
+    desk.ctx.stop = "detach"
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    later = desk.again()
+    await later.run(shell=script)
+    assert later.ctx.lines("out") == [str(n) for n in range(1, 61)]
+    assert (desk.work / "ledger").read_text() == "run\n"
+
+
+def test_of_many_runners_for_one_folder_one_starts_the_command(desk: Desk) -> None:
+    folder = RunDir(desk.rundir)
+    folder.prepare(read_job(desk.stage(shell="echo run >> ledger")), ())
+    threads = [threading.Thread(target=folder.launch, args=(dict(os.environ),)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    while folder.standing() != "ended":
+        assert folder.standing() in ("starting", "running", "ended")
+    assert (desk.work / "ledger").read_text() == "run\n"
+
+
+async def test_a_run_that_was_prepared_but_never_claimed_is_started(desk: Desk) -> None:
+    RunDir(desk.rundir).prepare(read_job(desk.stage(shell="echo hi")), ())
+    await desk.ctx.save(dir=str(desk.rundir))
+    assert (await desk.again().run(shell="echo hi")).text == "hi"
+
+
+async def test_a_run_that_had_ended_unseen_is_not_repeated(desk: Desk) -> None:
+    folder = RunDir(desk.rundir)
+    folder.prepare(read_job(desk.stage(shell="echo run >> ledger; echo fine")), ())
+    folder.launch(dict(os.environ))
+    await until(desk.rundir / "rc")
+    assert (await desk.run(shell="echo run >> ledger; echo fine")).text == "fine"
+    assert (desk.work / "ledger").read_text() == "run\n"
+
+
+async def test_cancelled_while_no_worker_lived_the_command_is_stopped(desk: Desk) -> None:
+    with worker(desk, shell="sleep 60") as first:
+        command = json.loads(await until(desk.rundir / "pid.json"))
+        await until(desk.root / "state.json", "dir")
+        first.kill()
+    assert alive(command)
+    later = desk.again()
+    later.ctx.stop = "cancel"
+    await later.run(shell="sleep 60")
+    assert not alive(command)
+    assert json.loads((desk.rundir / "rc").read_text())["signal"] == 2
+
+
+async def test_cancelled_before_it_began_it_can_never_begin(desk: Desk) -> None:
+    folder = RunDir(desk.rundir)
+    folder.prepare(read_job(desk.stage(shell="echo run >> ledger")), ())
+    desk.ctx.stop = "cancel"
+    await desk.run(shell="echo run >> ledger")
+    folder.launch(dict(os.environ))
+    assert folder.standing() == "lost"
+    assert not (desk.work / "ledger").exists()
+
+
+def fake_run(desk: Desk, **command: object) -> None:
+    """A run whose command began, and whose runner is gone."""
+    RunDir(desk.rundir).prepare(read_job(desk.stage(shell="true")), ())
+    gone = {"pid": 2**22 + 1, "start": "1", "boot": runner.boot_id()}
+    (desk.rundir / "claimed").write_text(json.dumps(gone))
+    (desk.rundir / "out").write_text("half\n::taskhub ask::Nobody waits for this?\n")
+    if command:
+        (desk.rundir / "pid.json").write_text(json.dumps({**gone, "runner": gone, **command}))
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ({"pid": os.getpid(), "start": "12345"}, "how it ended is not known"),
+        ({"boot": "another"}, "was running when the machine went down"),
+        ({}, "whether it ran is not known"),
+    ],
+    ids=["a reused pid", "a reboot", "nothing but a claim"],
+)
+async def test_a_command_that_cannot_be_found_is_lost_and_said_to_be(
+    desk: Desk, command: dict[str, object], sentence: str
+) -> None:
+    fake_run(desk, **command)
+    with pytest.raises(AgentError, match=sentence) as caught:
+        await desk.run(shell="true")
+    assert caught.value.lost
+    assert desk.ctx.lines("out") == ["half"]
+    assert desk.ctx.questions == []
+
+
+async def test_cancelling_never_signals_a_stranger_with_a_reused_pid(desk: Desk) -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:  # noqa: ASYNC220
+        fake_run(desk, pid=stranger.pid, start="12345")
+        desk.ctx.stop = "cancel"
+        await desk.run(shell="true")
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+async def test_when_the_runner_is_killed_the_command_is_followed_to_its_end(desk: Desk) -> None:
+    task = asyncio.create_task(desk.run(shell="exec sleep 60"))
+    command = json.loads(await until(desk.rundir / "pid.json"))
+    psutil.Process(command["runner"]["pid"]).kill()
+    await until(desk.root / "log", "The keeper of the command was killed")
+    assert alive(command)
+    psutil.Process(command["pid"]).kill()
+    with pytest.raises(AgentError, match="how it ended is not known") as caught:
+        await task
+    assert caught.value.lost
+
+
+async def test_the_runner_ignores_hangups_and_hands_a_term_on(desk: Desk) -> None:
+    script = "trap 'echo told; exit 9' TERM; echo up; while :; do sleep 0.02; done"
+    task = asyncio.create_task(desk.run(shell=script))
+    await until(desk.rundir / "out", "up")
+    holder = psutil.Process(json.loads((desk.rundir / "pid.json").read_text())["runner"]["pid"])
+    holder.send_signal(1)
+    holder.terminate()
+    with pytest.raises(AgentError, match="exit code 9"):
+        await task
+    assert desk.ctx.lines("out")[-1] == "told"
