@@ -89,9 +89,7 @@ class Seed:
         if log:
             self.log(task, log)
         notice = Notice(NoticeKind.ACKNOWLEDGED, title, "Handed over")
-        task = await self.store.write(
-            lambda tx: submissions.insert(tx, task, stages, [], notice)
-        )
+        task = await self.store.write(lambda tx: submissions.insert(tx, task, stages, [], notice))
         if status is Status.PENDING and not more:
             return task
         after = [

@@ -132,10 +132,10 @@ class Detail(Vertical):
         task = view.task
         heading.update(Content(one_line(task.title)))
         dot = f" {self._glyphs.dot} "
-        facts = [task.id, task.agent, task.status.value.replace("_", " ")]
+        facts = [task.id, task.agent]
         if task.started is not None:
             facts.append("started " + time.strftime("%H:%M", time.localtime(task.started)))
-        facts.append(render.age(task, now))
+        facts.append(f"{task.status.value.replace('_', ' ')} {render.age(task, now)}")
         if remaining := render.left(task, now):
             facts.append(f"{remaining} left")
         about.update(Content(dot.join(facts)))

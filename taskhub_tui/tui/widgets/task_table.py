@@ -47,7 +47,7 @@ class Columns:
     def of(cls, width: int) -> "Columns":
         stage = 13 if width < 90 else 16
         agent = 12 if width >= 100 else 0
-        left = 6 if width >= 60 else 0
+        left = 5 if width >= 60 else 0
         age = 5
         # Mark, glyph, blank, bar, percent, and the blanks between.
         rest = width - (1 + 1 + 1 + _BAR + 4 + 1) - (stage + 1) - (agent + 1 if agent else 0)
