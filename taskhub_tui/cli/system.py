@@ -48,7 +48,9 @@ async def _app(args: Namespace) -> int:
         paths=where, settings=settings, channel="app", autostart=not args.embedded
     ) as hub:
         task_id = await hub.find(args.id) if args.id else None
-        shown = TaskHubApp(hub, services=services, task_id=task_id)
+        shown = TaskHubApp(
+            hub, ascii=settings.ascii, services=services, initial_task=task_id
+        )
         await shown.run_async()
         return shown.return_code or 0
 
