@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from taskhub_tui import config
+from taskhub_tui import config, keeper
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import BadInput, NotLegal, TaskHubError
@@ -212,7 +212,7 @@ async def foreground(paths: Paths, settings: Settings, *, idle_exit: float = 0.0
 
 def main(argv: list[str] | None = None) -> int:
     """Run a worker as a process of its own; with `--detached` it leaves when nothing is left."""
-    os.umask(0o077)
+    keeper.set_umask()
     detached = "--detached" in (sys.argv[1:] if argv is None else argv)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr
