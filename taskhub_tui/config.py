@@ -1,6 +1,7 @@
 """Where things lie, and the user's settings."""
 
 import getpass
+import math
 import os
 import stat
 import tomllib
@@ -137,6 +138,8 @@ def settings(where: Paths) -> Settings:
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             names = " or ".join(kind.__name__ for kind in kinds)
             raise BadInput(f"{where.config}: `{key}` must be {names}, not {value!r}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BadInput(f"{where.config}: `{key}` must be a finite number, not {value!r}")
         if isinstance(value, int | float) and value < _LEAST.get(key, value):
             raise BadInput(f"{where.config}: `{key}` must be at least {_LEAST[key]}")
         values[key] = one_line(value, 200) if isinstance(value, str) else value
