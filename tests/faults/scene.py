@@ -43,8 +43,9 @@ class Scene:
     # Processes
 
     def start(self, *argv: str) -> "subprocess.Popen[bytes]":
-        """Start a Python program of this hub; what it prints is added to `said`."""
-        with (self.work / "said").open("ab") as said, (self.work / "errors").open("ab") as errors:
+        """Start a Python program of this hub; `said` returns what it printed."""
+        name = f"said-{len(self._children)}"
+        with (self.work / name).open("ab") as said, (self.work / "errors").open("ab") as errors:
             child = subprocess.Popen(
                 [sys.executable, *argv],
                 cwd=self.work,
@@ -129,18 +130,22 @@ class Scene:
 
     def said(self, word: str) -> list[list[str]]:
         """Return the rest of the lines that front ends printed with `word` in front."""
-        try:
-            lines = (self.work / "said").read_text().splitlines()
-        except FileNotFoundError:
-            return []
-        return [line.split()[1:] for line in lines if line.split()[0] == word]
+        found = []
+        for path in self.work.glob("said-*"):
+            # What follows the last newline is a line that a kill cut short.
+            for line in path.read_text().split("\n")[:-1]:
+                words = line.split()
+                if words[0] == word:
+                    found.append(words[1:])
+        return found
 
     def lines(self, word: str) -> Counter[tuple[str, str, int]]:
         """Return how often each (task, stage, attempt) stands in the ledger with `word`."""
         if not self.ledger.exists():
             return Counter()
         found = [line.split() for line in self.ledger.read_text().splitlines()]
-        return Counter((task, name, int(n)) for kind, task, name, n in found if kind == word)
+        whole = [words for words in found if len(words) == 5 and words[4] == "."]
+        return Counter((task, name, int(n)) for kind, task, name, n, _ in whole if kind == word)
 
     def until(self, fact: Callable[[], object], patience: float = PATIENCE) -> float:
         """Wait until `fact` holds; return the seconds that took."""
