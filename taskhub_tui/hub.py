@@ -508,9 +508,9 @@ class Hub:
 
     async def checks(self) -> list[Check]:
         """Look for what may be wrong with this installation."""
-        from taskhub_tui import diagnosis
+        from taskhub_tui.diagnosis import checks
 
-        return await diagnosis.checks(self.paths, self.settings)
+        return await checks(self.paths, self.settings)
 
     def remaining(self, view: TaskView) -> float | None:
         """Return the seconds until a task is probably done; None is unknown."""
