@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -150,7 +151,8 @@ class LogView(LinesView):
         if lines is None:
             if number not in self._fetching:
                 self._fetching.add(number)
-                self.run_worker(self._fetch(number), group="log pieces", exit_on_error=False)
+                fetch = partial(self._fetch, number)
+                self.run_worker(fetch, group="log pieces", exit_on_error=False)
             return None
         self._held.move_to_end(number)
         if y - piece.first >= len(lines):

@@ -10,6 +10,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rich.segment import Segment
 from rich.style import Style
@@ -226,7 +227,7 @@ class TaskTable(ScrollView, can_focus=True):
             return rows[at] if at < len(rows) else None
         if page not in self._loading:
             self._loading.add(page)
-            self.run_worker(self._load(page), group="pages", exit_on_error=False)
+            self.run_worker(partial(self._load, page), group="pages", exit_on_error=False)
         return None
 
     async def _load(self, page: int) -> None:
