@@ -40,6 +40,7 @@ class Host(App[None]):
         self._make = make
         self.answers: list[Any] = []
         self.said: list[str] = []
+        self.seen = ""
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return dict(DARK.variables)

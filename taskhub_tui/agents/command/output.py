@@ -14,6 +14,7 @@ from taskhub_tui.agents.command.signals import Log, Progress, Signal, command, f
 
 EXPLICIT, SEQUENCE, PERCENT, NONE = 3, 2, 1, 0
 LINE_CAP = 1 << 16  #: bytes of one line that are kept
+DRAWN_CAP = 1000  #: characters of a line that may be drawn over, kept over a restart
 
 _OSC = re.compile(rb"\x1b\](\d+);([^\x07\x1b\n]{0,4096})(?:\x07|\x1b\\)")
 _CSI = re.compile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|[()][0-9A-B]|[=>78cDEHMNOZ])")
@@ -38,7 +39,9 @@ class OutputParser:
         self._skipping = bool(state.get("skipping"))
         self._percent = Percent(float(state.get("duration", 0)))
         self._pending = b""
-        self._over = False  # what comes next is drawn over the line before
+        # What comes next is drawn over this; an end of line alone leaves it standing.
+        self._drawn = str(state.get("drawn") or "")
+        self._over = bool(self._drawn)
         self._last: tuple[float | None, str | None] | None = None
 
     def state(self) -> dict[str, Any]:
@@ -47,6 +50,7 @@ class OutputParser:
             "trust": self._trust,
             "skipping": self._skipping,
             "duration": self._percent.duration,
+            "drawn": self._drawn,
         }
 
     def feed(self, data: bytes) -> Iterator[Signal]:
@@ -113,6 +117,7 @@ class OutputParser:
     def _text(self, block: bytes) -> Iterator[Signal]:
         """Yield the signals of whole lines; runs of plain ones come as one piece of log."""
         text = block.decode("utf-8", "replace").replace("\r\n", "\n")
+        drawn_before, self._drawn = self._drawn, ""
         over, self._over = self._over, text.endswith("\r")
         told = over or "::" in text or '{"taskhub"' in text or "\r" in text
         if not told and (self._trust > PERCENT or not hinted(text)):
@@ -125,6 +130,8 @@ class OutputParser:
         for number, drawn in enumerate(lines[:-1]):
             over = over and number == 0
             line = (yield from self._redrawn(drawn)) if "\r" in drawn else drawn
+            if drawn_before and over and not drawn.strip("\r"):
+                line = drawn_before
             if line is None:
                 continue
             found: Signal | None = None
@@ -145,7 +152,8 @@ class OutputParser:
         if plain:
             yield Log("\n".join(plain))
         if lines[-1]:
-            yield from self._redrawn(lines[-1])
+            left = yield from self._redrawn(lines[-1])
+            self._drawn = (left or drawn_before if len(lines) == 1 else left or "")[:DRAWN_CAP]
 
     def _redrawn(self, line: str) -> Generator[Signal, None, str | None]:
         """Yield the newest progress of a line drawn several times; return what stays of it."""

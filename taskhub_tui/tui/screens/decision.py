@@ -40,6 +40,7 @@ from taskhub_tui.tui.screens.decision_forms import (
     running,
 )
 from taskhub_tui.tui.theme import UNICODE, Glyphs
+from taskhub_tui.tui.widgets.pick import Pick
 from taskhub_tui.tui.widgets.plain import Keys, Plain
 
 REST = 0.5
@@ -143,11 +144,9 @@ class DecisionScreen(ModalScreen[Decision | None]):
                 yield Plain(words.asked(self.view), id="asked")
                 yield from self._facts(now)
             if self._choices:
-                yield OptionList(
+                yield Pick(
                     *(Option(self._choice(n, one)) for n, one in enumerate(self._choices, 1)),
                     id="choices",
-                    markup=False,
-                    compact=True,
                 )
             yield Plain(id="notice")
             yield Keys(id="actions")
@@ -338,14 +337,16 @@ class DecisionScreen(ModalScreen[Decision | None]):
         for choices in self.query("#choices"):
             choices.display = False
 
-        def ready() -> None:
-            if self._form is form:
-                form.first.focus()
-                self._show_keys()
-
-        if not form.is_attached:
+        if form.is_attached:
+            self._ready()
+        else:
             self.query_one("#dialog").mount(form, before="#notice")
-        self.call_after_refresh(ready)
+
+    @on(Form.Ready)
+    def _ready(self) -> None:
+        if self._form is not None and self._form.is_mounted:
+            self._form.first.focus()
+            self._show_keys()
 
     def _shut(self) -> None:
         """Put the open form away; the text has the focus again."""
@@ -395,14 +396,17 @@ class DecisionScreen(ModalScreen[Decision | None]):
         """
         sentence = one_line(sentence)
         self._gone = sentence
-        typing = self._form is not None and self._form.typed
-        if not typing:
+        if not self._typing:
             self._leave()
             return
         notice = self.query_one("#notice", Plain)
         notice.update(Content(f"{sentence}. Your text is kept here to copy; it cannot be sent."))
         notice.add_class("-said")
         self._show_keys()
+
+    @property
+    def _typing(self) -> bool:
+        return self._form is not None and self._form.is_mounted and self._form.typed
 
     def _leave(self) -> None:
         # A screen under another one cannot close; it does so once it is on top again.
@@ -411,5 +415,5 @@ class DecisionScreen(ModalScreen[Decision | None]):
             self.dismiss(None)
 
     def on_screen_resume(self) -> None:
-        if self._gone is not None and not (self._form is not None and self._form.typed):
+        if self._gone is not None and not self._typing:
             self._leave()

@@ -17,6 +17,7 @@ from taskhub_tui.domain.model import Action, AgentCard, Decision, Status, TaskVi
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui.screens import decision_words as words
 from taskhub_tui.tui.widgets import values
+from taskhub_tui.tui.widgets.pick import Pick
 from taskhub_tui.tui.widgets.plain import Plain
 
 
@@ -59,9 +60,15 @@ class Form(Vertical):
     class Back(Message):
         """The person does not want this after all."""
 
+    class Ready(Message):
+        """The form's fields are there."""
+
     def __init__(self, view: TaskView) -> None:
         super().__init__()
         self.view = view
+
+    def on_mount(self) -> None:
+        self.post_message(self.Ready())
 
     @property
     def first(self) -> Widget:
@@ -144,7 +151,7 @@ class ModifyForm(Form):
     ModifyForm {
         height: auto;
         #fields { height: auto; }
-        .label { margin-top: 1; }
+        #fields .label { margin-top: 1; }
     }
     """
     alone = True
@@ -258,7 +265,7 @@ class AgentForm(Form):
             )
             for card in self._cards.values()
         ]
-        yield OptionList(*options, markup=False, compact=True)
+        yield Pick(*options)
         if all(option.disabled for option in options):
             yield Plain("There is no other agent to give it to", classes="problem -said")
 

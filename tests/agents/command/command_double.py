@@ -96,7 +96,7 @@ async def until(path: Path, what: str = "") -> str:
     """Wait until the file `path` holds `what`; return its text."""
     async with asyncio.timeout(10):
         while True:
-            text = path.read_text() if path.exists() else ""  # noqa: ASYNC240
+            text = path.read_text() if path.exists() else ""
             if text and what in text:
                 return text
             await asyncio.sleep(0.01)

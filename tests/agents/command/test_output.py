@@ -1,7 +1,7 @@
 """What the parser finds. The samples of tools are excerpts of their real output."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from taskhub_tui.agents.command.output import LINE_CAP, OutputParser
@@ -199,6 +199,7 @@ def test_where_the_bytes_are_cut_changes_nothing_in_the_log(pieces: list[bytes],
 
 
 @settings(max_examples=80, deadline=None)
+@example([b" 5%|\r", b"\x1b]9;4;1;20\x07", b"\n"], 6)
 @given(PIECES, st.integers(1, 40))
 def test_another_parser_goes_on_from_the_position_without_loss_or_repetition(
     pieces: list[bytes], at: int

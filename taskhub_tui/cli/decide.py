@@ -1,0 +1,101 @@
+"""`decide` and its short forms, `pause` and `resume`: what a person wants of a task."""
+
+import asyncio
+from argparse import Namespace
+from typing import Any
+
+from taskhub_tui.cli import shapes, values
+from taskhub_tui.cli.output import Output
+from taskhub_tui.cli.submit import said
+from taskhub_tui.domain.errors import BadInput
+from taskhub_tui.domain.model import Action, TaskView
+
+
+def decide(args: Namespace, out: Output) -> int:
+    """Take one of the seven decisions."""
+    return asyncio.run(_decided(args, out))
+
+
+def pause(args: Namespace, out: Output) -> int:
+    """Stop a task before its next stage."""
+    return asyncio.run(_held(args, out, pause=True))
+
+
+def resume(args: Namespace, out: Output) -> int:
+    """Let a paused task go on."""
+    return asyncio.run(_held(args, out, pause=False))
+
+
+async def _decided(args: Namespace, out: Output) -> int:
+    from taskhub_tui.hub import Hub
+
+    action = Action(args.action)
+    given = vars(args)
+    agent = given.get("agent")
+    if agent is not None and action is not Action.REASSIGN:
+        raise BadInput("--agent belongs to `decide ID reassign`")
+    data = _changes(given)
+    if data and action is not Action.MODIFY:
+        raise BadInput("New values belong to `decide ID modify`")
+    blocker, version = _question(given.get("blocker"))
+    text = said(args.text, "the text")
+    async with await Hub.open(channel="cli") as hub:
+        task_id = await hub.find(args.id)
+        view = await hub.decide(
+            task_id,
+            action,
+            text=text,
+            choice=given.get("choice"),
+            data=data or None,
+            agent=agent,
+            blocker_id=blocker,
+            version=version,
+        )
+    return _show(out, view)
+
+
+def _changes(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what MODIFY is to change."""
+    data: dict[str, Any] = {
+        name: given[name] for name in ("request", "title") if given.get(name) is not None
+    }
+    options = values.pairs(given.get("options") or (), "--set")
+    for name in given.get("unset") or ():
+        if name in options:
+            raise BadInput(f"`{name}` is both set and taken away")
+        options[name] = None
+    if options:
+        data["options"] = options
+    if arguments := values.pairs(given.get("arguments") or (), "--argument"):
+        data["arguments"] = arguments
+    return data
+
+
+def _question(given: str | None) -> tuple[str | None, int | None]:
+    """Return ID and version of the question that is meant; None stands for the open one."""
+    if given is None:
+        return None, None
+    ident, sign, version = given.partition(":")
+    if not ident or (sign and not version.isdecimal()):
+        raise BadInput(f"--blocker: `{given}` is not of the form ID or ID:VERSION")
+    return ident, int(version) if sign else None
+
+
+async def _held(args: Namespace, out: Output, *, pause: bool) -> int:
+    from taskhub_tui.hub import Hub
+
+    async with await Hub.open(channel="cli") as hub:
+        task_id = await hub.find(args.id)
+        view = await (hub.pause(task_id) if pause else hub.resume(task_id))
+    return _show(out, view)
+
+
+def _show(out: Output, view: TaskView) -> int:
+    task = view.task
+    if out.as_json:
+        out.data(shapes.view(view))
+        return 0
+    state = "pausing" if task.pausing else task.status.value.replace("_", " ")
+    where = f" · stage {task.stage + 1} of {task.stages}" if task.stage < task.stages > 1 else ""
+    out.line(f"{task.id}  {state}{where}")
+    return 0

@@ -1,0 +1,179 @@
+"""Everything that is printed: data to standard output, talk to standard error."""
+
+import json
+import os
+import shutil
+import sys
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from taskhub_tui.text import clean
+
+_COLOURS = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "magenta": "35",
+    "cyan": "36",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A piece of text with a colour of its own."""
+
+    text: str
+    colour: str = ""
+
+
+class Output:
+    """Where one command prints to.
+
+    Args:
+        as_json: data is printed as JSON, and tables are not printed at all.
+    """
+
+    def __init__(
+        self,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+        *,
+        as_json: bool = False,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.out = out or sys.stdout
+        self.err = err or sys.stderr
+        self.as_json = as_json
+        env = os.environ if environ is None else environ
+        plain = bool(env.get("NO_COLOR")) or env.get("TERM") == "dumb"
+        self.terminal = self.out.isatty()
+        self._coloured = {
+            id(stream): stream.isatty() and not plain for stream in (self.out, self.err)
+        }
+        encoding = (getattr(self.out, "encoding", None) or "ascii").lower().replace("-", "")
+        self.unicode = encoding == "utf8"
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal; None when there is none, and nothing is cut."""
+        return shutil.get_terminal_size((80, 24)).columns if self.terminal else None
+
+    def paint(self, text: str, colour: str, stream: TextIO | None = None) -> str:
+        """Return `text` in a colour, if the stream shows colours."""
+        if not colour or not self._coloured.get(id(stream or self.out)):
+            return text
+        return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+
+    def data(self, value: Any) -> None:
+        """Print one JSON value."""
+        # Escaped, so that a terminal or an odd locale cannot be harmed by what somebody stored.
+        print(json.dumps(value, indent=2), file=self.out)
+
+    def data_line(self, value: Any) -> None:
+        """Print one JSON value on one line, at once."""
+        print(json.dumps(value), file=self.out, flush=True)
+
+    def line(self, *parts: str | Cell) -> None:
+        """Print a line of data; the parts follow each other without a gap."""
+        print("".join(self._cell(part) for part in parts), file=self.out)
+
+    def text(self, text: str, indent: str = "") -> None:
+        """Print a text of several lines, each one indented."""
+        for line in clean(text).splitlines():
+            print(f"{indent}{line}".rstrip(), file=self.out)
+
+    def say(self, text: str, colour: str = "") -> None:
+        """Print a sentence for a person to standard error."""
+        print(self.paint(clean(text), colour, self.err), file=self.err, flush=True)
+
+    def error(self, message: str, hint: str | None = None) -> None:
+        """Print what went wrong and what to do."""
+        word = self.paint("error:", "red", self.err)
+        print(f"{word} {clean(message).strip()}", file=self.err)
+        if hint:
+            word = self.paint("hint:", "cyan", self.err)
+            print(f"\n{word} {clean(hint).strip()}", file=self.err)
+        self.err.flush()
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> None:
+        """Print rows under a head; on a terminal the last column is cut at its edge."""
+        cells = [[_as_cell(cell) for cell in row] for row in rows]
+        last = len(head) - 1
+        widths = [
+            max([columns(name), *(columns(row[i].text) for row in cells)])
+            for i, name in enumerate(head)
+        ]
+        if self.width is not None:
+            widths[last] = max(8, self.width - sum(widths[:last]) - 2 * last)
+        self._row([Cell(name, "dim") for name in head], widths)
+        for row in cells:
+            self._row(row, widths)
+
+    def _row(self, row: Sequence[Cell], widths: Sequence[int]) -> None:
+        parts = []
+        for i, cell in enumerate(row):
+            if i == len(row) - 1:
+                text = cell.text if self.width is None else cut(cell.text, widths[i])
+                parts.append(self.paint(text, cell.colour))
+            else:
+                pad = " " * (widths[i] - columns(cell.text))
+                parts.append(self.paint(cell.text, cell.colour) + pad)
+        print("  ".join(parts).rstrip(), file=self.out)
+
+    def _cell(self, part: str | Cell) -> str:
+        cell = _as_cell(part)
+        return self.paint(cell.text, cell.colour)
+
+
+def _as_cell(part: str | Cell) -> Cell:
+    text, colour = (part.text, part.colour) if isinstance(part, Cell) else (part, "")
+    return Cell(clean(text).replace("\n", " ").replace("\t", " "), colour)
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal `text` takes."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_columns, text))
+
+
+def _columns(letter: str) -> int:
+    if unicodedata.combining(letter) or unicodedata.category(letter) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+def cut(text: str, width: int) -> str:
+    """Return `text` in at most `width` columns, with an ellipsis where it was cut."""
+    if columns(text) <= width:
+        return text
+    taken, room = [], width - 1
+    for letter in text:
+        room -= _columns(letter)
+        if room < 0:
+            break
+        taken.append(letter)
+    return "".join(taken).rstrip() + "…"
+
+
+def iso(at: float | None) -> str | None:
+    """Return a time as ISO 8601 in UTC with milliseconds, as all JSON of TaskHub has it."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def local(at: float | None, now: float) -> str:
+    """Return a time in the local zone for a person: today without the date."""
+    if at is None:
+        return "-"
+    moment, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now)
+    if moment.date() == today.date():
+        return moment.strftime("%H:%M:%S")
+    return moment.strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,183 @@
+"""The JSON of every command. These keys are stable: new ones may come, none goes or changes.
+
+Times are ISO 8601 strings in UTC, durations are seconds, unknown is null.
+"""
+
+from typing import Any
+
+from taskhub_tui.cli.output import iso
+from taskhub_tui.domain.model import (
+    AgentCard,
+    Artifact,
+    Blocker,
+    Event,
+    Notification,
+    Stage,
+    StageSpec,
+    Task,
+    TaskView,
+)
+from taskhub_tui.domain.views import LogLine, WorkerInfo
+
+Shape = dict[str, Any]
+
+
+def task(it: Task) -> Shape:
+    return {
+        "id": it.id,
+        "title": it.title,
+        "status": it.status.value,
+        "waiting_on": it.waiting_on.value if it.waiting_on else None,
+        "agent": it.agent,
+        "playbook": it.playbook,
+        "priority": it.priority.name.lower(),
+        "owner": it.owner,
+        "stage": it.stage,
+        "stages": it.stages,
+        "stage_name": it.stage_name,
+        "fraction": it.fraction,
+        "note": it.note,
+        "eta": iso(it.eta),
+        "created": iso(it.created),
+        "changed": iso(it.changed),
+        "started": iso(it.started),
+        "ended": iso(it.ended),
+        "not_before": iso(it.ready_at) if it.ready_at > it.created else None,
+        "workdir": it.workdir,
+        "error": it.error,
+        "summary": it.summary,
+        "result": it.result,
+    }
+
+
+def stage(it: Stage) -> Shape:
+    return {
+        "position": it.position,
+        "name": it.name,
+        "agent": it.agent,
+        "status": it.status.value,
+        "attempt": it.attempt,
+        "fraction": it.fraction,
+        "note": it.note,
+        "gate": it.gate,
+        "review": it.review,
+        "weight": it.weight,
+        "started": iso(it.started),
+        "ended": iso(it.ended),
+        "error": it.error,
+        "output": dict(it.output) if it.output is not None else None,
+    }
+
+
+def blocker(it: Blocker) -> Shape:
+    return {
+        "id": it.id,
+        "version": it.version,
+        "stage": it.stage,
+        "kind": it.kind.value,
+        "question": it.question,
+        "choices": [
+            {"id": choice.id, "label": choice.label, "effect": choice.effect}
+            for choice in it.choices
+        ],
+        "detail": dict(it.detail),
+        "risk": it.risk,
+        "created": iso(it.created),
+        "deadline": iso(it.deadline),
+        "default": it.default.value if it.default else None,
+    }
+
+
+def artifact(it: Artifact) -> Shape:
+    return {
+        "name": it.name,
+        "path": it.path,
+        "media_type": it.media_type,
+        "size": it.size,
+        "stage": it.stage,
+        "created": iso(it.created),
+    }
+
+
+def event(it: Event) -> Shape:
+    return {
+        "at": iso(it.at),
+        "kind": it.kind,
+        "stage": it.stage,
+        "by": it.by,
+        "channel": it.channel,
+        "data": dict(it.data),
+    }
+
+
+def view(it: TaskView, events: list[Event] | None = None) -> Shape:
+    """A task with all that belongs to it."""
+    whole = task(it.task) | {
+        "request": it.task.request,
+        "options": dict(it.task.options),
+        "context": list(it.task.context),
+        "after": list(it.after),
+        "stage_list": [stage(one) for one in it.stages],
+        "blocker": blocker(it.blocker) if it.blocker else None,
+        "artifacts": [artifact(one) for one in it.artifacts],
+        "legal": [action.value for action in it.legal],
+    }
+    if events is not None:
+        whole["events"] = [event(one) for one in events]
+    return whole
+
+
+def log_line(it: LogLine) -> Shape:
+    return {"at": iso(it.at), "stream": it.stream, "text": it.text}
+
+
+def notification(it: Notification) -> Shape:
+    return {
+        "id": it.id,
+        "task": it.task_id,
+        "kind": it.kind.value,
+        "title": it.title,
+        "body": it.body,
+        "created": iso(it.created),
+        "actions": [action.value for action in it.actions],
+        "read": iso(it.read),
+        "withdrawn": iso(it.withdrawn),
+    }
+
+
+def worker(it: WorkerInfo) -> Shape:
+    return {
+        "id": it.id,
+        "pid": it.pid,
+        "host": it.host,
+        "started": iso(it.started),
+        "seen": iso(it.seen),
+        "alive": it.alive,
+        "here": it.here,
+        "version": it.version,
+    }
+
+
+def agent(it: AgentCard) -> Shape:
+    return {
+        "name": it.name,
+        "title": it.title,
+        "description": it.description,
+        "capabilities": sorted(it.capabilities),
+        "stages": [one.name for one in it.stages],
+        "options": dict(it.options),
+        "problem": it.problem,
+    }
+
+
+def planned(it: StageSpec) -> Shape:
+    """A stage as a playbook asks for it."""
+    return {
+        "name": it.name,
+        "agent": it.agent,
+        "gate": it.gate,
+        "review": it.review,
+        "weight": it.weight,
+        "timeout": it.timeout,
+        "retries": it.retries,
+    }

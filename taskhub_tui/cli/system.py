@@ -1,0 +1,181 @@
+"""Commands about TaskHub itself: the app, `open`, `worker`, `doctor`, `completion`."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from argparse import Namespace
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taskhub_tui.cli import shapes
+from taskhub_tui.cli.output import Cell, Output, local
+from taskhub_tui.domain.errors import BadInput, TaskHubError
+
+if TYPE_CHECKING:
+    from taskhub_tui.domain.views import Check
+
+_MARKS = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("fail", "red")}
+
+
+def app(args: Namespace, out: Output) -> int:
+    """Open the hub in the terminal."""
+    if not (sys.stdin.isatty() and out.terminal):
+        raise BadInput(
+            "The hub opens in a terminal, and this is none",
+            "`taskhub list` and `taskhub show` print; see `taskhub --help`",
+        )
+    return asyncio.run(_app(args))
+
+
+async def _app(args: Namespace) -> int:
+    from taskhub_tui import config
+    from taskhub_tui.hub import Hub
+    from taskhub_tui.tui.app import TaskHubApp
+
+    where = config.paths()
+    settings = config.settings(where)
+    if args.ascii:
+        settings = replace(settings, ascii=True)
+    services = []
+    if args.embedded:
+        from taskhub_tui import worker
+
+        services.append(lambda: worker.serve(where, settings))
+    async with await Hub.open(
+        paths=where, settings=settings, channel="app", autostart=not args.embedded
+    ) as hub:
+        task_id = await hub.find(args.id) if args.id else None
+        shown = TaskHubApp(hub, services=services, task_id=task_id)
+        await shown.run_async()
+        return shown.return_code or 0
+
+
+def open_(args: Namespace, out: Output) -> int:
+    """Open the hub at one task, or the task's result."""
+    if not (args.result or args.print or out.as_json):
+        return app(args, out)
+    path = asyncio.run(_result(args))
+    opener = _opener()
+    if out.as_json:
+        out.data({"id": path[0], "path": path[1]})
+    elif args.print or opener is None or not out.terminal:
+        out.line(path[1])
+    else:
+        # Its own session, so that Ctrl-C here does not close it; its chatter is not ours.
+        subprocess.Popen(
+            [*opener, path[1]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        out.say(f"Opened {path[1]}")
+    return 0
+
+
+async def _result(args: Namespace) -> tuple[str, str]:
+    from taskhub_tui.hub import Hub
+
+    async with await Hub.open(channel="cli", autostart=False) as hub:
+        task = (await hub.status(await hub.find(args.id))).task
+    if task.result is None:
+        raise BadInput(f"Task {task.id} has no result", f"See `taskhub show {task.id}`")
+    if not Path(task.result).exists():
+        raise BadInput(f"The result of task {task.id} is gone: {task.result}")
+    return task.id, task.result
+
+
+def _opener() -> list[str] | None:
+    """Return the command that opens a file as the user's desktop does, or None without one."""
+    if sys.platform == "darwin":
+        return ["open"]
+    shown = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return ["xdg-open"] if shown and shutil.which("xdg-open") else None
+
+
+def worker(args: Namespace, out: Output) -> int:
+    """Work in the foreground, or look at the workers, or ask them to leave."""
+    if args.status:
+        return asyncio.run(_workers(out))
+    if args.stop:
+        return asyncio.run(_stop(out))
+    from taskhub_tui import worker as work
+
+    out.say("Working. Ctrl-C stops; the next worker takes over what still runs then.")
+    return work.main([])
+
+
+async def _workers(out: Output) -> int:
+    from taskhub_tui.hub import Hub
+
+    async with await Hub.open(channel="cli", autostart=False) as hub:
+        found = await hub.workers()
+        now = hub.clock()
+    if out.as_json:
+        out.data([shapes.worker(one) for one in found])
+    elif not found:
+        out.say("No worker runs. One starts by itself when there is work.")
+    else:
+        rows: list[list[str | Cell]] = []
+        for one in found:
+            state = Cell("alive", "green") if one.alive else Cell("silent", "red")
+            rows.append(
+                [one.id, state, str(one.pid), one.host, local(one.started, now), one.version]
+            )
+        out.table(("WORKER", "STATE", "PID", "HOST", "STARTED", "VERSION"), rows)
+    return 0
+
+
+async def _stop(out: Output) -> int:
+    from taskhub_tui.hub import Hub
+
+    async with await Hub.open(channel="cli", autostart=False) as hub:
+        asked = await hub.stop_worker()
+    if out.as_json:
+        out.data({"asked": asked})
+    else:
+        out.say({0: "No worker runs here.", 1: "Asked the worker to leave."}.get(
+            asked, f"Asked {asked} workers to leave."
+        ))  # fmt: skip
+    return 0
+
+
+def doctor(args: Namespace, out: Output) -> int:
+    """Check that everything is there; exit code 1 when something is not."""
+    found = asyncio.run(_checks())
+    if out.as_json:
+        out.data([asdict(check) for check in found])
+    else:
+        for check in found:
+            word, colour = _MARKS[check.state]
+            out.line(Cell(word, colour), "  ", Cell(f"{check.name:<14}", "bold"), check.message)
+            if check.remedy:
+                out.line(
+                    " " * 20, Cell(f"→ {check.remedy}" if out.unicode else check.remedy, "dim")
+                )
+    return 1 if any(check.state == "fail" for check in found) else 0
+
+
+async def _checks() -> "list[Check]":
+    from taskhub_tui import config
+    from taskhub_tui.diagnosis import checks
+    from taskhub_tui.domain.views import Check
+
+    where = config.paths()
+    try:
+        settings = config.settings(where)
+    except TaskHubError as error:
+        wrong = Check("settings", "fail", str(error), error.hint or f"Correct {where.config}")
+        return [wrong, *await checks(where, config.Settings(owner="me"))]
+    return await checks(where, settings)
+
+
+def completion(args: Namespace, out: Output) -> int:
+    """Print a completion script."""
+    from taskhub_tui.cli.completion import script
+
+    out.out.write(script(args.shell))
+    return 0

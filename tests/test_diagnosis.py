@@ -1,0 +1,131 @@
+import asyncio
+import json
+import os
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from taskhub_tui import config, diagnosis
+from taskhub_tui.cli import main
+from taskhub_tui.config import Paths
+from taskhub_tui.domain.model import NewTask
+from taskhub_tui.domain.views import Check
+from taskhub_tui.hub import Hub
+
+
+@pytest.fixture
+def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    monkeypatch.setenv("TASKHUB_HOME", str(tmp_path / "hub"))
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return config.paths()
+
+
+def found(where: Paths) -> dict[str, Check]:
+    checks = asyncio.run(diagnosis.checks(where, config.Settings(owner="me")))
+    return {check.name: check for check in checks}
+
+
+def test_a_new_hub_is_in_order_and_every_problem_has_a_remedy(where: Paths) -> None:
+    checks = found(where)
+    assert {"sqlite", "files", "disk", "database", "worker", "questions", "desktop"} <= set(checks)
+    assert "fail" not in {check.state for check in checks.values()}
+    for check in checks.values():
+        assert check.state == "ok" or check.remedy, check
+    assert checks["desktop"].state == "warn"
+
+
+@pytest.mark.parametrize(
+    ("version", "state"),
+    [
+        ((3, 40, 1), "warn"),
+        ((3, 44, 5), "warn"),
+        ((3, 44, 6), "ok"),
+        ((3, 50, 6), "warn"),
+        ((3, 50, 7), "ok"),
+        ((3, 51, 2), "warn"),
+        ((3, 51, 3), "ok"),
+        ((3, 53, 0), "ok"),
+    ],
+)
+def test_the_versions_of_sqlite_with_the_bug_are_known(version, state) -> None:
+    assert diagnosis._sqlite(version).state == state
+
+
+def test_files_that_others_can_read_are_named(where: Paths) -> None:
+    asyncio.run(_submit(where))
+    where.database.chmod(0o644)
+    check = found(where)["files"]
+    assert check.state == "warn"
+    assert str(where.database) in str(check.remedy)
+
+
+def test_a_damaged_database_fails_and_the_rest_is_still_looked_at(where: Paths, capsys) -> None:
+    asyncio.run(_submit(where))
+    size = where.database.stat().st_size
+    with where.database.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(min(8192, size - 4096)))
+    checks = found(where)
+    assert checks["database"].state == "fail"
+    assert checks["database"].remedy
+    assert "desktop" in checks
+    assert main(["doctor", "--json"]) == 1
+    told = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+    assert told["database"]["state"] == "fail"
+
+
+def test_a_database_of_a_newer_version_is_left_alone(where: Paths) -> None:
+    import sqlite3
+
+    asyncio.run(_submit(where))
+    connection = sqlite3.connect(where.database)
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    check = found(where)["database"]
+    assert (check.state, check.remedy) == ("fail", "Update TaskHub")
+
+
+def test_a_folder_that_is_a_file_is_named(where: Paths) -> None:
+    where.home.write_text("")
+    checks = found(where)
+    assert checks["files"].state == "fail"
+    assert "database" not in checks
+
+
+def test_work_without_a_worker_is_a_warning(where: Paths) -> None:
+    asyncio.run(_submit(where))
+    check = found(where)["worker"]
+    assert check.state == "warn"
+    assert "1 tasks wait" in check.message
+
+
+async def _submit(where: Paths) -> None:
+    async with await Hub.open(paths=where, autostart=False) as hub:
+        await hub.submit(NewTask("ls", agent="command", options={"argv": ["ls"]}))
+
+
+def test_questions_that_wait_for_long_are_named() -> None:
+    assert diagnosis._questions([]).state == "ok"
+    assert diagnosis._questions([("aaaaaaaa", 60.0)]).state == "ok"
+    old = diagnosis._questions([("aaaaaaaa", 60.0), ("bbbbbbbb", 3 * 86400.0)])
+    assert (old.state, old.message) == ("warn", "2 open, the oldest for 3d")
+    assert "bbbbbbbb" in str(old.remedy)
+
+
+@pytest.mark.parametrize(("free", "state"), [(1e6, "fail"), (2e8, "warn"), (2e9, "ok")])
+def test_little_room_on_the_disk_is_said(where: Paths, monkeypatch, free, state) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(1e12, 0, int(free)))
+    assert diagnosis._disk(where.home).state == state
+
+
+def test_a_mistake_in_the_settings_is_a_finding_of_doctor(where: Paths, capsys) -> None:
+    where.home.mkdir()
+    where.config.write_text("concurrency = 0\n")
+    assert main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("fail  settings")
+    assert "must be at least 1" in out
+    assert "database" in out
