@@ -258,7 +258,7 @@ def _report(view: TaskView) -> tuple[str, Path | None]:
             text = clean(file.read(LIMIT).decode("utf-8", "replace"), LIMIT)
     except OSError as error:
         why = (error.strerror or "it cannot be read").lower()
-        return f"The result {one_line(str(path))} cannot be shown: {why}{files}", None
+        return f"The result `{one_line(path.name)}` cannot be shown: {why}{files}", None
     if size > LIMIT:
         text += f"\n\n*Cut here: the file has {size:,} bytes; `o` opens all of it*"
     if kind in _PLAIN:

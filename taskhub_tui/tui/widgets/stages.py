@@ -83,4 +83,4 @@ class StagesView(VerticalScroll, can_focus=False):
             )
         self._text.update(Content("\n").join(lines))
         if len(stages) > self.size.height > 0:
-            self.scroll_to(y=max(0, task.stage - self.size.height // 2), animate=False)
+            self.scroll_to(y=max(0, task.stage - self.size.height // 2), animate=False, force=True)
