@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import App
@@ -150,9 +151,8 @@ class Asker:
         """Open the dialog for a task; `action` is what the user has chosen already."""
         if not self._busy:
             self._busy = True
-            self._app.run_worker(
-                self._asked(task_id, action, place), group="asking", exit_on_error=False
-            )
+            asked = partial(self._asked, task_id, action, place)
+            self._app.run_worker(asked, group="asking", exit_on_error=False)
 
     async def _asked(self, task_id: str, action: Action | None, place: tuple[int, int]) -> None:
         from taskhub_tui.tui.screens.decision import DecisionScreen

@@ -9,6 +9,7 @@ import asyncio
 import io
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,8 @@ class MarkdownView(LinesView):
 
     def _start(self, *, keep: bool) -> None:
         self._drawn_width = self.size.width
-        self.run_worker(self._draw(keep), exclusive=True, group="markdown", exit_on_error=False)
+        draw = partial(self._draw, keep)
+        self.run_worker(draw, exclusive=True, group="markdown", exit_on_error=False)
 
     async def _draw(self, keep: bool) -> None:
         width = max(20, self.size.width - 2)
