@@ -116,7 +116,7 @@ class Notifier:
                 await sender.withdraw(key_of(notification_id))
             await self._store.write(partial(outbox.withdrawn, delivery_id=id_))
         now = self._clock()
-        due = await self._store.read(outbox.next_due)
+        due = await self._store.read(partial(outbox.next_due, me=self._me))
         if due is not None and due <= now:
             for delivery in await self._store.write(lambda tx: outbox.take_due(tx, self._me, now)):
                 await self._deliver(delivery)

@@ -74,7 +74,7 @@ async def test_answered_in_the_app_the_bubble_goes_and_a_later_answer_is_told(
         await shared.until(hub, task.id, Status.FAILED)
         # Who has just denied it need not be told that it failed.
         await shown(session, 0)
-        with pytest.raises(AlreadyDecided, match="ann .* chose DENY"):
+        with pytest.raises(AlreadyDecided, match=r"ann .* chose DENY"):
             await hub.decide(task.id, Action.APPROVE, blocker_id=view.blocker.id)
 
 

@@ -226,7 +226,9 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
     # What is typed
 
     def _folder(self) -> str:
-        return self.query_one("#folder", Input).value.strip() or self._first.folder
+        # A suggestion may still be looked for while the form is closing.
+        typed = [field.value.strip() for field in self.query("#folder").results(Input)]
+        return (typed and typed[0]) or self._first.folder
 
     def fields(self) -> form.Fields:
         """Return the form as it stands."""

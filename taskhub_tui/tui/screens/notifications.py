@@ -109,7 +109,7 @@ class NotificationsScreen(Screen[str | None]):
         options.clear_options()
         options.add_options(rows)
         ids = [row.id for row in rows]
-        if here in ids:
+        if here is not None and here in ids:
             options.highlighted = ids.index(here)
         else:
             options.highlighted = next((i for i, row in enumerate(rows) if not row.disabled), None)
