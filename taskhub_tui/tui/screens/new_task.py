@@ -35,9 +35,8 @@ _PRIORITIES = (
 class Tick(Checkbox):
     """A checkbox whose shape tells its value, not its colour alone."""
 
-    BUTTON_LEFT = "["
-    BUTTON_INNER = " "
-    BUTTON_RIGHT = "]"
+    BUTTON_LEFT = BUTTON_RIGHT = ""
+    BUTTON_INNER = "[ ]"
     DEFAULT_CSS = """
     Tick {
         background: transparent; width: auto; margin-right: 3; padding: 0;
@@ -48,10 +47,10 @@ class Tick(Checkbox):
     """
 
     def on_mount(self) -> None:
-        self.BUTTON_INNER = "x" if self.value else " "
+        self.BUTTON_INNER = "[x]" if self.value else "[ ]"
 
     def watch_value(self) -> None:
-        self.BUTTON_INNER = "x" if self.value else " "
+        self.BUTTON_INNER = "[x]" if self.value else "[ ]"
         super().watch_value()
 
 
