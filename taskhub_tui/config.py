@@ -1,5 +1,6 @@
 """Where things lie, and the user's settings."""
 
+import getpass
 import math
 import os
 import stat
@@ -114,7 +115,11 @@ def settings(where: Paths) -> Settings:
     Raises:
         BadInput: the file is no TOML, or has a key or a value it must not; says which.
     """
-    owner = os.environ.get("USER") or os.environ.get("USERNAME") or "me"
+    try:
+        owner = getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        # A container may run under a number that no account has.
+        owner = "me"
     defaults = Settings(owner=one_line(owner, 60))
     try:
         raw = tomllib.loads(where.config.read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskhub_tui import config, logs
 from taskhub_tui.agents.registry import Registry
@@ -47,14 +47,15 @@ from taskhub_tui.domain.model import (
     Task,
     TaskView,
 )
-from taskhub_tui.domain.playbook import Playbook
-from taskhub_tui.domain.playbook import parse as parse_playbook
 from taskhub_tui.domain.views import Changes, Check, Counts, LogChunk, WorkerInfo
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.storage import changes, claims, outbox, queries, submissions
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 from taskhub_tui.text import clean, one_line
+
+if TYPE_CHECKING:
+    from taskhub_tui.domain.playbook import Playbook
 
 REQUEST_LIMIT = 100_000
 OPTIONS_LIMIT = 500_000
@@ -66,7 +67,7 @@ class PlaybookFile:
     """A playbook and where it stands."""
 
     path: Path
-    playbook: Playbook
+    playbook: "Playbook"
 
 
 class Hub:
@@ -177,12 +178,15 @@ class Hub:
                     found.append(PlaybookFile(path, self.read_playbook(path)))
         return found
 
-    def read_playbook(self, path: Path) -> Playbook:
+    def read_playbook(self, path: Path) -> "Playbook":
         """Read one playbook.
 
         Raises:
             BadPlaybook: the file cannot be read, is no TOML, or says what it must not.
         """
+        # Most commands read no playbook, and need not wait for the library behind it.
+        from taskhub_tui.domain.playbook import parse
+
         try:
             if path.stat().st_size > 1_000_000:
                 raise BadPlaybook(f"{path} is larger than 1 MB, so it is hardly a playbook")
@@ -193,7 +197,7 @@ class Hub:
             raise BadPlaybook(f"{path} is not a text in UTF-8") from error
         except tomllib.TOMLDecodeError as error:
             raise BadPlaybook(f"{path} is not valid TOML: {error}") from error
-        return parse_playbook(table, str(path))
+        return parse(table, str(path))
 
     def plan(self, new: NewTask) -> tuple[StageSpec, ...]:
         """Return the stages that `submit` would make.
@@ -514,9 +518,9 @@ class Hub:
 
     async def checks(self) -> list[Check]:
         """Look for what may be wrong with this installation."""
-        from taskhub_tui import diagnosis
+        from taskhub_tui.diagnosis import checks
 
-        return await diagnosis.checks(self.paths, self.settings)
+        return await checks(self.paths, self.settings)
 
     def remaining(self, view: TaskView) -> float | None:
         """Return the seconds until a task is probably done; None is unknown."""

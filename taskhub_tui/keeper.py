@@ -1,7 +1,8 @@
 """Starting a worker apart from any terminal, and keeping one alive.
 
-The keeper is a small process. It starts the worker, starts it again within a second should it be
-killed, and leaves when the worker leaves by itself. Only one keeper works for a hub at a time.
+The keeper is a small process. It starts the worker, starts it again within a second or two should
+it be killed, and leaves when the worker leaves by itself, or fails to start again and again. Only
+one keeper works for a hub at a time.
 """
 
 import fcntl
@@ -21,6 +22,8 @@ LOG_LIMIT = 5_000_000
 QUICK = 5.0
 """A worker that dies within so many seconds may be unable to start at all."""
 TRIES = 8
+KILLED_PAUSE = 1.0
+"""Seconds before a worker that was killed early is replaced; it is replaced however often."""
 
 _started: list[subprocess.Popen[bytes]] = []
 
@@ -58,9 +61,15 @@ def start(paths: Paths) -> None:
         ) from error
 
 
+def set_umask() -> None:
+    """Keep our own files private; commands get the mask of who started us."""
+    mask = os.umask(0o077)
+    os.environ.setdefault("TASKHUB_UMASK", f"{mask:03o}")
+
+
 def main(home: Path) -> int:
     """Keep one worker alive until it leaves by itself."""
-    os.umask(0o077)
+    set_umask()
     lock = os.open(home / "keeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -89,11 +98,14 @@ def main(home: Path) -> int:
         if leaving:
             break
         lived = time.monotonic() - begun
-        quick = quick + 1 if lived < QUICK else 0
+        # One that was killed, by a person or for want of memory, says nothing of the next.
+        killed = code == -signal.SIGKILL
+        quick = quick + 1 if lived < QUICK and not killed else 0
         print(f"keeper: the worker ended with {code} after {lived:.1f}s", file=sys.stderr)  # noqa: T201
         if quick >= TRIES:
             return 1
-        until = time.monotonic() + min(30.0, 0.1 * 2**quick)
+        pause = KILLED_PAUSE if killed and lived < KILLED_PAUSE else min(30.0, 0.1 * 2**quick)
+        until = time.monotonic() + pause
         while not leaving and time.monotonic() < until:
             time.sleep(0.05)
     return 0

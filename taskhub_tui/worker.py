@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias
 
-from taskhub_tui import config
+from taskhub_tui import config, keeper
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import BadInput, NotLegal, TaskHubError
@@ -230,7 +230,7 @@ async def foreground(paths: Paths, settings: Settings, *, idle_exit: float = 0.0
 
 def main(argv: list[str] | None = None) -> int:
     """Run a worker as a process of its own; with `--detached` it leaves when nothing is left."""
-    os.umask(0o077)
+    keeper.set_umask()
     detached = "--detached" in (sys.argv[1:] if argv is None else argv)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr

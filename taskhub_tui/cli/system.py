@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from argparse import Namespace
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +37,6 @@ async def _app(args: Namespace) -> int:
 
     where = config.paths()
     settings = config.settings(where)
-    if args.ascii:
-        settings = replace(settings, ascii=True)
     services = []
     if args.embedded:
         from taskhub_tui import worker
@@ -48,7 +46,12 @@ async def _app(args: Namespace) -> int:
         paths=where, settings=settings, channel="app", autostart=not args.embedded
     ) as hub:
         task_id = await hub.find(args.id) if args.id else None
-        shown = TaskHubApp(hub, services=services, task_id=task_id)
+        shown = TaskHubApp(
+            hub,
+            ascii=settings.ascii or vars(args).get("ascii", False),
+            services=services,
+            initial_task=task_id,
+        )
         await shown.run_async()
         return shown.return_code or 0
 

@@ -99,7 +99,9 @@ class Held:
                 await self._write(before, execution.paused(self._after(before), now))
                 return
             if stage.gate and not stage.approved:
-                asked = execution.gate(stage, self.task, ids.new_id(secrets.randbelow), now)
+                asked = execution.gate(
+                    stage, self.task, self.stages, ids.new_id(secrets.randbelow), now
+                )
                 await self._write(
                     before,
                     execution.ask(self._after(before), self.stages, stage, asked, now),

@@ -84,10 +84,17 @@ class Glyphs:
     rest: str = "─"
     rule: str = "│"
     mark: str = "▌"
+    dash: str = "–"
+    more: str = "…"
+    dot: str = "·"
+    up: str = "↑"
+    enter: str = "⏎"
 
 
 UNICODE = Glyphs()
-ASCII = Glyphs(".", ">", "!", "=", "~", "+", "x", "-", "#", "-", "|", ">")
+ASCII = Glyphs(
+    ".", ">", "!", "=", "~", "+", "x", "-", "#", "-", "|", ">", "-", "~", "-", "above", "enter"
+)
 
 
 def task_look(task: Task, glyphs: Glyphs) -> tuple[str, str]:

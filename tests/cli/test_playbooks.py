@@ -59,7 +59,7 @@ def notes(home: Path) -> Path:
     return folder
 
 
-def test_backup_archives_verifies_and_removes_what_was_approved(notes: Path, program) -> None:
+def test_backup_archives_verifies_and_removes_what_was_approved(notes: Path, cli) -> None:
     store = Path("store").absolute()
     store.mkdir()
     old = []
@@ -71,12 +71,12 @@ def test_backup_archives_verifies_and_removes_what_was_approved(notes: Path, pro
     other = store / "my notes-of-others.tar.gz"
     other.write_bytes(b"not ours")
     os.utime(other, (1, 1))
-    begun = program(
+    begun = cli(
         "add", "--playbook", "backup", "-C", str(notes),
         "--option", f'env={{TO="{store}", KEEP="2"}}',
     )  # fmt: skip
     task_id = begun.out.strip()
-    assert program("wait", task_id, "--until", "blocked", timeout=60).code == 13
+    assert cli("wait", task_id, "--until", "blocked").code == 13
 
     archive = store / f"my notes-{task_id}.tar.gz"
     with tarfile.open(archive) as tar:
@@ -86,25 +86,25 @@ def test_backup_archives_verifies_and_removes_what_was_approved(notes: Path, pro
     assert told == hashlib.sha256(archive.read_bytes()).hexdigest()
     assert all(path.exists() for path in old)
 
-    assert program("approve", task_id).code == 0
-    assert program("wait", task_id, timeout=60).code == 0
+    assert cli("approve", task_id).code == 0
+    assert cli("wait", task_id).code == 0
     assert [path.exists() for path in old] == [False, False, True]
     assert other.exists()
     assert archive.exists()
-    assert program("open", task_id, "--print").out.strip() == str(archive)
+    assert cli("open", task_id, "--print").out.strip() == str(archive)
     assert not (notes / "owned").exists()
 
 
-def test_backup_refuses_to_put_archives_into_what_it_archives(notes: Path, program) -> None:
-    task_id = program(
+def test_backup_refuses_to_put_archives_into_what_it_archives(notes: Path, cli) -> None:
+    task_id = cli(
         "add", "--playbook", "backup", "-C", str(notes),
         "--option", f'env={{TO="{notes}/deep"}}',
     ).out.strip()  # fmt: skip
-    assert program("wait", task_id, timeout=60).code == 10
-    assert "would lie in the folder" in program("logs", task_id).out
+    assert cli("wait", task_id).code == 10
+    assert "would lie in the folder" in cli("logs", task_id).out
 
 
-def test_data_report_freezes_the_newest_file(home: Path, program) -> None:
+def test_data_report_freezes_the_newest_file(home: Path, cli) -> None:
     book = next(path for path in SHIPPED if path.stem == "data-report").read_text()
     # Its command stages alone: the analyst has tests of its own, and may not be installed.
     stages = [part for part in book.split("[[stage]]\n")[1:] if 'agent = "command"' in part]
@@ -113,9 +113,9 @@ def test_data_report_freezes_the_newest_file(home: Path, program) -> None:
     Path("old.csv").write_text("date,price\n")
     os.utime("old.csv", (1, 1))
     Path("new.csv").write_bytes(b"date,price\r\n2031-01-01,1\r\n\r\n2031-01-02,2\r\n")
-    task_id = program("add", "--playbook", "frozen.toml").out.strip()
-    assert program("wait", task_id, timeout=60).code == 0, program("logs", task_id).out
-    shown = json.loads(program("show", task_id, "--json").out)
+    task_id = cli("add", "--playbook", "frozen.toml").out.strip()
+    assert cli("wait", task_id).code == 0, cli("logs", task_id).out
+    shown = json.loads(cli("show", task_id, "--json").out)
     assert shown["stage_list"][0]["output"]["text"] == "2 rows of new.csv"
     pack = next(Path(one["path"]) for one in shown["artifacts"])
     with tarfile.open(pack) as tar:

@@ -1,4 +1,4 @@
-"""The real program with a real worker: from `run` to the result, exit codes, signals, pipes."""
+"""A real worker, and the real program: from `run` to the result, exit codes, signals, pipes."""
 
 import json
 import os
@@ -27,56 +27,56 @@ def test_a_command_is_run_waited_for_and_read(home: Path, program) -> None:
     assert json.loads(program("show", task_id, "--json").out)["status"] == "completed"
 
 
-def test_following_a_log_ends_with_the_task_and_misses_nothing(home: Path, program) -> None:
+def test_following_a_log_ends_with_the_task_and_misses_nothing(home: Path, cli) -> None:
     line = "for i in 1 2 3 4 5; do echo line $i; sleep 0.1; done"
-    task_id = program("run", "--shell", "--", line).out.strip()
-    said = program("logs", "-f", "--raw", task_id)
+    task_id = cli("run", "--shell", "--", line).out.strip()
+    said = cli("logs", "-f", "--raw", task_id)
     assert said.code == 0
     assert [f"line {i}" for i in range(1, 6)] == [
         line for line in said.out.splitlines() if line.startswith("line ")
     ]
 
 
-def test_a_failure_is_waited_for_with_its_own_exit_code(home: Path, program) -> None:
-    task_id = program("run", "--", "sh", "-c", "echo broken; exit 3").out.strip()
-    said = program("wait", task_id)
+def test_a_failure_is_waited_for_with_its_own_exit_code(home: Path, cli) -> None:
+    task_id = cli("run", "--", "sh", "-c", "echo broken; exit 3").out.strip()
+    said = cli("wait", task_id)
     assert said.code == 10
     assert task_id in said.out
-    shown = program("show", task_id).out
+    shown = cli("show", task_id).out
     assert f"taskhub retry {task_id}" in shown
-    assert program("retry", task_id).code == 0
-    assert program("wait", task_id).code == 10
+    assert cli("retry", task_id).code == 0
+    assert cli("wait", task_id).code == 10
 
 
-def test_a_question_stops_a_task_until_it_is_answered(home: Path, program) -> None:
-    task_id = program(
+def test_a_question_stops_a_task_until_it_is_answered(home: Path, cli) -> None:
+    task_id = cli(
         "add", "Say hi", "--agent", "command", "--gate", "--option", "argv=['echo', 'hi']"
     ).out.strip()
-    said = program("wait", task_id, "--until", "blocked")
+    said = cli("wait", task_id, "--until", "blocked")
     assert said.code == 13
     assert "needs you" in said.err
-    question = json.loads(program("show", task_id, "--json").out)["blocker"]
-    assert question["question"] in program("show", task_id).out
-    late = program("decide", task_id, "approve", "--blocker", f"{question['id']}:99")
+    question = json.loads(cli("show", task_id, "--json").out)["blocker"]
+    assert question["question"] in cli("show", task_id).out
+    late = cli("decide", task_id, "approve", "--blocker", f"{question['id']}:99")
     assert late.code == 3
     asked = f"{question['id']}:{question['version']}"
-    assert program("decide", task_id, "approve", "--blocker", asked).code == 0
-    again = program("decide", task_id, "approve", "--blocker", asked)
+    assert cli("decide", task_id, "approve", "--blocker", asked).code == 0
+    again = cli("decide", task_id, "approve", "--blocker", asked)
     assert again.code == 3
     assert "chose APPROVE" in again.err
-    assert program("wait", task_id).code == 0
+    assert cli("wait", task_id).code == 0
 
 
-def test_a_secret_reaches_the_command(home: Path, program, monkeypatch) -> None:
+def test_a_secret_reaches_the_command(home: Path, cli, monkeypatch) -> None:
     monkeypatch.setenv("MY_TOKEN", "s3cret")
-    task_id = program(
+    task_id = cli(
         "run", "--env", "MY_TOKEN", "--", "sh", "-c", 'test "$MY_TOKEN" = s3cret'
     ).out.strip()
-    assert program("wait", task_id).code == 0
+    assert cli("wait", task_id).code == 0
 
 
-def test_ctrl_c_ends_a_wait_silently(still: Path, program) -> None:
-    task_id = program("run", "--", "ls").out.strip()
+def test_ctrl_c_ends_a_wait_silently(still: Path, cli) -> None:
+    task_id = cli("run", "--", "ls").out.strip()
     waiting = subprocess.Popen(
         [*TASKHUB, "wait", task_id, "--timeout", "60"],
         stdout=subprocess.PIPE,
@@ -103,9 +103,8 @@ def _until_it_listens(home: Path, pid: int) -> None:
     pytest.fail("the command never opened the database")
 
 
-def test_a_reader_that_leaves_is_no_error(still: Path, program) -> None:
-    for _ in range(3):
-        assert program("run", "--", "ls").code == 0
+def test_a_reader_that_leaves_is_no_error(still: Path, cli) -> None:
+    assert cli("run", "--", "ls").code == 0
     read, write = os.pipe()
     os.close(read)
     for words in (["list"], ["list", "--json"], ["--help"], ["completion", "bash"]):
@@ -118,26 +117,26 @@ def test_a_reader_that_leaves_is_no_error(still: Path, program) -> None:
     os.close(write)
 
 
-def test_odd_bytes_and_odd_locales_are_no_traceback(still: Path, program) -> None:
+def test_odd_bytes_and_odd_locales_are_no_traceback(still: Path, cli) -> None:
     done = subprocess.run(
         [*TASKHUB, "run", "--", b"ls", b"\xff\xfe"], capture_output=True, check=False
     )
     assert done.returncode == 2
     assert b"word 2 of the command: the text is not valid UTF-8" in done.stderr
-    assert program("run", "--name", "Übersicht 漢字", "--", "ls").code == 0
+    assert cli("run", "--name", "Übersicht 漢字", "--", "ls").code == 0
     ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
     done = subprocess.run([*TASKHUB, "list"], capture_output=True, env=ascii_only, check=False)
     assert done.returncode == 0
     assert b"bersicht" in done.stdout
 
 
-def test_a_worker_in_the_foreground_leaves_when_asked(home: Path, program) -> None:
-    assert program("list").code == 0
+def test_a_worker_in_the_foreground_leaves_when_asked(home: Path, cli) -> None:
+    assert cli("list").code == 0
     working = subprocess.Popen(
         [*TASKHUB, "worker"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     end = time.monotonic() + 15
-    while "alive" not in program("worker", "--status").out and time.monotonic() < end:
+    while "alive" not in cli("worker", "--status").out and time.monotonic() < end:
         assert working.poll() is None
     working.send_signal(signal.SIGINT)
     _, err = working.communicate(timeout=15)

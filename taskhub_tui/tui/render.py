@@ -1,0 +1,106 @@
+"""Drawing text that came from outside: cells of fixed width, bars, and the last guard."""
+
+import re
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from textual.color import Color
+from textual.filter import LineFilter
+
+from taskhub_tui.domain.durations import spell
+from taskhub_tui.domain.model import Status, Task, WaitingOn
+from taskhub_tui.tui.theme import Glyphs
+
+# Nothing of this may reach the terminal inside a line: C0, DEL, C1, bidi and invisible characters.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_SAFE_LINK = re.compile(r"https?://[!-~]+")
+
+
+class ControlFilter(LineFilter):
+    """Takes out of every line what a terminal would obey, and links that are not web addresses.
+
+    A backstop: text is sanitised where it comes in, and no widget should hold any of it. Textual
+    itself passes such characters on to the terminal.
+    """
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [_guarded(segment) for segment in segments]
+
+
+def _guarded(segment: Segment) -> Segment:
+    text, style, _ = segment
+    if style is not None and style.link is not None and not _SAFE_LINK.fullmatch(style.link):
+        style = style.update_link(None)
+    if not text.isprintable() and _UNSAFE.search(text):
+        width = cell_len(text)
+        text = set_cell_size(_UNSAFE.sub("", text), width)
+    elif style is segment.style:
+        return segment
+    return Segment(text, style)
+
+
+def fit(text: str, width: int, glyphs: Glyphs) -> str:
+    """Return `text` in exactly `width` cells; what is cut off ends in an ellipsis."""
+    if width <= 0:
+        return ""
+    text = _UNSAFE.sub(" ", text)
+    if cell_len(text) <= width:
+        return set_cell_size(text, width)
+    return set_cell_size(set_cell_size(text, width - 1).rstrip() + glyphs.more, width)
+
+
+def bar(fraction: float, width: int, glyphs: Glyphs) -> tuple[str, str]:
+    """Return the filled and the empty part of a bar; a full one means done, not nearly done."""
+    part = min(1.0, max(0.0, fraction))
+    full = width if part >= 1 else min(width - 1, round(part * width))
+    return glyphs.filled * full, glyphs.rest * (width - full)
+
+
+def percent(fraction: float | None) -> str:
+    """Return a percentage in four cells, rounded down; blank when it is unknown."""
+    return "    " if fraction is None else f"{int(min(1.0, max(0.0, fraction)) * 100):3d}%"
+
+
+def age(task: Task, now: float) -> str:
+    """Return how long the task has been as it is."""
+    match task.status:
+        case Status.IN_PROGRESS:
+            since = task.started or task.changed
+        case Status.COMPLETED | Status.FAILED | Status.CANCELLED:
+            since = task.ended or task.changed
+        case Status.PENDING:
+            since = task.created
+        case _:
+            since = task.changed
+    return spell(now - since)
+
+
+def left(task: Task, now: float) -> str:
+    """Return the time remaining, such as `~4m`; empty when it is unknown or nothing runs."""
+    if task.status is not Status.IN_PROGRESS or task.eta is None or task.eta <= now:
+        return ""
+    return "~" + spell(task.eta - now)
+
+
+def stage(task: Task, now: float, glyphs: Glyphs) -> str:
+    """Return where the task is, `3/5 review`, or what it waits for."""
+    if task.status.over and task.status is not Status.FAILED:
+        return f"{min(task.stage, task.stages)}/{task.stages}"
+    if task.stopping:
+        return "stopping"
+    if task.pausing:
+        return "pausing"
+    if task.status is Status.PENDING:
+        match task.waiting_on:
+            case WaitingOn.SCHEDULE:
+                return "in " + spell(task.ready_at - now)
+            case WaitingOn.DEPENDENCY:
+                return f"after {task.deps_left}" if task.deps_left else "after others"
+            case WaitingOn.RETRY:
+                return "again " + spell(task.ready_at - now)
+            case _ if not task.stage:
+                return glyphs.dash
+    return f"{min(task.stage + 1, task.stages)}/{task.stages} {task.stage_name}"

@@ -1,0 +1,420 @@
+"""The dialog in which a person decides: an approval, an answer, a failure, an interruption.
+
+It shows what is asked in full, offers what is legal, and returns a Decision; it does nothing
+itself. Its rules guard against decisions nobody meant: keys are dead for a moment after it opens
+and while somebody types, Enter alone decides nothing, and what cannot be undone asks again.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from taskhub_tui.domain.model import (
+    Action,
+    AgentCard,
+    BlockerKind,
+    Choice,
+    Decision,
+    TaskView,
+)
+from taskhub_tui.text import one_line
+from taskhub_tui.tui.screens import decision_words as words
+from taskhub_tui.tui.screens.decision_forms import (
+    AgentForm,
+    ConfirmForm,
+    Form,
+    ModifyForm,
+    ReasonForm,
+    TypedYesForm,
+    WordsForm,
+    YesForm,
+    decision,
+    running,
+)
+from taskhub_tui.tui.theme import UNICODE, Glyphs
+from taskhub_tui.tui.widgets.pick import Pick
+from taskhub_tui.tui.widgets.plain import Keys, Plain
+
+REST = 0.5
+"""Seconds without a key before the dialog listens: longer than a pause between two letters."""
+
+
+class DecisionScreen(ModalScreen[Decision | None]):
+    """One question, or one failure, and what can be done about it; None is decide later."""
+
+    DEFAULT_CSS = """
+    DecisionScreen {
+        align: center middle;
+        background: $background 60%;
+        #dialog {
+            width: 84; max-width: 95%; height: auto; max-height: 100%;
+            padding: 1 2; background: $panel; border: round $running;
+            border-title-style: none;
+        }
+        &.-short #dialog { padding: 0 2; }
+        #dialog.-needs { border: round $needs; border-title-color: $needs; }
+        #dialog.-failed { border: round $failed; border-title-color: $failed; }
+        #dialog.-running { border: round $running; border-title-color: $running; }
+        #dialog.-muted { border: round $muted; border-title-color: $muted; }
+        #dialog.-done { border: round $done; border-title-color: $done; }
+        #body { height: auto; scrollbar-size-vertical: 1; scrollbar-color: $faint; }
+        #body Plain { height: auto; }
+        #asked { margin: 1 0; }
+        .fact { height: auto; }
+        .name { color: $muted; }
+        .value { width: 1fr; }
+        .block { padding: 0 0 0 2; margin-bottom: 1; }
+        #choices {
+            height: auto; max-height: 11; margin-top: 1; padding: 0;
+            background: $panel; border: none;
+        }
+        #notice { color: $needs; margin-top: 1; height: auto; display: none; }
+        #notice.-said { display: block; }
+        #actions { margin-top: 1; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "later", "Decide later", id="decision.later"),
+        *(
+            Binding(
+                key, f"begin('{action.value}')", action.value.capitalize(), id=f"decision.{action}"
+            )
+            for action, key in words.KEYS.items()
+        ),
+        *(Binding(str(n), f"choose({n - 1})", f"Choice {n}", show=False) for n in range(1, 10)),
+        Binding("j", "scroll(1)", "Down", show=False),
+        Binding("k", "scroll(-1)", "Up", show=False),
+    ]
+    AUTO_FOCUS = "#body"
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
+
+    def __init__(
+        self,
+        view: TaskView,
+        cards: Sequence[AgentCard],
+        *,
+        place: tuple[int, int] = (1, 1),
+        glyphs: Glyphs = UNICODE,
+        log_tail: Sequence[str] = (),
+        clock: Callable[[], float] = time.time,
+        initial_action: Action | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """
+        Args:
+            place: this question's place among the open ones, and how many there are.
+            log_tail: the last lines of the task's log; the last ten are shown of a failure.
+            initial_action: what the person has asked for already; its form opens at once. An
+                approval still wants its own key.
+            monotonic: seconds, for the moment in which keys are dead.
+        """
+        super().__init__()
+        self.view = view
+        self._cards = cards
+        self._place = place
+        self._glyphs = glyphs
+        self._log_tail = log_tail
+        self._clock = clock
+        self._initial = initial_action
+        self._monotonic = monotonic
+        self._quiet_since = monotonic()
+        self._awake = False
+        self._gone: str | None = None
+        self._form: Form | None = None
+        self._forms: dict[Action, Form] = {}
+
+    # What it shows
+
+    def compose(self) -> ComposeResult:
+        now = self._clock()
+        title, colour = words.heading(self.view, self._glyphs)
+        number, total = self._place
+        with Vertical(id="dialog", classes=f"-{colour}") as dialog:
+            dialog.border_title = f" {title} · {number} of {total} " if total > 1 else f" {title} "
+            with VerticalScroll(id="body"):
+                yield Plain(words.about(self.view, now), id="about")
+                yield Plain(words.asked(self.view), id="asked")
+                yield from self._facts(now)
+            if self._choices:
+                yield Pick(
+                    *(Option(self._choice(n, one)) for n, one in enumerate(self._choices, 1)),
+                    id="choices",
+                )
+            yield Plain(id="notice")
+            yield Keys(id="actions")
+
+    def _facts(self, now: float) -> ComposeResult:
+        found = words.facts(self.view, now, self._log_tail)
+        wide = min(18, max((len(fact.label) for fact in found if not fact.block), default=0)) + 2
+        for fact in found:
+            if not fact.block:
+                name = Plain(fact.label, classes="name")
+                name.styles.width = wide
+                yield Horizontal(name, Plain(fact.text, classes="value"), classes="fact")
+                continue
+            if fact.label:
+                yield Plain(fact.label, classes="name")
+            yield Plain(fact.text, classes="block")
+
+    @staticmethod
+    def _choice(number: int, choice: Choice) -> Content:
+        key = str(number) if number < 10 else " "
+        return Content.assemble((key, "bold $needs"), "  ", one_line(choice.label))
+
+    @property
+    def _choices(self) -> tuple[Choice, ...]:
+        return self.view.blocker.choices if self.view.blocker is not None else ()
+
+    def on_mount(self) -> None:
+        self._quiet_since = self._monotonic()
+        self._wake()
+        self._show_keys()
+        self.set_interval(5.0, self._tick)
+        if self._initial is not None and self._initial in self.view.legal:
+            self._open_for(self._initial)
+        self.call_after_refresh(self._fit)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._fit)
+
+    def _tick(self) -> None:
+        self.query_one("#about", Plain).update(words.about(self.view, self._clock()))
+
+    def _fit(self) -> None:
+        """Give the text what the lines below it leave, so that the keys are always in sight."""
+        dialog = self.query_one("#dialog")
+        room = self.size.height - 4 - (dialog.outer_size.height - dialog.size.height) + 2
+        for widget in dialog.children:
+            if widget.id != "body" and widget.display and widget is not self._form:
+                room -= widget.outer_size.height + widget.styles.margin.height
+        if self._form is not None and self._form.alone:
+            self._form.styles.max_height = max(6, room)
+            return
+        if self._form is not None:
+            room -= self._form.outer_size.height + self._form.styles.margin.height
+        self.query_one("#body").styles.max_height = max(3, room)
+
+    def _show_keys(self) -> None:
+        bar = self.query_one("#actions", Keys)
+        colour = words.heading(self.view, self._glyphs)[1]
+        if self._gone is not None:
+            bar.show([("esc", "close")])
+        elif self._form is not None:
+            bar.show(self._form.keys, main=self._form.keys[0][0], colour="$running")
+        else:
+            keys = [(words.KEYS[act], words.label(self.view, act)) for act in self.view.legal]
+            main = keys[0][0] if keys else None
+            later = "decide later" if self.view.blocker is not None else "close"
+            bar.show([*keys, ("esc", later)], main=main, colour=f"${colour}", awake=self._awake)
+        self.call_after_refresh(self._fit)
+
+    # When it listens
+
+    def _wake(self) -> None:
+        """Start to listen once nobody has typed for a moment."""
+        if self._awake:
+            return
+        left = REST - (self._monotonic() - self._quiet_since)
+        if left <= 0:
+            self._awake = True
+            self._show_keys()
+        else:
+            self.set_timer(max(left, 0.02), self._wake)
+
+    def _listens(self) -> bool:
+        """True when a key counts; one that comes too early starts the wait anew."""
+        if not self._awake and self._monotonic() - self._quiet_since >= REST:
+            self._awake = True
+            self._show_keys()
+        if not self._awake:
+            self._quiet_since = self._monotonic()
+        return self._awake
+
+    def on_key(self, event: events.Key) -> None:
+        # Keys pass here before any binding of the dialog is looked at.
+        if not self._listens():
+            event.stop()
+            event.prevent_default()
+
+    def on_click(self, event: events.Click) -> None:
+        if not self._listens():
+            event.stop()
+
+    # What a person does
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("begin", "choose", "scroll"):
+            if self._form is not None or self._gone is not None:
+                return False
+            if action == "begin":
+                return Action(str(parameters[0])) in self.view.legal
+        return True
+
+    def action_begin(self, name: str) -> None:
+        if self._listens() and self._gone is None:
+            action = Action(name)
+            if action in (Action.APPROVE, Action.RETRY):
+                self._take(decision(action))
+            else:
+                self._open_for(action)
+
+    def action_choose(self, index: int) -> None:
+        if not self._listens() or index >= len(self._choices) or self._gone is not None:
+            return
+        choice = self._choices[index]
+        self._take(decision(self._meant(choice), choice=choice.id))
+
+    def action_later(self) -> None:
+        if self._listens():
+            self.dismiss(None)
+
+    def action_scroll(self, lines: int) -> None:
+        self.query_one("#body").scroll_relative(y=lines, animate=False)
+
+    @on(OptionList.OptionSelected, "#choices")
+    def _choice_selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.action_choose(event.option_index)
+
+    @on(Keys.Pressed)
+    async def _clicked(self, event: Keys.Pressed) -> None:
+        event.stop()
+        if not self._listens():
+            return
+        if self._form is not None and self._gone is None:
+            if event.key == "esc":
+                self._form.action_back()
+            else:
+                self._form.action_send()
+        elif event.key == "esc":
+            self.dismiss(None)
+        else:
+            for action, key in words.KEYS.items():
+                if key == event.key and action in self.view.legal:
+                    self.action_begin(action.value)
+
+    def _meant(self, choice: Choice) -> Action:
+        """Return the decision that choosing `choice` is."""
+        kind = self.view.blocker.kind if self.view.blocker is not None else None
+        if choice.effect == "deny":
+            return Action.DENY
+        if kind is BlockerKind.INPUT:
+            return Action.PROVIDE_CONTEXT
+        return Action.APPROVE
+
+    # The forms
+
+    def _open_for(self, action: Action) -> None:
+        """Open the form of `action`; what was typed in it before is still there."""
+        match action:
+            case Action.CANCEL:
+                pending = decision(Action.CANCEL)
+                self._open(YesForm(self.view, pending, "Cancel this task?"))
+            case Action.DENY:
+                self._open(self._forms.setdefault(action, ReasonForm(self.view)))
+            case Action.PROVIDE_CONTEXT:
+                self._open(self._forms.setdefault(action, WordsForm(self.view)))
+            case Action.MODIFY:
+                self._open(self._forms.setdefault(action, ModifyForm(self.view)))
+            case Action.REASSIGN:
+                self._open(self._forms.setdefault(action, AgentForm(self.view, self._cards)))
+            case _:
+                pass
+
+    def _open(self, form: Form) -> None:
+        self._shut()
+        self._form = form
+        form.display = True
+        self.query_one("#body").display = not form.alone
+        for choices in self.query("#choices"):
+            choices.display = False
+
+        if form.is_attached:
+            self._ready()
+        else:
+            self.query_one("#dialog").mount(form, before="#notice")
+
+    @on(Form.Ready)
+    def _ready(self) -> None:
+        if self._form is not None and self._form.is_mounted:
+            self._form.first.focus()
+            self._show_keys()
+
+    def _shut(self) -> None:
+        """Put the open form away; the text has the focus again."""
+        if self._form is None:
+            return
+        form, self._form = self._form, None
+        form.display = False
+        if form not in self._forms.values():
+            form.remove()
+        self.query_one("#body").display = True
+        for choices in self.query("#choices"):
+            choices.display = True
+        self.query_one("#body").focus()
+        self._show_keys()
+
+    @on(Form.Back)
+    def _back(self, event: Form.Back) -> None:
+        event.stop()
+        if self._gone is not None:
+            self.dismiss(None)
+        elif self._listens():
+            self._shut()
+
+    @on(Form.Sent)
+    def _sent(self, event: Form.Sent) -> None:
+        event.stop()
+        if self._listens() and self._gone is None:
+            self._take(event.decision, confirmed=isinstance(self._form, ConfirmForm))
+
+    def _take(self, taken: Decision, *, confirmed: bool = False) -> None:
+        """Close with `taken`, or ask again where it would let something dangerous happen."""
+        blocker = self.view.blocker
+        risky = blocker is not None and blocker.risk == "high"
+        if not confirmed and risky and words.approves(self.view, taken.action):
+            self._open(TypedYesForm(self.view, taken, "This is of high risk."))
+        elif not confirmed and taken.action is Action.REASSIGN and running(self.view):
+            self._open(YesForm(self.view, taken, "An agent is at work on it. Stop it?"))
+        else:
+            self.dismiss(taken)
+
+    # When somebody else was faster
+
+    def close_because(self, sentence: str) -> None:
+        """Close, since the question was answered elsewhere; say so.
+
+        Somebody in the middle of a text keeps it to copy: the dialog stays, but sends no more.
+        """
+        sentence = one_line(sentence)
+        self._gone = sentence
+        if not self._typing:
+            self._leave()
+            return
+        notice = self.query_one("#notice", Plain)
+        notice.update(Content(f"{sentence}. Your text is kept here to copy; it cannot be sent."))
+        notice.add_class("-said")
+        self._show_keys()
+
+    @property
+    def _typing(self) -> bool:
+        return self._form is not None and self._form.is_mounted and self._form.typed
+
+    def _leave(self) -> None:
+        # A screen under another one cannot close; it does so once it is on top again.
+        if self._gone is not None and self.is_current:
+            self.app.notify(self._gone, markup=False)
+            self.dismiss(None)
+
+    def on_screen_resume(self) -> None:
+        if self._gone is not None and not self._typing:
+            self._leave()

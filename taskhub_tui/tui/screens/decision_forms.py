@@ -1,0 +1,357 @@
+"""The small forms inside the decision dialog: a reason, words, changes, another agent, a yes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input, OptionList, TextArea
+from textual.widgets.option_list import Option
+
+from taskhub_tui.domain.model import Action, AgentCard, Decision, Status, TaskView
+from taskhub_tui.text import clean, one_line
+from taskhub_tui.tui.screens import decision_words as words
+from taskhub_tui.tui.widgets import values
+from taskhub_tui.tui.widgets.pick import Pick
+from taskhub_tui.tui.widgets.plain import Plain
+
+
+def decision(action: Action, **parts: Any) -> Decision:
+    """Return a decision taken in the app; the hub fills in who took it."""
+    return Decision(action, by="", channel="app", **parts)
+
+
+class Form(Vertical):
+    """A form in the dialog. It sends a decision, or goes back; it never closes the dialog."""
+
+    DEFAULT_CSS = """
+    Form {
+        height: auto;
+        margin-top: 1;
+        .label { color: $muted; height: auto; }
+        .problem { color: $failed; height: auto; display: none; }
+        .problem.-said { display: block; }
+        TextArea, Input { background: $background; padding: 0 1; }
+        TextArea { height: auto; min-height: 3; max-height: 8; }
+        TextArea .text-area--cursor-line { background: $background; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "Back", show=False),
+        Binding("ctrl+s,ctrl+enter", "send", "Send", show=False),
+    ]
+    keys: Sequence[tuple[str, str]] = (("ctrl+s", "send"), ("esc", "back"))
+    """What the line of keys says while this form is open."""
+    alone = False
+    """True: the form needs the room of the text above it."""
+
+    class Sent(Message):
+        """The form is filled in."""
+
+        def __init__(self, decision: Decision) -> None:
+            super().__init__()
+            self.decision = decision
+
+    class Back(Message):
+        """The person does not want this after all."""
+
+    class Ready(Message):
+        """The form's fields are there."""
+
+    def __init__(self, view: TaskView) -> None:
+        super().__init__()
+        self.view = view
+
+    def on_mount(self) -> None:
+        self.post_message(self.Ready())
+
+    @property
+    def first(self) -> Widget:
+        """The widget that is to have the focus."""
+        return self
+
+    @property
+    def typed(self) -> bool:
+        """True when leaving would lose something a person wrote."""
+        return False
+
+    def action_back(self) -> None:
+        self.post_message(self.Back())
+
+    def action_send(self) -> None:
+        """Send what is there, if it can be sent; else say what is missing."""
+
+    def _say(self, sentence: str) -> None:
+        """Show what is wrong; nothing when `sentence` is empty."""
+        line = self.query_one(".problem", Plain)
+        line.update(Content(sentence))
+        line.set_class(bool(sentence), "-said")
+
+
+class ReasonForm(Form):
+    """One optional line: why not."""
+
+    keys = (("enter", "deny"), ("esc", "back"))
+
+    def compose(self) -> ComposeResult:
+        yield Plain(words.effect(self.view, Action.DENY), classes="label")
+        yield Input(placeholder="Reason (may be empty)", compact=True)
+
+    @property
+    def first(self) -> Widget:
+        return self.query_one(Input)
+
+    @property
+    def typed(self) -> bool:
+        return bool(self.query_one(Input).value.strip())
+
+    @on(Input.Submitted)
+    def action_send(self) -> None:
+        reason = clean(self.query_one(Input).value).strip()
+        self.post_message(self.Sent(decision(Action.DENY, text=reason or None)))
+
+
+class WordsForm(Form):
+    """Several lines: context, or the answer to a question."""
+
+    def compose(self) -> ComposeResult:
+        yield Plain(words.effect(self.view, Action.PROVIDE_CONTEXT), classes="label")
+        yield TextArea(compact=True)
+        yield Plain(classes="problem")
+
+    @property
+    def first(self) -> Widget:
+        return self.query_one(TextArea)
+
+    @property
+    def typed(self) -> bool:
+        return bool(self.query_one(TextArea).text.strip())
+
+    @on(TextArea.Changed)
+    def _forgive(self) -> None:
+        self._say("")
+
+    def action_send(self) -> None:
+        text = clean(self.query_one(TextArea).text).strip()
+        if not text:
+            self._say("Write something first; an empty text says nothing")
+            return
+        self.post_message(self.Sent(decision(Action.PROVIDE_CONTEXT, text=text)))
+
+
+class ModifyForm(Form):
+    """What may be changed: the request, the options, and the arguments an agent proposed."""
+
+    DEFAULT_CSS = """
+    ModifyForm {
+        height: auto;
+        #fields { height: auto; }
+        #fields .label { margin-top: 1; }
+    }
+    """
+    alone = True
+
+    def __init__(self, view: TaskView) -> None:
+        super().__init__(view)
+        stage = words.stage_of(view)
+        own: Mapping[str, Any] = stage.options if stage is not None else {}
+        self._options = {**view.task.options, **own}
+        detail = view.blocker.detail if view.blocker is not None else {}
+        asked = words.approves(view, Action.MODIFY) and "arguments" in detail
+        self._has_arguments = asked
+        self._arguments = detail["arguments"] if asked else None
+
+    def compose(self) -> ComposeResult:
+        yield Plain(words.effect(self.view, Action.MODIFY), classes="label")
+        with VerticalScroll(id="fields", can_focus=False):
+            if self._has_arguments:
+                yield Plain("Arguments, as JSON", classes="label")
+                text = values.to_json(self._arguments)
+                yield TextArea(text, compact=True, id="arguments")
+            yield Plain("Request", classes="label")
+            yield TextArea(clean(self.view.task.request), compact=True, id="request")
+            yield Plain("Options, as TOML or JSON", classes="label")
+            yield TextArea(values.to_toml(self._options), compact=True, id="options")
+        yield Plain(classes="problem")
+
+    @property
+    def first(self) -> Widget:
+        return self.query(TextArea).first()
+
+    @property
+    def typed(self) -> bool:
+        try:
+            return bool(self._changed())
+        except ValueError:
+            return True
+
+    @on(TextArea.Changed)
+    def _check(self) -> None:
+        try:
+            self._changed()
+        except ValueError as error:
+            self._say(str(error))
+        else:
+            self._say("")
+
+    def action_send(self) -> None:
+        try:
+            changed = self._changed()
+        except ValueError as error:
+            self._say(str(error))
+            return
+        if not changed:
+            self._say("Nothing is changed yet")
+            return
+        self.post_message(self.Sent(decision(Action.MODIFY, data=changed)))
+
+    def _changed(self) -> dict[str, Any]:
+        """Return what differs from what is.
+
+        Raises:
+            ValueError: a field cannot be read; the message names it.
+        """
+        changed: dict[str, Any] = {}
+        request = clean(self.query_one("#request", TextArea).text).strip()
+        if not request:
+            raise ValueError("The request is empty; say what is to be done")
+        if request != clean(self.view.task.request).strip():
+            changed["request"] = request
+        try:
+            options = values.read_options(self.query_one("#options", TextArea).text)
+        except ValueError as error:
+            raise ValueError(f"Options: {error}") from None
+        if different := values.difference(self._options, options):
+            changed["options"] = different
+        if self._has_arguments:
+            try:
+                arguments = values.read_json(self.query_one("#arguments", TextArea).text)
+            except ValueError as error:
+                raise ValueError(f"Arguments: {error}") from None
+            if isinstance(self._arguments, Mapping) and not isinstance(arguments, dict):
+                raise ValueError("Arguments: they must stay an object, between { and }")
+            if not values.same(self._arguments, arguments):
+                changed["arguments"] = arguments
+        return changed
+
+
+class AgentForm(Form):
+    """The agents; one that cannot be used, or has the work already, cannot be chosen."""
+
+    DEFAULT_CSS = """
+    AgentForm OptionList {
+        height: auto; max-height: 12; background: $panel; border: none; padding: 0;
+        & > .option-list--option-disabled { color: $muted; }
+    }
+    """
+    keys = (("enter", "reassign"), ("esc", "back"))
+
+    def __init__(self, view: TaskView, cards: Sequence[AgentCard]) -> None:
+        super().__init__(view)
+        self._cards = {card.name: card for card in cards}
+
+    def compose(self) -> ComposeResult:
+        stage = words.stage_of(self.view)
+        now = stage.agent if stage is not None else self.view.task.agent
+        yield Plain(words.effect(self.view, Action.REASSIGN), classes="label")
+        options = [
+            Option(
+                self._prompt(card, card.name == now), disabled=card.name == now or self._out(card)
+            )
+            for card in self._cards.values()
+        ]
+        yield Pick(*options)
+        if all(option.disabled for option in options):
+            yield Plain("There is no other agent to give it to", classes="problem -said")
+
+    @staticmethod
+    def _out(card: AgentCard) -> bool:
+        return card.problem is not None
+
+    @staticmethod
+    def _prompt(card: AgentCard, current: bool) -> Content:
+        lines = [Content.styled(one_line(card.title), "bold $muted" if current else "bold")]
+        if current:
+            lines[0] = Content.assemble(lines[0], ("  has it now", "$muted"))
+        if card.description:
+            lines.append(Content.styled("  " + one_line(card.description), "$muted"))
+        if card.problem:
+            lines.append(Content.styled("  " + one_line(card.problem), "$failed"))
+        return Content("\n").join(lines)
+
+    @property
+    def first(self) -> Widget:
+        return self.query_one(OptionList)
+
+    def action_send(self) -> None:
+        self.query_one(OptionList).action_select()
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        card = list(self._cards.values())[event.option_index]
+        self.post_message(self.Sent(decision(Action.REASSIGN, agent=card.name)))
+
+
+class ConfirmForm(Form):
+    """Asks again before something dangerous, or something that cannot be taken back."""
+
+    def __init__(self, view: TaskView, pending: Decision, question: str) -> None:
+        super().__init__(view)
+        self.pending = pending
+        self.question = question
+
+
+class YesForm(ConfirmForm, can_focus=True):
+    """Wants a `y`; any other key goes back."""
+
+    keys = (("y", "yes"), ("esc", "back"))
+
+    def compose(self) -> ComposeResult:
+        yield Plain(Content.styled(self.question, "bold $failed"))
+        yield Plain(words.effect(self.view, self.pending.action), classes="label")
+        yield Plain("Press y to do it; any other key goes back.", classes="label")
+
+    def on_key(self, event: events.Key) -> None:
+        event.stop()
+        event.prevent_default()
+        if event.key == "y":
+            self.action_send()
+        else:
+            self.action_back()
+
+    def action_send(self) -> None:
+        self.post_message(self.Sent(self.pending))
+
+
+class TypedYesForm(ConfirmForm):
+    """Wants a `y` and Enter: what is approved is of high risk."""
+
+    keys = (("enter", "once y is typed"), ("esc", "back"))
+
+    def compose(self) -> ComposeResult:
+        yield Plain(Content.styled(self.question, "bold $failed"))
+        yield Plain("Type y and press Enter to approve.", classes="label")
+        yield Input(max_length=3, compact=True)
+        yield Plain(classes="problem")
+
+    @property
+    def first(self) -> Widget:
+        return self.query_one(Input)
+
+    @on(Input.Submitted)
+    def action_send(self) -> None:
+        if self.query_one(Input).value.strip() == "y":
+            self.post_message(self.Sent(self.pending))
+        else:
+            self._say("Only y approves; esc goes back")
+
+
+def running(view: TaskView) -> bool:
+    """True when an agent is at work on the task at this moment."""
+    return view.task.status is Status.IN_PROGRESS

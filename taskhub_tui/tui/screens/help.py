@@ -1,0 +1,85 @@
+"""What there is, and every key; made from the list of actions."""
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from taskhub_tui.tui.actions import ACTIONS, TITLES
+from taskhub_tui.tui.theme import Glyphs
+
+_WHAT = (
+    "TaskHub runs long work in the background. Hand a request to an agent with n, or a command"
+    " with `taskhub run -- …`; close this window if you like: the work goes on. It comes back to"
+    " you when a stage asks or fails, and when it is done."
+)
+_COLUMNS = (
+    "LEFT is the time remaining, from past runs of the same stages or from the pace so far; it is"
+    " blank while it is unknown. AGE says how long a task has been as it is. The order of the list"
+    " stands still while you use it; g sorts it anew."
+)
+
+
+class HelpScreen(ModalScreen[None]):
+    """Scrolls; Escape closes it."""
+
+    BINDINGS = [
+        Binding("escape,q,question_mark", "dismiss", "Close", id="help.close"),
+        Binding("j", "scroll(3)", show=False),
+        Binding("k", "scroll(-3)", show=False),
+    ]
+    DEFAULT_CSS = """
+    HelpScreen {
+        align: center middle; background: $background 60%;
+        & VerticalScroll {
+            width: 84; max-width: 100%; height: auto; max-height: 100%; background: $panel;
+            padding: 1 3; scrollbar-size-vertical: 1; scrollbar-color: $faint;
+            scrollbar-background: $panel;
+        }
+        & Static { height: auto; }
+    }
+    """
+
+    def __init__(self, glyphs: Glyphs) -> None:
+        super().__init__()
+        self._glyphs = glyphs
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll():
+            yield Static(self._text(), markup=False)
+
+    def _text(self) -> Content:
+        glyphs = self._glyphs
+        states = (
+            (glyphs.needs, "needs", "needs you"),
+            (glyphs.failed, "failed", "failed"),
+            (glyphs.running, "running", "running"),
+            (glyphs.paused, "muted", "paused"),
+            (glyphs.queued, "muted", "queued"),
+            (glyphs.retrying, "muted", "will be tried again"),
+            (glyphs.done, "done", "done"),
+            (glyphs.cancelled, "muted", "cancelled"),
+        )
+        lines = [Content.styled("TaskHub", "bold $foreground"), Content(_WHAT), Content("")]
+        signs = [
+            Content.assemble((glyph, f"bold ${colour}"), (f" {word}", "$muted"))
+            for glyph, colour, word in states
+        ]
+        lines += [Content("   ").join(signs), Content(""), Content.styled(_COLUMNS, "$muted")]
+        for where, title in TITLES.items():
+            lines += [Content(""), Content.styled(title, "bold $foreground")]
+            for act in ACTIONS:
+                if act.where == where:
+                    keys = act.shown_keys
+                    lines.append(
+                        Content.assemble((f"  {keys:<12}", "$needs"), (act.meaning, "$muted"))
+                    )
+        return Content("\n").join(lines)
+
+    def action_scroll(self, lines: int) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    async def action_dismiss(self, result: None = None) -> None:
+        self.dismiss(None)

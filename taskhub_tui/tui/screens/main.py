@@ -1,0 +1,355 @@
+"""The list of tasks and the task under the cursor. Shows state, and sends what the user wants."""
+
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Input
+
+from taskhub_tui.domain.errors import BadInput, TaskHubError
+from taskhub_tui.domain.model import Action, NewTask, Status, Task
+from taskhub_tui.domain.views import Changes, Counts
+from taskhub_tui.hub import Hub
+from taskhub_tui.tui import opening
+from taskhub_tui.tui.actions import bindings
+from taskhub_tui.tui.theme import Glyphs
+from taskhub_tui.tui.widgets import filter as filtering
+from taskhub_tui.tui.widgets.detail import Detail
+from taskhub_tui.tui.widgets.filter import FilterLine
+from taskhub_tui.tui.widgets.footer import KeyLine
+from taskhub_tui.tui.widgets.header import HubHeader
+from taskhub_tui.tui.widgets.lines import LinesView
+from taskhub_tui.tui.widgets.task_table import PAGE, TaskTable
+from taskhub_tui.tui.widgets.welcome import Welcome
+
+if TYPE_CHECKING:
+    from taskhub_tui.tui.app import TaskHubApp
+
+IDLE = 10.0
+"""Seconds without a key after which the list is sorted anew by itself."""
+_SORT_EVERY = 3.0
+_SETTLE = 0.06
+"""Seconds the cursor rests on a task before it is read in full."""
+_HELD = (Status.PENDING, Status.IN_PROGRESS, Status.PAUSED)
+
+
+class MainScreen(Screen[None]):
+    """At 110 columns and more the task stands beside the list; below, it takes its place."""
+
+    BINDINGS = [*bindings("task", "view", "hub")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (180, "-huge")]
+    AUTO_FOCUS = "TaskTable"
+    app: "TaskHubApp"
+
+    def __init__(self, hub: Hub, glyphs: Glyphs) -> None:
+        super().__init__()
+        self._hub = hub
+        self._glyphs = glyphs
+        self._stale = False
+        self._sorted_at = 0.0
+        self._settling: Timer | None = None
+        self._header = HubHeader(glyphs=glyphs)
+        self._filter = FilterLine()
+        self.table = TaskTable(hub.rows, glyphs=glyphs, clock=hub.clock)
+        self.detail = Detail(hub, glyphs=glyphs, clock=hub.clock)
+
+    def compose(self) -> ComposeResult:
+        yield self._header
+        yield Welcome()
+        with Horizontal(id="body"):
+            yield self.table
+            yield self.detail
+        yield self._filter
+        yield KeyLine(glyphs=self._glyphs)
+
+    def on_mount(self) -> None:
+        self.set_interval(1.0, self._tick)
+        self.set_interval(0.5, self._poll_log)
+
+    @property
+    def task_here(self) -> Task | None:
+        """The task under the cursor, in its latest known state."""
+        return self.table.here
+
+    # What the hub says
+
+    async def apply(self, changes: Changes, counts: Counts, *, first: bool) -> None:
+        """Show what changed."""
+        self._header.counts = counts
+        self.set_class(counts.total == 0, "-empty")
+        self._stale = self.table.apply(changes.tasks) or self._stale
+        if first or (self._stale and not len(self.table)):
+            await self.sort()
+        view = self.detail.view
+        if view is not None and any(task.id == view.task.id for task in changes.tasks):
+            self._read(view.task.id)
+        self.refresh_bindings()
+
+    def warn(self, sentence: str) -> None:
+        """Say in the header what is wrong; "" takes it away."""
+        self._header.warning = sentence
+
+    async def sort(self, *, top: bool = False) -> None:
+        """Read the order anew; the cursor stays on its task unless `top`."""
+        self._stale = False
+        self._sorted_at = time.monotonic()
+        text, status = filtering.read(self._filter.value)
+        order = await self._hub.order(text=text, status=status)
+        rows = await self._hub.rows(order[:PAGE])
+        self.table.empty_words = "Nothing matches" if text or status else ""
+        self.table.set_order(order, rows, top=top)
+
+    def _try(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Do something with the hub; what it refuses is said in a toast."""
+
+        async def run() -> None:
+            try:
+                await work()
+            except TaskHubError as error:
+                self.app.say(error)
+
+        self.run_worker(run, exit_on_error=False)
+
+    # Time
+
+    def _tick(self) -> None:
+        if not self.is_current:
+            return
+        self.table.tick()
+        if self.detail.display:
+            self.detail.draw()
+        now = time.monotonic()
+        if self._stale and now - self.app.typed >= IDLE and now - self._sorted_at >= _SORT_EVERY:
+            self._try(self.sort)
+
+    async def _poll_log(self) -> None:
+        view = self.detail.view
+        if view is None or not self.detail.display or self.detail.tab != "log":
+            return
+        if view.task.status is Status.IN_PROGRESS or view.task.stopping:
+            await self.detail.fill()
+
+    # The cursor and the task beside it
+
+    @on(TaskTable.Highlighted)
+    def _highlighted(self, event: TaskTable.Highlighted) -> None:
+        self.refresh_bindings()
+        if self._settling is not None:
+            self._settling.stop()
+        task = event.task
+        if task is None:
+            self.run_worker(partial(self.detail.show, None), group="detail", exclusive=True)
+        else:
+            self._settling = self.set_timer(_SETTLE, partial(self._read, task.id))
+
+    def _read(self, task_id: str) -> None:
+        self.run_worker(partial(self._read_task, task_id), group="detail", exclusive=True)
+
+    async def _read_task(self, task_id: str) -> None:
+        here = self.task_here
+        if here is not None and here.id == task_id:
+            try:
+                view = await self._hub.status(task_id)
+            except TaskHubError as error:
+                self.app.say(error)
+                return
+            await self.detail.show(view)
+            self.refresh_bindings()
+
+    @on(TaskTable.SortWanted)
+    def _sort_wanted(self) -> None:
+        self._try(partial(self.sort, top=True))
+
+    @on(TaskTable.Opened)
+    def action_open(self) -> None:
+        if self.task_here is not None:
+            if self.has_class("-narrow"):
+                self.add_class("-open")
+            self.detail.content.focus()
+
+    def action_zoom(self) -> None:
+        self.toggle_class("-open")
+        (self.detail.content if self.has_class("-open") else self.table).focus()
+
+    def action_back(self) -> None:
+        if self.has_class("-open") or isinstance(self.focused, LinesView):
+            self.remove_class("-open")
+            self.table.focus()
+        elif self._filter.value:
+            self._filter.value = ""
+
+    def on_resize(self) -> None:
+        def settle() -> None:
+            if self.focused is None or not self.focused.is_on_screen:
+                (self.detail.content if self.has_class("-open") else self.table).focus()
+
+        self.call_after_refresh(settle)
+
+    async def open_task(self, task_id: str) -> None:
+        """Put the cursor on a task and open it."""
+        view = await self._hub.status(task_id)
+        if not self.table.go_to(view.task.n):
+            self._filter.value = ""
+            await self.sort()
+            self.table.go_to(view.task.n)
+        await self.detail.show(view)
+        self.action_open()
+
+    # Tabs
+
+    def action_tab(self, by: int) -> None:
+        self.detail.action_tab(by)
+
+    def action_follow(self) -> None:
+        self.detail.action_follow()
+
+    # The filter
+
+    def action_filter(self) -> None:
+        line = self._filter
+        self.remove_class("-open")
+        line.add_class("-shown")
+        line.focus()
+
+    @on(Input.Changed)
+    def _filter_changed(self, event: Input.Changed) -> None:
+        self._filter.set_class(bool(event.value) or event.input.has_focus, "-shown")
+        self._try(partial(self.sort, top=True))
+
+    @on(FilterLine.Closed)
+    def _filter_closed(self, event: FilterLine.Closed) -> None:
+        line = self._filter
+        if not event.keep:
+            line.value = ""
+        line.set_class(bool(line.value), "-shown")
+        self.table.focus()
+
+    # What the user wants
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if not self.is_mounted:
+            return True
+        task, view = self.task_here, self.detail.view
+        beside = self.detail.display
+        match action:
+            case "open":
+                return task is not None and not self.has_class("-open")
+            case "copy_id" | "zoom":
+                return task is not None
+            case "decide":
+                return task is not None and task.status in (Status.BLOCKED, Status.FAILED)
+            case "act":
+                fits = view is not None and task is not None and view.task.id == task.id
+                return fits and view is not None and str(parameters[0]) in view.legal
+            case "pause":
+                return task is not None and task.status in _HELD and not task.stopping
+            case "open_result":
+                return task is not None and task.result is not None
+            case "tab":
+                return task is not None and beside
+            case "follow":
+                return task is not None and beside and self.detail.tab == "log"
+            case "back":
+                return bool(
+                    self.has_class("-open")
+                    or isinstance(self.focused, LinesView)
+                    or self._filter.value
+                )
+            case "sample":
+                return self.has_class("-empty")
+            case "filter":
+                return not self.has_class("-empty")
+        return True
+
+    def action_decide(self) -> None:
+        if self.task_here is not None:
+            self.app.asker.ask(self.task_here.id)
+
+    def action_act(self, name: str) -> None:
+        if self.task_here is not None:
+            self.app.asker.ask(self.task_here.id, action=Action(name))
+
+    def action_pause(self) -> None:
+        if (task := self.task_here) is not None:
+            held = task.status is Status.PAUSED or task.pausing
+            self._try(partial(self._pause, task.id, held))
+
+    async def _pause(self, task_id: str, held: bool) -> None:
+        await (self._hub.resume(task_id) if held else self._hub.pause(task_id))
+        await self.app.look()
+
+    def action_copy_id(self) -> None:
+        if (task := self.task_here) is not None:
+            self.app.copy_to_clipboard(task.id)
+            self.app.notify(f"Copied {task.id}", timeout=2, markup=False)
+
+    def action_open_result(self) -> None:
+        if (task := self.task_here) is not None and task.result is not None:
+            self.run_worker(partial(self._open_result, Path(task.result)), exit_on_error=False)
+
+    async def _open_result(self, path: Path) -> None:
+        said = await opening.open_result(self.app, path)
+        self.app.notify(said, timeout=4, markup=False)
+
+    def action_new(self) -> None:
+        self.run_worker(partial(self._new), exit_on_error=False)
+
+    async def _new(self) -> None:
+        from taskhub_tui.tui.screens.new_task import NewTaskScreen
+
+        wanted: NewTask | None = None
+        while True:
+            screen = NewTaskScreen(self._hub, workdir=str(Path.cwd()), initial=wanted)
+            wanted = await self.app.push_screen_wait(screen)
+            if wanted is None:
+                return
+            try:
+                await self.submit(wanted)
+            except BadInput as error:
+                # What was typed is in the form again.
+                self.app.say(error)
+            except TaskHubError as error:
+                self.app.say(error)
+                return
+            else:
+                return
+
+    async def submit(self, new: NewTask) -> None:
+        """Hand over a task, and put the cursor on it."""
+        task = await self._hub.submit(new)
+        await self.app.look()
+        self._filter.value = ""
+        await self.sort()
+        self.table.go_to(task.n)
+        self.app.notify(f"Handed over as {task.id}", timeout=3, markup=False)
+
+    def action_sample(self) -> None:
+        from taskhub_tui.samples import SAMPLE_REQUEST, sample_path
+
+        options = {"file": str(sample_path())}
+        sample = NewTask(SAMPLE_REQUEST, agent="analyst", options=options)
+        self._try(partial(self.submit, sample))
+
+    def action_inbox(self) -> None:
+        from taskhub_tui.tui.screens.notifications import NotificationsScreen
+
+        def chosen(task_id: str | None) -> None:
+            if task_id:
+                self._try(partial(self.open_task, task_id))
+
+        self.app.push_screen(NotificationsScreen(self._hub, self._glyphs), chosen)
+
+    def action_help(self) -> None:
+        from taskhub_tui.tui.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self._glyphs))
+
+    def action_quit_app(self) -> None:
+        self.app.leave()

@@ -1,0 +1,211 @@
+"""What stands in the new-task form, and the task it makes. No widgets here."""
+
+import datetime as dt
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from taskhub_tui.domain import durations
+from taskhub_tui.domain.errors import BadInput, TaskHubError
+from taskhub_tui.domain.model import NewTask, Priority, StageSpec
+from taskhub_tui.hub import Hub, PlaybookFile
+from taskhub_tui.text import clean, one_line
+from taskhub_tui.tui.widgets import values
+
+BEST = "best"
+"""The choice that leaves it to the hub which agent fits."""
+AGENT = "agent:"
+PLAYBOOK = "playbook:"
+"""A choice is `BEST`, or one of these followed by a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The form as it is typed."""
+
+    request: str = ""
+    who: str = BEST
+    file: str = ""
+    command: str = ""
+    gate: bool = False
+    review: bool = False
+    when: str = ""
+    priority: int = Priority.NORMAL
+    folder: str = ""
+    after: str = ""
+    options: str = ""
+
+
+def fields_of(new: NewTask | None, workdir: str) -> Fields:
+    """Return the form that would make `new`."""
+    if new is None:
+        return Fields(folder=workdir)
+    options = dict(new.options)
+    file = options.pop("file", "")
+    argv = options.pop("argv", [])
+    who = f"{AGENT}{new.agent}" if new.agent else BEST
+    then = dt.datetime.fromtimestamp(new.not_before) if new.not_before is not None else None
+    return Fields(
+        request=clean(new.request),
+        who=f"{PLAYBOOK}{new.playbook}" if new.playbook else who,
+        file=clean(str(file)),
+        command=clean(argv if isinstance(argv, str) else shlex.join(map(str, argv))),
+        gate=bool(new.stages) and new.stages[0].gate,
+        review=bool(new.stages) and new.stages[-1].review,
+        when=then.strftime("%Y-%m-%d %H:%M") if then else "",
+        priority=new.priority,
+        folder=clean(new.workdir or workdir),
+        after=clean(" ".join(new.after)),
+        options=values.to_toml(options),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a form makes: a task, or the sentences that say why it makes none."""
+
+    new: NewTask | None
+    plan: tuple[StageSpec, ...] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """A sentence by the name of the field it is about."""
+
+
+def make(
+    fields: Fields, hub: Hub, playbooks: Sequence[PlaybookFile], initial: NewTask | None = None
+) -> Made:
+    """Return the task that the form makes, with its stages, or what is wrong with the form.
+
+    Args:
+        initial: what the form was opened with; its title and its stages are kept where the form
+            still asks for the same agents.
+    """
+    problems: dict[str, str] = {}
+    now = hub.clock()
+    options: dict[str, Any] = {}
+    try:
+        options = values.read_options(fields.options)
+    except ValueError as error:
+        problems["options"] = str(error)
+    folder = Path(fields.folder.strip() or ".").expanduser()
+    if not folder.is_absolute() or not folder.is_dir():
+        problems["folder"] = f"There is no folder {one_line(fields.folder)}; give its full path"
+    if file := fields.file.strip():
+        options["file"] = str(Path(file).expanduser()) if file.startswith("~") else file
+        path = folder / options["file"]
+        if not path.exists() and "folder" not in problems:
+            problems["file"] = f"There is no file {one_line(str(path))}"
+    command = fields.command.strip()
+    if command:
+        try:
+            options["argv"] = values.read_argv(command)
+        except ValueError as error:
+            problems["command"] = str(error)
+    elif _wants(fields, hub, "argv"):
+        problems["command"] = "Write the program to run and its arguments"
+    # A command needs no more words than itself.
+    request = clean(fields.request).strip() or (clean(command) if "argv" in options else "")
+    if not request:
+        problems["request"] = "Say in a sentence what is to be done"
+    not_before = None
+    try:
+        not_before = values.read_when(fields.when, now)
+    except ValueError as error:
+        problems["when"] = str(error)
+    new = NewTask(
+        request=request,
+        title=initial.title if initial is not None and initial.request == request else None,
+        agent=_named(fields.who, AGENT),
+        playbook=_named(fields.who, PLAYBOOK),
+        options=options,
+        workdir=str(folder),
+        priority=Priority(fields.priority),
+        after=tuple(fields.after.replace(",", " ").split()),
+        not_before=not_before,
+    )
+    plan: tuple[StageSpec, ...] = ()
+    if request or fields.who != BEST:
+        try:
+            plan = _plan(new, fields, hub, playbooks, initial)
+        except TaskHubError as error:
+            problems["who"] = _sentence(error, fields.who)
+    if fields.gate or fields.review or new.playbook or (initial is not None and initial.stages):
+        new = replace(new, stages=plan)
+    return Made(None if problems else new, plan, problems)
+
+
+def best(fields: Fields, hub: Hub) -> str:
+    """Return who would get the request, and why; empty when nobody stands out."""
+    try:
+        options = values.read_options(fields.options)
+    except ValueError:
+        options = {}
+    if fields.file.strip():
+        options["file"] = fields.file.strip()
+    if fields.command.strip():
+        options["argv"] = [fields.command.strip()]
+    ranking = hub.suggest(fields.request, options)
+    if not ranking or ranking[0].score <= 0:
+        return ""
+    return f"best fit: {one_line(ranking[0].card.title)} – {one_line(ranking[0].why)}"
+
+
+def takes(fields: Fields, hub: Hub, option: str) -> bool:
+    """True when the form should offer `option`: the chosen agent knows it, or none is chosen."""
+    if _named(fields.who, AGENT) is None:
+        return option == "file" or bool(fields.command.strip())
+    return _wants(fields, hub, option)
+
+
+def describe(plan: Sequence[StageSpec]) -> str:
+    """Return the stages on a line: number and name, what they wait for, and a limit in time."""
+    words = []
+    for number, stage in enumerate(plan, 1):
+        asks = ["asks first"] if stage.gate else []
+        asks += ["asks after"] if stage.review else []
+        said = f" ({', '.join(asks)})" if asks else ""
+        words.append(f"{number} {one_line(stage.name, 40)}{said}")
+    limits = [stage.timeout for stage in plan]
+    line = "  ".join(words)
+    if plan and None not in limits:
+        line += f"  · at most {durations.spell(sum(limit or 0.0 for limit in limits))}"
+    return line
+
+
+def _wants(fields: Fields, hub: Hub, option: str) -> bool:
+    name = _named(fields.who, AGENT)
+    return any(card.name == name and option in card.options for card in hub.agents())
+
+
+def _named(who: str, kind: str) -> str | None:
+    return who.removeprefix(kind) if who.startswith(kind) else None
+
+
+def _plan(
+    new: NewTask,
+    fields: Fields,
+    hub: Hub,
+    playbooks: Sequence[PlaybookFile],
+    initial: NewTask | None,
+) -> tuple[StageSpec, ...]:
+    asked = new
+    if new.playbook is not None:
+        found = [file.playbook for file in playbooks if file.playbook.name == new.playbook]
+        if found:
+            asked = replace(new, stages=found[0].specs())
+        elif initial is None or initial.playbook != new.playbook:
+            raise BadInput(f"There is no playbook `{new.playbook}`; choose another")
+    if not asked.stages and initial is not None and fields.who == fields_of(initial, "").who:
+        asked = replace(new, stages=initial.stages)
+    plan = list(hub.plan(asked))
+    if fields.gate:
+        plan[0] = replace(plan[0], gate=True)
+    if fields.review:
+        plan[-1] = replace(plan[-1], review=True)
+    return tuple(plan)
+
+
+def _sentence(error: TaskHubError, who: str) -> str:
+    """Return the error as this form says it: the hub's own hints speak of the command line."""
+    return f"{error}; choose one" if who == BEST else str(error)

@@ -1,0 +1,98 @@
+"""Watching the hub for the app: what changed, how many tasks there are, is a worker alive."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from taskhub_tui.domain.errors import StoreError, TaskHubError, WorkerError
+from taskhub_tui.domain.views import Changes, Counts
+from taskhub_tui.hub import Hub
+
+REST = 0.25
+"""Seconds between two looks: progress is painted four times a second at most."""
+_WAIT = 1.0
+_WORKER_EVERY = 2.0
+_FOREVER = 1 << 62
+
+
+class Watcher:
+    """Looks when another process has written, and once a second in any case."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        changed: Callable[[Changes, Counts], Awaitable[None]],
+        warn: Callable[[str], None],
+        embedded: bool,
+    ) -> None:
+        """
+        Args:
+            changed: is awaited with what changed and the new counts; first with no changes.
+            warn: is told what is wrong, in a sentence, and "" once it is right again.
+            embedded: the engine runs in this process, so no worker is started.
+        """
+        self._hub = hub
+        self._changed = changed
+        self._warn = warn
+        self._embedded = embedded
+        self._seq: int | None = None
+        self._looking = asyncio.Lock()
+        self._counts = Counts()
+        self._worker_looked = -_WORKER_EVERY
+        self._worker_trouble = ""
+        self._without = 0
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            try:
+                await self.look()
+                await self._look_after_worker()
+                self._warn(self._worker_trouble)
+                await self._hub.changed(_WAIT)
+            except StoreError as error:
+                self._warn(f"{error}. Trying again …")
+                await asyncio.sleep(_WAIT)
+            except TaskHubError as error:
+                self._warn(str(error))
+                await asyncio.sleep(_WAIT)
+            await asyncio.sleep(REST)
+
+    async def look(self) -> None:
+        """Read what changed since the last look, and tell of it."""
+        async with self._looking:
+            if self._seq is None:
+                # A number beyond all others gives the present one, and no tasks.
+                changes = await self._hub.changes(_FOREVER)
+            else:
+                changes = await self._hub.changes(self._seq)
+                if changes.seq == self._seq:
+                    return
+            self._counts = await self._hub.counts()
+            await self._changed(changes, self._counts)
+            self._seq = changes.seq
+
+    async def _look_after_worker(self) -> None:
+        """Have a worker started where tasks wait for one; say so when that does not help."""
+        now = time.monotonic()
+        waiting = self._counts.queued + self._counts.running
+        if self._embedded or not waiting:
+            self._worker_trouble, self._without = "", 0
+            return
+        if now - self._worker_looked < _WORKER_EVERY:
+            return
+        self._worker_looked = now
+        if any(worker.alive for worker in await self._hub.workers()):
+            self._worker_trouble, self._without = "", 0
+            return
+        self._without += 1
+        tasks = "1 task waits" if waiting == 1 else f"{waiting:,} tasks wait"
+        try:
+            await self._hub.ensure_worker()
+        except WorkerError as error:
+            self._worker_trouble = f"No worker: {tasks} for one. {error}"
+        else:
+            # A worker needs a moment to start; only its absence after that is news.
+            if self._without > 1:
+                self._worker_trouble = f"No worker is alive and {tasks} for one. Starting one …"

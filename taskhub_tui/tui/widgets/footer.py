@@ -1,0 +1,61 @@
+"""The last line: the keys that matter here. What does not fit is left out, never cut."""
+
+from rich.cells import cell_len
+from textual import events
+from textual.content import Content
+from textual.widget import Widget
+
+from taskhub_tui.tui.actions import BY_ID
+from taskhub_tui.tui.theme import UNICODE, Glyphs
+
+
+class KeyLine(Widget):
+    """Shows the screen's legal keys by their rank; each can be clicked."""
+
+    DEFAULT_CSS = """
+    KeyLine { height: 1; background: $panel; color: $foreground; padding: 0 1; }
+    """
+
+    def __init__(self, *, glyphs: Glyphs = UNICODE) -> None:
+        super().__init__()
+        self._glyphs = glyphs
+        self._spots: list[tuple[int, int, str]] = []
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
+
+    def _keys(self) -> list[tuple[int, str, str, str]]:
+        """Return rank, name of the key, how it is written, and label, by rank."""
+        found: dict[str, tuple[int, str, str, str]] = {}
+        for active in self.screen.active_bindings.values():
+            act = BY_ID.get(active.binding.id or "")
+            if act is None or not act.rank or not active.enabled or act.id in found:
+                continue
+            key = active.binding.key
+            written = active.binding.key_display or self.app.get_key_display(active.binding)
+            if key == "enter":
+                written = self._glyphs.enter
+            found[act.id] = (act.rank, key, written, act.label)
+        return sorted(found.values())
+
+    def render(self) -> Content:
+        room = self.content_size.width
+        keys = self._keys()
+        while keys and sum(cell_len(k[2] + k[3]) + 3 for k in keys) - 2 > room:
+            # Help, the first to be wanted by who is lost, and quit stay to the end.
+            keys.pop(-3 if len(keys) > 2 else -1)
+        self._spots = []
+        parts: list[Content] = []
+        at = 0
+        for _, key, written, label in keys:
+            width = cell_len(written + label) + 1
+            self._spots.append((at, at + width, key))
+            at += width + 2
+            parts.append(Content.assemble((written, "bold $needs"), " ", (label, "$foreground")))
+        return Content("  ").join(parts)
+
+    def on_click(self, event: events.Click) -> None:
+        x = event.x - self.styles.padding.left
+        for start, end, key in self._spots:
+            if start <= x < end:
+                self.app.simulate_key(key)

@@ -1,0 +1,202 @@
+"""A Markdown text as lines, made off the event loop: a long report does not stop the keys.
+
+Rich draws the text, because Textual's own Markdown makes a widget of every paragraph and takes
+seconds for a long report. Code, and the plots that stand in for pictures, keep their width and can
+be looked at sideways. Links are shown as text; nothing can be clicked.
+"""
+
+import asyncio
+import io
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from taskhub_tui.text import clean
+from taskhub_tui.tui.widgets.lines import LinesView
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LIMIT = 4_000_000
+"""Most bytes of a file that are shown."""
+_PLOT_LIMIT = 100_000
+_CHUNK = 4000
+_TABLE_WIDTH = 110
+_IMAGE = re.compile(r"\s*!\[([^\]]*)\]\(<?([^)>\s]+)>?(?:\s+\"[^\"]*\")?\)\s*")
+_FENCE = re.compile(r" {0,3}(```+|~~~+)")
+
+
+class MarkdownView(LinesView):
+    """Shows a report; the first screen of it first."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._source = ""
+        self._folder: Path | None = None
+        self._drawn_width = 0
+
+    def show(self, source: str, folder: Path | None = None, *, keep: bool = False) -> None:
+        """Draw `source`, already sanitised.
+
+        Args:
+            folder: where the report lies; plots are looked for beside it.
+            keep: stay at the place where the view is.
+        """
+        self._source, self._folder = source, folder
+        self._start(keep=keep)
+
+    def on_resize(self) -> None:
+        if self._source and self.size.width != self._drawn_width:
+            self._start(keep=True)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        if self._source and self.is_mounted:
+            self._start(keep=True)
+
+    def _start(self, *, keep: bool) -> None:
+        self._drawn_width = self.size.width
+        draw = partial(self._draw, keep)
+        self.run_worker(draw, exclusive=True, group="markdown", exit_on_error=False)
+
+    async def _draw(self, keep: bool) -> None:
+        width = max(20, self.size.width - 2)
+        colours = dict(self.app.theme_variables)
+        source, folder = self._source, self._folder
+        parts = await asyncio.to_thread(lambda: list(blocks(source, folder)))
+        lines: list[Strip] = []
+        first = True
+        for kind, text in parts:
+            lines += await asyncio.to_thread(draw, kind, text, width, colours)
+            if first and len(lines) > self.size.height:
+                # The rest of a long report comes while the first screen is read.
+                self.set_lines(lines, keep=keep)
+                first = False
+        self.set_lines(lines, keep=keep or not first)
+
+
+def blocks(source: str, folder: Path | None) -> Iterator[tuple[str, str]]:
+    """Cut Markdown into pieces: `text`, `table` and `code`; a picture becomes its plot, as code."""
+    part: list[str] = []
+    fence: str | None = None
+    kind = "text"
+    size = 0
+
+    def flush() -> Iterator[tuple[str, str]]:
+        nonlocal part, size
+        if any(line.strip() for line in part) or kind == "code":
+            yield kind, "\n".join(part)
+        part, size = [], 0
+
+    for line in source.split("\n"):
+        mark = _FENCE.match(line)
+        if fence is not None:
+            if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
+                yield from flush()
+                fence, kind = None, "text"
+            else:
+                part.append(line)
+            continue
+        if mark:
+            yield from flush()
+            fence, kind = mark[1], "code"
+            continue
+        is_table = line.lstrip().startswith("|")
+        if is_table != (kind == "table"):
+            yield from flush()
+            kind = "table" if is_table else "text"
+        if (image := _IMAGE.fullmatch(line)) and (plot := _plot(image[2], folder)) is not None:
+            yield from flush()
+            yield "plot", plot
+            continue
+        if size > _CHUNK and not line.strip() and kind == "text":
+            yield from flush()
+        part.append(line)
+        size += len(line)
+    yield from flush()
+
+
+def _plot(target: str, folder: Path | None) -> str | None:
+    """Return the plain-text plot beside the picture `target`, if there is one."""
+    if folder is None or "://" in target:
+        return None
+    name = Path(target).with_suffix(".txt")
+    if name.is_absolute():
+        return None
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file:
+            return clean(file.read(_PLOT_LIMIT).decode("utf-8", "replace")).rstrip("\n")
+    except OSError:
+        return None
+
+
+def draw(kind: str, text: str, width: int, colours: Mapping[str, str]) -> list[Strip]:
+    """Return the lines of one piece, `width` cells wide where they can be wrapped."""
+    if kind in ("code", "plot"):
+        style = Style(color=colours.get("foreground" if kind == "plot" else "muted"))
+        lines = [Strip([Segment("  " + line.expandtabs(4), style)]) for line in text.split("\n")]
+        return [*lines, Strip([])]
+    from rich.console import Console
+    from rich.theme import Theme
+
+    if kind == "table":
+        width = max(width, _TABLE_WIDTH)
+    look: dict[str, str | Style] = {
+        "markdown.h1": Style(bold=True, color=colours.get("foreground")),
+        "markdown.h2": Style(bold=True, color=colours.get("running")),
+        "markdown.h3": Style(bold=True, color=colours.get("foreground")),
+        "markdown.h4": Style(bold=True, color=colours.get("muted")),
+        "markdown.code": Style(color=colours.get("running")),
+        "markdown.link": Style(color=colours.get("running")),
+        "markdown.link_url": Style(color=colours.get("muted")),
+        "markdown.block_quote": Style(color=colours.get("muted")),
+        "markdown.hr": Style(color=colours.get("faint")),
+        "markdown.item.bullet": Style(color=colours.get("muted")),
+        "markdown.item.number": Style(color=colours.get("muted")),
+        "markdown.table.border": Style(color=colours.get("faint")),
+        "markdown.table.header": Style(color=colours.get("muted"), bold=True),
+    }
+    console = Console(
+        width=width,
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        theme=Theme(look),
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+    return [*_rendered(console, text, width)]
+
+
+def _rendered(console: "Console", text: str, width: int) -> Iterator[Strip]:
+    from rich.markdown import Heading, Markdown
+    from rich.text import Text
+
+    class PlainHeading(Heading):
+        """A heading at the left, without a box."""
+
+        def __rich_console__(self, console: Any, options: Any) -> Any:
+            if self.tag != "h1":
+                yield Text("")
+            self.text.justify = "left"
+            yield self.text
+
+    class Plain(Markdown):
+        elements = {**Markdown.elements, "heading_open": PlainHeading}
+
+    drawn = Plain(text, hyperlinks=False)
+    lines = console.render_lines(drawn, console.options.update(width=width), pad=False)
+    for line in lines:
+        yield Strip(line).simplify()
+    if lines and any(segment.text.strip() for segment in lines[-1]):
+        yield Strip([])

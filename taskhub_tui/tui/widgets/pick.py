@@ -1,0 +1,27 @@
+"""A list to choose from in which nothing is chosen beforehand."""
+
+from textual.content import Content
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+
+class Pick(OptionList):
+    """An OptionList that reads no markup and highlights nothing until a person moves to it.
+
+    So Enter, pressed by somebody who thinks of another window, chooses nothing.
+    """
+
+    DEFAULT_CSS = """
+    Pick {
+        background: $panel; border: none; padding: 0;
+        &:focus { background-tint: $foreground 0%; }
+        & > .option-list--option-disabled { color: $muted; }
+    }
+    """
+
+    def __init__(self, *options: Option | Content, id: str | None = None) -> None:
+        super().__init__(*options, id=id, markup=False, compact=True)
+        self.highlighted = None
+
+    def on_mount(self) -> None:
+        self.highlighted = None

@@ -1,0 +1,168 @@
+"""What people type into forms, and back: options as TOML or JSON, argument lists, points in time.
+
+Every function that reads raises ValueError with a sentence that says what is wrong and what would
+be right.
+"""
+
+import datetime as dt
+import json
+import re
+import shlex
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from taskhub_tui.domain import durations
+from taskhub_tui.text import clean
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
+_PLACE = re.compile(r" \(at (line \d+, column \d+|end of document)\)$")
+
+
+def to_toml(options: Mapping[str, Any]) -> str:
+    """Return `options` as TOML lines, or as JSON where they hold what TOML cannot say (null)."""
+    try:
+        return "\n".join(f"{_key(name)} = {_toml(value)}" for name, value in options.items())
+    except TypeError:
+        return to_json(options)
+
+
+def to_json(value: Any) -> str:
+    """Return `value` as indented JSON."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def read_options(text: str) -> dict[str, Any]:
+    """Return the table that `text` writes in TOML, or in JSON when it begins with a brace."""
+    bare = text.strip()
+    if bare.startswith("{"):
+        value = read_json(bare)
+        assert isinstance(value, dict)
+        return value
+    try:
+        table = tomllib.loads(clean(text))
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        place = _PLACE.search(message)
+        where = f"at the {place[1]}" if place and "end" in place[1] else place and place[1]
+        said = _PLACE.sub("", message)
+        raise ValueError(
+            f"Not valid TOML ({where or 'somewhere'}): {said[:1].lower()}{said[1:]};"
+            ' write lines like name = 3 or name = "text"'
+        ) from None
+    plain: dict[str, Any] = _plain(table)
+    return plain
+
+
+def read_json(text: str) -> Any:
+    """Return the value that `text` writes in JSON."""
+    try:
+        return json.loads(clean(text), parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        said = f"{error.msg[:1].lower()}{error.msg[1:]}"
+        raise ValueError(
+            f"Not valid JSON (line {error.lineno}, column {error.colno}): {said}"
+        ) from None
+    except RecursionError:
+        raise ValueError("Not valid JSON here: it is nested too deeply") from None
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what differs in `new`; a name that is gone has the value None."""
+    changed = {
+        name: value for name, value in new.items() if name not in old or not same(old[name], value)
+    }
+    return {**changed, **{name: None for name in old if name not in new}}
+
+
+def same(one: Any, other: Any) -> bool:
+    """True when both are the same JSON; 1, 1.0 and true are three different things."""
+    return json.dumps(one, sort_keys=True, default=str) == json.dumps(
+        other, sort_keys=True, default=str
+    )
+
+
+def read_argv(text: str) -> list[str]:
+    """Return the words of a command line, split as a shell does; nothing is expanded."""
+    try:
+        words = shlex.split(text.replace("\n", " "))
+    except ValueError as error:
+        said = "a quotation mark is not closed" if "quotation" in str(error) else str(error).lower()
+        raise ValueError(f"The command cannot be split into words: {said}") from None
+    if not words:
+        raise ValueError("The command is empty; write a program and its arguments")
+    return words
+
+
+def read_when(text: str, now: float) -> float | None:
+    """Return the time that `text` names, None for now.
+
+    Understands nothing or `now`, `in 10m` or `10m`, `at 18:00` or `18:00` (the next one), and
+    `2026-11-23` or `2026-11-23 18:00`, in local time.
+    """
+    bare = text.strip().lower()
+    if bare in ("", "now"):
+        return None
+    given = bare.removeprefix("at ").removeprefix("in ").strip()
+    here = dt.datetime.fromtimestamp(now)
+    if clock := _CLOCK.fullmatch(given):
+        hour, minute = int(clock[1]), int(clock[2])
+        if hour > 23 or minute > 59:
+            raise ValueError(f"`{given}` is no time of day; write it like 18:00")
+        then = here.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        return (then if then > here else then + dt.timedelta(days=1)).timestamp()
+    if re.match(r"\d{4}-", given):
+        try:
+            then = dt.datetime.fromisoformat(given.upper())
+        except ValueError:
+            raise ValueError(f"`{given}` is no date; write it like 2026-11-23 18:00") from None
+        if then.timestamp() < now:
+            raise ValueError(f"`{given}` has passed; give a time to come")
+        return then.timestamp()
+    try:
+        return now + durations.parse(given)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"`{text.strip()}` is no time; write now, in 10m, at 18:00 or 2026-11-23 18:00"
+        ) from None
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case list() | tuple():
+            return "[" + ", ".join(_toml(item) for item in value) + "]"
+        case Mapping():
+            inside = ", ".join(f"{_key(name)} = {_toml(item)}" for name, item in value.items())
+            return "{ " + inside + " }" if inside else "{}"
+        case _:
+            raise TypeError(type(value).__name__)
+
+
+def _plain(value: Any) -> Any:
+    """Return a TOML value as JSON: dates and times become text."""
+    match value:
+        case dict():
+            return {name: _plain(item) for name, item in value.items()}
+        case list():
+            return [_plain(item) for item in value]
+        case dt.datetime() | dt.date() | dt.time():
+            return value.isoformat()
+        case float() if value != value or value in (float("inf"), float("-inf")):
+            raise ValueError(f"`{value}` cannot be kept; write a finite number")
+        case _:
+            return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"`{name}` is not JSON; write a finite number")

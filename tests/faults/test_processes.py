@@ -1,0 +1,239 @@
+"""One process dies, or sleeps, at a chosen moment."""
+
+import asyncio
+import signal
+import sqlite3
+
+import psutil
+import pytest
+from front_end import step
+from scene import HERE, Row, Scene
+
+from taskhub_tui.domain.model import Action, BlockerKind, NewTask, StageSpec, Status
+from taskhub_tui.hub import Hub
+
+SOON = 5.0
+"""Seconds after which somebody must be at work again, with no front end open."""
+
+
+@pytest.fixture(autouse=True)
+def in_work(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(scene.work)
+
+
+async def submit(*stages: StageSpec, autostart: bool = False) -> str:
+    """Hand over a task from a front end that is closed at once."""
+    async with await Hub.open(autostart=autostart, actor="ann") as hub:
+        return (await hub.submit(NewTask("a task", stages=stages))).id
+
+
+async def decide(task: str, action: Action, text: str) -> None:
+    async with await Hub.open(autostart=False, actor="ann") as hub:
+        await hub.decide(task, action, text=text)
+
+
+def task_row(scene: Scene, task: str) -> Row:
+    return scene.rows("SELECT * FROM task WHERE id = ?", task)[0]
+
+
+def until_status(scene: Scene, task: str, *wanted: Status) -> Row:
+    scene.until(lambda: task_row(scene, task)["status"] in wanted)
+    return task_row(scene, task)
+
+
+def kill_worker(scene: Scene) -> None:
+    """Kill the one worker, wherever it has got to, and wait until it is gone."""
+    scene.until(lambda: scene.pids("taskhub_tui.worker"))
+    (worker,) = scene.pids("taskhub_tui.worker")
+    scene.kill(worker)
+    scene.until(lambda: worker not in scene.pids("taskhub_tui.worker"))
+
+
+async def test_a_killed_worker_is_replaced_soon_with_no_front_end_open(scene: Scene) -> None:
+    task = await submit(step("a", 0.1), step("b", 60), autostart=True)
+    waits = []
+    for _ in range(3):
+        scene.until(lambda: (task, "b", 1) in scene.lines("start"))
+        scene.until(lambda: task_row(scene, task)["holder"] and scene.runs())
+        before = scene.workers()
+        kill_worker(scene)
+        waits.append(scene.until(lambda: set(scene.workers()) - set(before)))  # noqa: B023
+    print("a killed worker was replaced after", [f"{wait:.2f}s" for wait in waits])
+    assert max(waits) < SOON
+    # However often it is killed: the keeper gives up on workers that cannot start, not on these.
+    for _ in range(9):
+        kill_worker(scene)
+    before = scene.workers()
+    assert scene.until(lambda: set(scene.workers()) - set(before)) < SOON
+    (run,) = scene.runs()
+    for child in psutil.Process(run["pid"]).children():
+        child.kill()  # its sleep; the shell goes on
+    until_status(scene, task, Status.COMPLETED)
+    scene.check()
+
+
+async def test_a_worker_whose_keeper_was_killed_works_on(scene: Scene) -> None:
+    task = await submit(step("a", 0.5), step("b", 0.1, gate=True), autostart=True)
+    scene.until(lambda: scene.lines("start"))
+    scene.kill(scene.pids("taskhub_tui.keeper")[0])
+    until_status(scene, task, Status.BLOCKED)
+    assert len(scene.pids("taskhub_tui.worker")) == 1
+    scene.kill(scene.pids("taskhub_tui.worker")[0])
+    # Now nobody is left; the next front end that has something to do starts both.
+    async with await Hub.open(actor="ann") as hub:
+        await hub.decide(task, Action.APPROVE, text="go on")
+    until_status(scene, task, Status.COMPLETED)
+    assert len(scene.pids("taskhub_tui.keeper")) == 1
+    scene.check()
+
+
+async def test_many_front_ends_at_once_start_one_keeper(scene: Scene) -> None:
+    for n in range(5):
+        scene.start(str(HERE / "front_end.py"), f"f{n}", f"many {n}")
+    scene.until(lambda: len({task for (task,) in scene.said("task")}) >= 10)
+    assert len(scene.pids("taskhub_tui.keeper")) == 1
+    assert len(scene.pids("taskhub_tui.worker")) == 1
+    (scene.work / "enough").touch()
+    scene.until(lambda: not scene.rows("SELECT 1 FROM task WHERE status <> 'completed'"))
+    assert "Traceback" not in (scene.work / "errors").read_text()
+    scene.check()
+
+
+async def test_a_killed_runner_becomes_a_question_and_retry_runs_it_once_more(scene: Scene) -> None:
+    scene.worker()
+    task = await submit(step("a", 0.0), step("b", 0.7))
+    scene.until(lambda: (task, "b", 1) in scene.lines("start"))
+    (run,) = scene.runs()
+    scene.kill(run["runner"]["pid"])
+    until_status(scene, task, Status.BLOCKED)
+    (blocker,) = scene.rows("SELECT * FROM blocker")
+    assert blocker["kind"] == BlockerKind.INTERRUPTED
+    assert "how it ended is not known" in blocker["detail"]
+    assert scene.lines("end")[(task, "b", 1)] == 1, "the command itself was left alone"
+    assert scene.lines("start").total() == 2
+    await decide(task, Action.RETRY, "once more")
+    until_status(scene, task, Status.COMPLETED)
+    assert scene.lines("start").total() == 3
+    scene.check()
+
+
+async def test_a_killed_command_fails_its_stage_and_is_not_repeated(scene: Scene) -> None:
+    scene.worker()
+    task = await submit(step("a", 0.0), step("b", 0.7))
+    scene.until(lambda: (task, "b", 1) in scene.lines("start"))
+    scene.kill(scene.runs()[0]["pid"])
+    assert "SIGKILL" in until_status(scene, task, Status.FAILED)["error"]
+    assert scene.lines("start").total() == 2
+    await decide(task, Action.RETRY, "once more")
+    until_status(scene, task, Status.COMPLETED)
+    scene.check()
+
+
+@pytest.mark.parametrize("moment", ["running", "asking", "between"])
+async def test_what_a_worker_writes_after_it_slept_past_its_lease_is_refused(
+    scene: Scene, moment: str
+) -> None:
+    first = scene.worker()
+    question = "May it go on?" if moment == "asking" else ""
+    task = await submit(step("a", 0.6, question), step("b", 0.6), step("c", 0.0))
+    if moment != "between":
+        scene.until(lambda: scene.lines("start"))
+    scene.kill(first.pid, signal.SIGSTOP)
+    held = task_row(scene, task)
+    second = scene.worker()
+    if moment == "asking":
+        until_status(scene, task, Status.BLOCKED)
+        await decide(task, Action.APPROVE, "yes")
+    scene.until(lambda: (task, "b", 1) in scene.lines("start"))
+    now = task_row(scene, task)
+    assert f":{second.pid}:" in now["holder"]
+    assert now["fence"] > held["fence"]
+    scene.kill(first.pid, signal.SIGCONT)
+    until_status(scene, task, Status.COMPLETED)
+    scene.until(lambda: first.pid in scene.workers())
+    # The sleeper is of use again: alone, it does the next task.
+    later = await submit(step("a", 0.1))
+    until_status(scene, later, Status.COMPLETED)
+    assert first.poll() is None
+    scene.check()
+
+
+async def test_a_worker_told_to_leave_hands_over_at_once(scene: Scene) -> None:
+    first, second = scene.worker(), None
+    task = await submit(step("a", 1.5), step("b", 0.1))
+    scene.until(lambda: scene.lines("start") and scene.runs())
+    second = scene.worker()
+    first.terminate()
+    took = scene.until(lambda: f":{second.pid}:" in (task_row(scene, task)["holder"] or ""))
+    assert first.wait() == 0
+    assert took < 2, "it was not handed over, the lease ran out"
+    until_status(scene, task, Status.COMPLETED)
+    assert scene.lines("start").total() == 2
+    scene.check()
+
+
+def reboot(scene: Scene) -> None:
+    """Make of this boot of the machine an earlier one, and end everything that ran in it."""
+    scene.kill_all()
+    runs = list(scene.home.glob("tasks/*/run/*"))
+    for path in [run / name for run in runs for name in ("pid.json", "claimed")]:
+        path.write_text(path.read_text().replace(this_boot(), "an earlier boot"))
+    with sqlite3.connect(scene.home / "taskhub.db") as connection:
+        connection.execute("UPDATE worker SET boot = 'an earlier boot'")
+    connection.close()
+
+
+def this_boot() -> str:
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        return file.read().strip()
+
+
+async def test_after_a_reboot_what_ran_asks_and_what_was_done_stays_done(scene: Scene) -> None:
+    scene.worker()
+    cut = await submit(step("a", 0.0), step("b", 60))
+    gated = await submit(step("a", 0.0), step("b", 0.0, gate=True))
+    over = await submit(step("a", 0.0))
+    scene.until(lambda: (cut, "b", 1) in scene.lines("start"))
+    until_status(scene, gated, Status.BLOCKED)
+    until_status(scene, over, Status.COMPLETED)
+    reboot(scene)
+    scene.worker()
+    assert until_status(scene, cut, Status.BLOCKED)["stage"] == 1
+    (blocker,) = scene.rows("SELECT * FROM blocker WHERE kind = 'interrupted'")
+    assert "when the machine went down" in blocker["detail"]
+    starts = scene.lines("start")
+    assert starts.total() == 4
+    await decide(gated, Action.APPROVE, "yes")
+    until_status(scene, gated, Status.COMPLETED)
+    await decide(cut, Action.RETRY, "run it again")
+    scene.until(lambda: (cut, "b", 2) in scene.lines("start"))
+    assert (scene.lines("start") - starts).keys() == {(cut, "b", 2), (gated, "b", 1)}
+    await decide(cut, Action.CANCEL, "it takes too long")
+    scene.until(lambda: not scene.runs() and not task_row(scene, cut)["stopping"])
+
+
+async def test_cancelled_while_no_worker_lives_the_command_is_stopped_by_the_next(
+    scene: Scene,
+) -> None:
+    worker = scene.worker()
+    task = await submit(step("a", 60), step("b", 0.0))
+    scene.until(lambda: scene.lines("start"))
+    scene.kill(worker.pid)
+    worker.wait()
+    await decide(task, Action.CANCEL, "not needed any more")
+    assert scene.runs(), "nobody was there to stop it"
+    scene.worker()
+    scene.until(lambda: not scene.runs() and not task_row(scene, task)["stopping"])
+    assert task_row(scene, task)["status"] == Status.CANCELLED
+    assert scene.lines("start").total() == 1
+    assert not scene.lines("end")
+
+
+async def test_of_several_workers_one_runs_each_stage(scene: Scene) -> None:
+    workers = [scene.worker() for _ in range(3)]
+    for _ in range(12):
+        await submit(step("a", 0.05), step("b", 0.05))
+    scene.until(lambda: not scene.rows("SELECT 1 FROM task WHERE status <> 'completed'"))
+    assert scene.lines("start").total() == 24
+    assert all(worker.poll() is None for worker in workers)
+    scene.check()

@@ -1,0 +1,44 @@
+"""The app on a real hub in a folder of its own."""
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+# Test modules are imported by path (importlib mode), so their helpers have no package.
+sys.path.append(str(Path(__file__).parent))
+
+from hubs import Seed, asleep
+
+from taskhub_tui.config import Paths, Settings
+from taskhub_tui.hub import Hub
+from taskhub_tui.tui.app import TaskHubApp
+
+
+@pytest.fixture(autouse=True)
+def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Screens look the same whoever runs the tests."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+
+
+@pytest.fixture
+async def other(where: Paths, settings: Settings) -> AsyncIterator[Hub]:
+    """Another front end of the same hub."""
+    opened = Hub.open(
+        paths=where, settings=settings, channel="desktop", actor="Peter", autostart=False
+    )
+    async with await opened as hub:
+        yield hub
+
+
+@pytest.fixture
+async def seed(hub: Hub, where: Paths, other: Hub) -> Seed:
+    # Written by a connection of its own, as an engine would, and heard through the doorbell.
+    return Seed(hub, where, other._store)
+
+
+@pytest.fixture
+def app(hub: Hub) -> TaskHubApp:
+    return TaskHubApp(hub, services=[asleep])
