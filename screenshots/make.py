@@ -144,7 +144,12 @@ async def fill(hub: Hub, workdir: str) -> None:
         counts = await hub.counts()
         running = await hub.tasks(status=[Status.IN_PROGRESS])
         far = all((task.fraction or 0) > 0.05 for task in running)
-        return (counts.done, counts.failed, counts.needs_you, counts.running) == (4, 1, 2, 3) and far
+        return (counts.done, counts.failed, counts.needs_you, counts.running) == (
+            4,
+            1,
+            2,
+            3,
+        ) and far
 
     await until(settled)
     await asyncio.sleep(4)
@@ -174,7 +179,9 @@ async def main() -> None:
             save(app, "welcome")
             await pilot.press("n")
             await pilot.pause(0.5)
-            await pilot.press(*"Analyze all the recent market data for the last quarter".replace(" ", "_"))
+            await pilot.press(
+                *"Analyze all the recent market data for the last quarter".replace(" ", "_")
+            )
             await pilot.pause(0.5)
             save(app, "new-task")
         serving = asyncio.create_task(worker.serve(where, settings))
