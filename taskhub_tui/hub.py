@@ -283,7 +283,8 @@ class Hub:
             task = await self._store.write(
                 lambda tx: submissions.insert(tx, task, stages, after, notice)
             )
-        except BaseException:
+        except Exception:
+            # Not when cancelled: the task may be on disk by then, and need its folder.
             shutil.rmtree(self.paths.task(task_id), ignore_errors=True)
             raise
         await self._wake()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from taskhub_tui.domain import progress
-from taskhub_tui.domain.lifecycle import GATE, LEGAL, REVIEW, Change, Happened, Notice
+from taskhub_tui.domain.lifecycle import GATE, INTERRUPTED, LEGAL, REVIEW, Change, Happened, Notice
 from taskhub_tui.domain.model import (
     Blocker,
     BlockerKind,
@@ -168,7 +168,7 @@ def interrupted(stage: Stage, task: Task, blocker_id: str, now: float, said: str
         id=blocker_id,
         task_id=task.id,
         stage=stage.position,
-        key="interrupted",
+        key=INTERRUPTED,
         kind=BlockerKind.INTERRUPTED,
         question=f"The stage “{stage.name}” was interrupted. Run it again?",
         version=1,

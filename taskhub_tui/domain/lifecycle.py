@@ -27,6 +27,9 @@ from taskhub_tui.domain.model import (
 
 GATE = "gate"
 REVIEW = "review"
+INTERRUPTED = "interrupted"
+ENGINE_KEYS = frozenset((GATE, REVIEW, INTERRUPTED))
+"""Keys of the questions that the engine asks itself."""
 
 LEGAL: Mapping[tuple[Status, BlockerKind | None], tuple[Action, ...]] = MappingProxyType(
     {

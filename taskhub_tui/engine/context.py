@@ -11,6 +11,7 @@ from taskhub_tui.agents import port
 from taskhub_tui.agents.port import Stop, Stream
 from taskhub_tui.domain import execution, ids, progress
 from taskhub_tui.domain.errors import LeaseLost, TaskHubError
+from taskhub_tui.domain.lifecycle import ENGINE_KEYS
 from taskhub_tui.domain.model import Action, Artifact, Blocker, Choice, Stage
 from taskhub_tui.engine.tasklog import TaskLog
 from taskhub_tui.storage import changes, queries, stages
@@ -88,6 +89,9 @@ class Context:
     async def ask(self, blocker: port.Blocker) -> port.Answer:
         task = self._held.task
         key = one_line(blocker.key, 200)
+        if key in ENGINE_KEYS:
+            # An answer to the agent must not be taken for one about its stage.
+            key = f"agent {key}"
         known = await self._held.store.read(
             lambda reader: queries.blocker_by_key(
                 reader, task, self._stage.position, self._stage.attempt, key
