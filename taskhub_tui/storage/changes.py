@@ -44,9 +44,11 @@ STAGE_WRITE = f"""
 """
 
 BLOCKER_WRITE = f"""
-    INSERT OR REPLACE INTO blocker (task_n, {", ".join(rows.BLOCKER)}, seq)
+    INSERT INTO blocker (task_n, {", ".join(rows.BLOCKER)}, seq)
     VALUES (?, {", ".join("?" * len(rows.BLOCKER))}, ?)
-"""
+    ON CONFLICT (id) DO UPDATE SET
+        {_SET(f"{name} = excluded.{name}" for name in (*rows.BLOCKER, "seq"))}
+"""  # Not REPLACE, which would take an answered question away for another with its key.
 
 
 def history_key(stage: Stage, options: Any) -> str:

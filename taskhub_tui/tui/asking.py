@@ -20,6 +20,7 @@ from taskhub_tui.domain.model import (
 from taskhub_tui.domain.views import Changes
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
+from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import Glyphs
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class Asker:
         if not self._busy:
             self._busy = True
             asked = partial(self._asked, task_id, action, place)
-            self._app.run_worker(asked, group="asking", exit_on_error=False)
+            start(self._app, asked, group="asking")
 
     async def _asked(self, task_id: str, action: Action | None, place: tuple[int, int]) -> None:
         from taskhub_tui.tui.screens.decision import DecisionScreen

@@ -1,13 +1,18 @@
 """A hub made of real processes, the means to kill them, and what must be true afterwards."""
 
+import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import random
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
+import termios
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from taskhub_tui.agents.command.process import alive
+from taskhub_tui.domain.model import Status, TaskView
+from taskhub_tui.hub import Hub
 
 HERE = Path(__file__).parent
 PATIENCE = 60.0
@@ -55,6 +62,36 @@ class Scene:
                 start_new_session=True,
             )
         self._children.append(child)
+        return child
+
+    def app(self) -> "subprocess.Popen[bytes]":
+        """Start the app on a terminal of its own, and wait until it has drawn itself."""
+        ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        child = subprocess.Popen(
+            [sys.executable, "-m", "taskhub_tui"],
+            cwd=self.work,
+            env={**os.environ, "TERM": "xterm-256color"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self._children.append(child)
+        drawn = threading.Event()
+
+        def look() -> None:
+            # To its end: an app whose terminal takes nothing more would stand still.
+            with contextlib.suppress(OSError), open(ours, "rb", buffering=0) as screen:
+                seen = b""
+                while data := screen.read(65536):
+                    seen = seen[-200:] + data
+                    if b"TaskHub" in seen:
+                        drawn.set()
+
+        threading.Thread(target=look, daemon=True).start()
+        assert drawn.wait(PATIENCE), "the app did not draw itself"
         return child
 
     def worker(self) -> "subprocess.Popen[bytes]":
@@ -191,7 +228,9 @@ class Scene:
             mine = [e for e in events if (e["task"], e["stage"]) == (row["task"], row["position"])]
             last = (row["task"], row["name"], row["attempt"])
             assert row["status"] == "done", stage
-            assert starts[last] == ends[last] == 1, f"{stage}: its last attempt is not in the ledger"
+            assert starts[last] == ends[last] == 1, (
+                f"{stage}: its last attempt is not in the ledger"
+            )
             later = [n for task, name, n in starts if (task, name) == last[:2] and n > last[2]]
             assert not later, f"{stage} was started again after its checkpoint"
             begun = Counter(e["data"]["attempt"] for e in mine if e["kind"] == "started")
@@ -211,7 +250,9 @@ class Scene:
             assert nonce in by_nonce, f"the decision {nonce} was acknowledged, but is lost"
             assert str(by_nonce[nonce]["data"].get("blocker")) == blocker
         for nonce, _ in self.said("late"):
-            assert nonce not in by_nonce, f"the decision {nonce} was refused, and taken all the same"
+            assert nonce not in by_nonce, (
+                f"the decision {nonce} was refused, and taken all the same"
+            )
         answers = Counter(e["data"]["blocker"] for e in made if "blocker" in e["data"])
         for row in self.rows("SELECT * FROM blocker"):
             assert row["state"] == "answered"
@@ -227,6 +268,14 @@ class Scene:
             " ORDER BY event.id"
         )
         return [{**row, "data": json.loads(row["data"])} for row in found]
+
+
+async def wait_for(hub: Hub, task: str, *wanted: Status) -> TaskView:
+    """Wait until a task has one of the wanted states."""
+    async with asyncio.timeout(PATIENCE):
+        while (view := await hub.status(task)).task.status not in wanted:
+            await hub.changed(0.05)
+        return view
 
 
 def pick(rng: random.Random, of: Sequence[int]) -> int | None:

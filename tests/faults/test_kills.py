@@ -11,18 +11,18 @@ KILLS = int(os.environ.get("TASKHUB_KILLS", "30"))
 SEED = os.environ.get("TASKHUB_SEED") or str(random.SystemRandom().randrange(10**6))
 
 # Whom it hits, out of 15: workers and front ends most, for these are what people kill.
-VICTIMS = ["worker"] * 7 + ["front end"] * 5 + ["keeper", "runner", "command"]
+VICTIMS = ["worker"] * 7 + ["front end"] * 4 + ["app", "keeper", "runner", "command"]
 FRONT_ENDS = 2
 
 
 class Storm:
-    """Front ends that submit and decide, and somebody who kills what he finds."""
+    """The app, front ends that submit and decide, and somebody who kills what he finds."""
 
     def __init__(self, scene: Scene, rng: random.Random) -> None:
         self.scene, self.rng = scene, rng
         self.number = 0
         self.front_ends = [self.front_end() for _ in range(FRONT_ENDS)]
-        self.killed: list[str] = []
+        self.app = scene.app()
 
     def front_end(self) -> "subprocess.Popen[bytes]":
         self.number += 1
@@ -41,7 +41,7 @@ class Storm:
                 return pick(rng, [run["runner"]["pid"] for run in scene.runs()])
             case "command":
                 return pick(rng, [run["pid"] for run in scene.runs()])
-        return None
+        raise ValueError(victim)
 
     def strike(self, victim: str) -> None:
         """Kill one such process; where there is none just now, wait for one."""
@@ -51,6 +51,10 @@ class Storm:
             self.front_ends[which].kill()
             self.front_ends[which].wait()
             self.front_ends[which] = self.front_end()
+        elif victim == "app":
+            self.app.kill()
+            self.app.wait()
+            self.app = self.scene.app()
         else:
             self.scene.until(lambda: (pid := self.find(victim)) and self.scene.kill(pid))
 

@@ -61,7 +61,7 @@ async def test_a_killed_worker_is_replaced_soon_with_no_front_end_open(scene: Sc
     print("a killed worker was replaced after", [f"{wait:.2f}s" for wait in waits])
     assert max(waits) < SOON
     # However often it is killed: the keeper gives up on workers that cannot start, not on these.
-    for _ in range(9):
+    for _ in range(6):
         kill_worker(scene)
     before = scene.workers()
     assert scene.until(lambda: set(scene.workers()) - set(before)) < SOON
@@ -87,10 +87,36 @@ async def test_a_worker_whose_keeper_was_killed_works_on(scene: Scene) -> None:
     scene.check()
 
 
+async def test_a_keeper_does_not_give_up_on_a_database_that_cannot_be_used_for_a_while(
+    scene: Scene,
+) -> None:
+    database = scene.home / "taskhub.db"
+    database.write_bytes(b"this is no database" * 100)
+    scene.start("-m", "taskhub_tui.keeper", str(scene.home))
+    scene.until(lambda: "ended with 5" in (scene.work / "errors").read_text())
+    database.unlink()
+    scene.until(scene.workers)
+    assert len(scene.pids("taskhub_tui.keeper")) == 1
+
+
+@pytest.mark.parametrize("moment", [0.15, 0.3, 0.45, 0.6])
+async def test_the_very_first_start_may_be_killed_at_any_moment(
+    scene: Scene, moment: float
+) -> None:
+    scene.start(str(HERE / "front_end.py"), "f1", "first")
+    await asyncio.sleep(moment)
+    scene.kill_all()
+    (scene.work / "enough").touch()
+    scene.start(str(HERE / "front_end.py"), "f2", "second")
+    task = await submit(step("a", 0.0))
+    until_status(scene, task, Status.COMPLETED)
+    assert scene.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+
+
 async def test_many_front_ends_at_once_start_one_keeper(scene: Scene) -> None:
-    for n in range(5):
+    for n in range(4):
         scene.start(str(HERE / "front_end.py"), f"f{n}", f"many {n}")
-    scene.until(lambda: len({task for (task,) in scene.said("task")}) >= 10)
+    scene.until(lambda: len({task for (task,) in scene.said("task")}) >= 6)
     assert len(scene.pids("taskhub_tui.keeper")) == 1
     assert len(scene.pids("taskhub_tui.worker")) == 1
     (scene.work / "enough").touch()
@@ -152,6 +178,8 @@ async def test_what_a_worker_writes_after_it_slept_past_its_lease_is_refused(
     until_status(scene, task, Status.COMPLETED)
     scene.until(lambda: first.pid in scene.workers())
     # The sleeper is of use again: alone, it does the next task.
+    second.terminate()
+    assert second.wait() == 0
     later = await submit(step("a", 0.1))
     until_status(scene, later, Status.COMPLETED)
     assert first.poll() is None

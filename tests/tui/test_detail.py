@@ -129,7 +129,7 @@ async def test_what_stops_a_task_is_said_with_the_key_that_answers(
     await seed.put("Ask", Status.BLOCKED, names=("a", "b"), at=1, question="Which vault?")
     app.asker.consider = lambda: None  # type: ignore[method-assign]
     async with app.run_test(size=(120, 30)) as pilot:
-        await until(pilot, lambda: "! Which vault?  a decide" in text(app))
+        await until(pilot, lambda: "! Which vault?  a\u00a0decide" in text(app))
         assert "2 b" in text(app)
 
 

@@ -19,6 +19,7 @@ from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui import opening
 from taskhub_tui.tui.actions import bindings
+from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets import filter as filtering
 from taskhub_tui.tui.widgets.detail import Detail
@@ -115,7 +116,7 @@ class MainScreen(Screen[None]):
             except TaskHubError as error:
                 self.app.say(error)
 
-        self.run_worker(run, exit_on_error=False)
+        start(self, run)
 
     # Time
 
@@ -145,12 +146,12 @@ class MainScreen(Screen[None]):
             self._settling.stop()
         task = event.task
         if task is None:
-            self.run_worker(partial(self.detail.show, None), group="detail", exclusive=True)
+            start(self, partial(self.detail.show, None), group="detail", exclusive=True)
         else:
             self._settling = self.set_timer(_SETTLE, partial(self._read, task.id))
 
     def _read(self, task_id: str) -> None:
-        self.run_worker(partial(self._read_task, task_id), group="detail", exclusive=True)
+        start(self, partial(self._read_task, task_id), group="detail", exclusive=True)
 
     async def _read_task(self, task_id: str) -> None:
         here = self.task_here
@@ -292,14 +293,14 @@ class MainScreen(Screen[None]):
 
     def action_open_result(self) -> None:
         if (task := self.task_here) is not None and task.result is not None:
-            self.run_worker(partial(self._open_result, Path(task.result)), exit_on_error=False)
+            start(self, partial(self._open_result, Path(task.result)))
 
     async def _open_result(self, path: Path) -> None:
         said = await opening.open_result(self.app, path)
         self.app.notify(said, timeout=4, markup=False)
 
     def action_new(self) -> None:
-        self.run_worker(partial(self._new), exit_on_error=False)
+        start(self, self._new)
 
     async def _new(self) -> None:
         from taskhub_tui.tui.screens.new_task import NewTaskScreen

@@ -140,9 +140,9 @@ class Detail(Vertical):
         self._heading.update(Content(one_line(task.title)))
         dot = f" {self._glyphs.dot} "
         facts = [task.id, task.agent]
+        facts.append(f"{task.status.value.replace('_', ' ')} {render.age(task, now)}")
         if task.started is not None:
             facts.append("started " + time.strftime("%H:%M", time.localtime(task.started)))
-        facts.append(f"{task.status.value.replace('_', ' ')} {render.age(task, now)}")
         if remaining := render.left(task, now):
             facts.append(f"{remaining} left")
         self._about.update(Content(dot.join(facts)))
@@ -164,7 +164,7 @@ class Detail(Vertical):
             (f"{glyph} ", f"bold {colour}"),
             (one_line(words, 300), "$foreground"),
             ("  a", "bold $needs"),
-            (" decide", "$muted"),
+            ("\u00a0decide", "$muted"),
         )
 
     # The tabs

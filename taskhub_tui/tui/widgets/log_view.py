@@ -13,6 +13,7 @@ from textual.strip import Strip
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.views import LogLine
 from taskhub_tui.hub import Hub
+from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.lines import LinesView
 
@@ -151,7 +152,7 @@ class LogView(LinesView):
             if number not in self._fetching:
                 self._fetching.add(number)
                 fetch = partial(self._fetch, number)
-                self.run_worker(fetch, group="log pieces", exit_on_error=False)
+                start(self, fetch, group="log pieces")
             return None
         self._held.move_to_end(number)
         if y - piece.first >= len(lines):

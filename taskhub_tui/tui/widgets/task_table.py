@@ -24,6 +24,7 @@ from textual.strip import Strip
 from taskhub_tui.domain.model import Status, Task
 from taskhub_tui.tui import render
 from taskhub_tui.tui.actions import bindings
+from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs, task_look
 
 PAGE = 100
@@ -227,7 +228,7 @@ class TaskTable(ScrollView, can_focus=True):
             return rows[at] if at < len(rows) else None
         if page not in self._loading:
             self._loading.add(page)
-            self.run_worker(partial(self._load, page), group="pages", exit_on_error=False)
+            start(self, partial(self._load, page), group="pages")
         return None
 
     async def _load(self, page: int) -> None:
