@@ -440,6 +440,8 @@ class _Case:
         drops: bool = False,
     ) -> Change:
         by_position = {stage.position: stage for stage in self.stages}
+        if not replan:
+            stages = tuple(stage for stage in stages if by_position[stage.position] != stage)
         by_position.update({stage.position: stage for stage in stages})
         after = [by_position[i] for i in sorted(by_position) if i < task.stages]
         task = replace(task, changed=self.now, fraction=progress.fraction(after))

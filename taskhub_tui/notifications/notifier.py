@@ -157,7 +157,14 @@ class Notifier:
                 raise DeliveryError(f"There is no channel {channel.value} here", retry=False)
             if (reason := await sender.available()) is not None:
                 raise DeliveryError(reason, retry=False)
-            await sender.send(message(delivery.notification, delivery.task, now))
+            try:
+                await sender.send(message(delivery.notification, delivery.task, now))
+            except DeliveryError:
+                raise
+            except Exception as bug:
+                # One message that a channel chokes on must not silence all the others.
+                log.exception("%s: a bug in the channel", channel.value)
+                raise DeliveryError(f"{type(bug).__name__}: {bug}", retry=True) from bug
         except DeliveryError as error:
             again = None
             if error.retry and delivery.attempts < TRIES:

@@ -120,7 +120,7 @@ def revive(tx: Tx, me: str, alive: Sequence[str], now: float) -> None:
 
     A button's callback dies with its worker, so an unanswered question is shown once more.
     """
-    marks = ", ".join("?" * len(alive)) or "''"
+    marks = ", ".join("?" * len(alive))  # SQLite allows an empty list; NULL in it matches none
     tx.execute(
         "UPDATE delivery SET state = 'queued', due = ? WHERE worker IS NOT NULL AND worker <> ?"
         f" AND worker NOT IN ({marks}) AND (state = 'sending' OR (state = 'sent' AND"

@@ -23,7 +23,10 @@ def step(name: str, seconds: float, question: str = "", **spec: bool) -> StageSp
     """Return a stage that takes so long, and then may ask."""
     argv = ["sh", str(STEP), f"{seconds:.3f}", question]
     return StageSpec(
-        name, "command", options={"argv": argv, "env": {"LEDGER": str(Path.cwd() / "ledger")}}, **spec
+        name,
+        "command",
+        options={"argv": argv, "env": {"LEDGER": str(Path.cwd() / "ledger")}},
+        **spec,
     )
 
 

@@ -191,7 +191,9 @@ class Scene:
             mine = [e for e in events if (e["task"], e["stage"]) == (row["task"], row["position"])]
             last = (row["task"], row["name"], row["attempt"])
             assert row["status"] == "done", stage
-            assert starts[last] == ends[last] == 1, f"{stage}: its last attempt is not in the ledger"
+            assert starts[last] == ends[last] == 1, (
+                f"{stage}: its last attempt is not in the ledger"
+            )
             later = [n for task, name, n in starts if (task, name) == last[:2] and n > last[2]]
             assert not later, f"{stage} was started again after its checkpoint"
             begun = Counter(e["data"]["attempt"] for e in mine if e["kind"] == "started")
@@ -211,7 +213,9 @@ class Scene:
             assert nonce in by_nonce, f"the decision {nonce} was acknowledged, but is lost"
             assert str(by_nonce[nonce]["data"].get("blocker")) == blocker
         for nonce, _ in self.said("late"):
-            assert nonce not in by_nonce, f"the decision {nonce} was refused, and taken all the same"
+            assert nonce not in by_nonce, (
+                f"the decision {nonce} was refused, and taken all the same"
+            )
         answers = Counter(e["data"]["blocker"] for e in made if "blocker" in e["data"])
         for row in self.rows("SELECT * FROM blocker"):
             assert row["state"] == "answered"

@@ -1,6 +1,5 @@
 """One process dies, or sleeps, at a chosen moment."""
 
-import asyncio
 import signal
 import sqlite3
 
