@@ -1,5 +1,7 @@
 """Where things lie, and the user's settings."""
 
+import getpass
+import math
 import os
 import stat
 import tomllib
@@ -113,7 +115,11 @@ def settings(where: Paths) -> Settings:
     Raises:
         BadInput: the file is no TOML, or has a key or a value it must not; says which.
     """
-    owner = os.environ.get("USER") or os.environ.get("USERNAME") or "me"
+    try:
+        owner = getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        # A container may run under a number that no account has.
+        owner = "me"
     defaults = Settings(owner=one_line(owner, 60))
     try:
         raw = tomllib.loads(where.config.read_text(encoding="utf-8"))
@@ -132,6 +138,8 @@ def settings(where: Paths) -> Settings:
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             names = " or ".join(kind.__name__ for kind in kinds)
             raise BadInput(f"{where.config}: `{key}` must be {names}, not {value!r}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BadInput(f"{where.config}: `{key}` must be a finite number, not {value!r}")
         if isinstance(value, int | float) and value < _LEAST.get(key, value):
             raise BadInput(f"{where.config}: `{key}` must be at least {_LEAST[key]}")
         values[key] = one_line(value, 200) if isinstance(value, str) else value

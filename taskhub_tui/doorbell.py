@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from taskhub_tui.config import make_private
+from taskhub_tui.domain.errors import StoreError
 
 _LONGEST = 90
 """A socket's path may have some 104 bytes; the file name takes up to 14 of them."""
@@ -40,13 +41,17 @@ class Doorbell:
 
     def listen(self) -> None:
         """Start to hear others; where sockets cannot be had, `wait` just takes its time."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, StoreError):
             make_private(self._folder)
             bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            bell.setblocking(False)
-            self._path = self._folder / f"{os.getpid()}-{secrets.token_hex(2)}"
-            bell.bind(str(self._path))
-            self._socket = bell
+            try:
+                bell.setblocking(False)
+                path = self._folder / f"{os.getpid()}-{secrets.token_hex(2)}"
+                bell.bind(str(path))
+            except OSError:
+                bell.close()
+                raise
+            self._socket, self._path = bell, path
             asyncio.get_running_loop().add_reader(bell, self._heard)
 
     def _heard(self) -> None:

@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskhub_tui import config, logs
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
-from taskhub_tui.domain import delegation, ids, lifecycle, progress
+from taskhub_tui.domain import delegation, durations, ids, lifecycle, progress
 from taskhub_tui.domain.delegation import Ranked
 from taskhub_tui.domain.errors import (
     AlreadyDecided,
@@ -47,8 +47,6 @@ from taskhub_tui.domain.model import (
     Task,
     TaskView,
 )
-from taskhub_tui.domain.playbook import Playbook
-from taskhub_tui.domain.playbook import parse as parse_playbook
 from taskhub_tui.domain.views import Changes, Check, Counts, LogChunk, WorkerInfo
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.storage import changes, claims, outbox, queries, submissions
@@ -56,9 +54,12 @@ from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 from taskhub_tui.text import clean, one_line
 
+if TYPE_CHECKING:
+    from taskhub_tui.domain.playbook import Playbook
+
 REQUEST_LIMIT = 100_000
 OPTIONS_LIMIT = 500_000
-"""Most characters of a request, and of its options as JSON."""
+"""Most characters of a request, and bytes of its options as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class PlaybookFile:
     """A playbook and where it stands."""
 
     path: Path
-    playbook: Playbook
+    playbook: "Playbook"
 
 
 class Hub:
@@ -82,6 +83,7 @@ class Hub:
         actor: str,
         clock: Callable[[], float],
         autostart: bool,
+        registry: Registry,
     ) -> None:
         self.paths = paths
         self.settings = settings
@@ -90,7 +92,7 @@ class Hub:
         self._channel = channel
         self._actor = actor
         self._autostart = autostart
-        self._registry = Registry()
+        self._registry = registry
         self._id = f"{os.getpid()}-{secrets.token_hex(3)}"
         self._bell = Doorbell(paths.home)
         self._listening = False
@@ -107,6 +109,7 @@ class Hub:
         actor: str | None = None,
         clock: Callable[[], float] = time.time,
         autostart: bool = True,
+        registry: Registry | None = None,
     ) -> "Hub":
         """Open the hub at `paths`, by default the user's own.
 
@@ -114,6 +117,7 @@ class Hub:
             channel: name of this front end, recorded with its decisions.
             actor: who decides here; by default the owner in the settings.
             autostart: start a worker where one is needed and none is alive.
+            registry: the agents, by default the installed ones.
 
         Raises:
             StoreError: the database cannot be used.
@@ -130,6 +134,7 @@ class Hub:
             actor=actor or settings.owner,
             clock=clock,
             autostart=autostart,
+            registry=registry or Registry(),
         )
 
     async def close(self) -> None:
@@ -173,12 +178,15 @@ class Hub:
                     found.append(PlaybookFile(path, self.read_playbook(path)))
         return found
 
-    def read_playbook(self, path: Path) -> Playbook:
+    def read_playbook(self, path: Path) -> "Playbook":
         """Read one playbook.
 
         Raises:
             BadPlaybook: the file cannot be read, is no TOML, or says what it must not.
         """
+        # Most commands read no playbook, and need not wait for the library behind it.
+        from taskhub_tui.domain.playbook import parse
+
         try:
             if path.stat().st_size > 1_000_000:
                 raise BadPlaybook(f"{path} is larger than 1 MB, so it is hardly a playbook")
@@ -189,7 +197,7 @@ class Hub:
             raise BadPlaybook(f"{path} is not a text in UTF-8") from error
         except tomllib.TOMLDecodeError as error:
             raise BadPlaybook(f"{path} is not valid TOML: {error}") from error
-        return parse_playbook(table, str(path))
+        return parse(table, str(path))
 
     def plan(self, new: NewTask) -> tuple[StageSpec, ...]:
         """Return the stages that `submit` would make.
@@ -232,15 +240,8 @@ class Hub:
         request = clean(new.request, REQUEST_LIMIT).strip()
         if not request:
             raise BadInput("The request is empty", "Say in a sentence what is to be done")
-        try:
-            size = len(json.dumps(dict(new.options)))
-        except (TypeError, ValueError) as error:
-            raise BadInput(f"The options cannot be stored: {error}") from error
-        if size > OPTIONS_LIMIT:
-            raise BadInput(f"The options are too large: {size} characters of {OPTIONS_LIMIT}")
-        workdir = Path(new.workdir or Path.cwd()).expanduser().absolute()
-        if not workdir.is_dir():
-            raise BadInput(f"The folder {workdir} does not exist")
+        _check_options(new.options)
+        workdir = _folder(new.workdir)
         agent, specs = self._planned(new)
         task_id = ids.new_id(secrets.randbelow)
         now = self.clock()
@@ -252,7 +253,7 @@ class Hub:
             )
             for position, spec in enumerate(specs)
         ]
-        title = one_line(new.title or request.splitlines()[0], 120)
+        title = one_line(new.title or "", 120) or one_line(request, 120)
         task = Task(
             id=task_id,
             n=0,
@@ -284,7 +285,7 @@ class Hub:
                 lambda tx: submissions.insert(tx, task, stages, after, notice)
             )
         except Exception:
-            # Not when cancelled: the task may be on disk by then, and need its folder.
+            # Not when we are cancelled: the task is written all the same.
             shutil.rmtree(self.paths.task(task_id), ignore_errors=True)
             raise
         await self._wake()
@@ -343,13 +344,18 @@ class Hub:
             AlreadyDecided: somebody was faster, or the question has changed.
             BadInput: the decision lacks something, or names what does not exist.
         """
+        values = dict(data or {})
+        _check_options(values)
+        for key, limit in (("title", 120), ("request", REQUEST_LIMIT)):
+            if isinstance(words := values.get(key), str):
+                values[key] = one_line(words, limit) if key == "title" else clean(words, limit)
         decision = Decision(
             action,
             by=self._actor,
             channel=self._channel,
             text=clean(text, REQUEST_LIMIT).strip() or None if text else None,
             choice=choice,
-            data=dict(data or {}),
+            data=values,
             agent=agent,
         )
         plan: Sequence[StageSpec] = ()
@@ -389,11 +395,14 @@ class Hub:
     def _too_late(self, tx: Tx, task: Task, blocker_id: str | None) -> str | None:
         """Say who decided last, on this question or at all; None when nobody did."""
         for event in reversed(queries.events(tx, task)):
-            if event.kind == "decided" and blocker_id in (None, event.data.get("blocker")):
-                ago = int(max(0, self.clock() - event.at))
-                where = f" ({event.channel})" if event.channel else ""
-                action = str(event.data.get("action", "")).upper()
-                return f"Too late: {event.by}{where} chose {action} {ago}s ago"
+            if event.kind != "decided" or blocker_id not in (None, event.data.get("blocker")):
+                continue
+            action = event.data.get("action")
+            if "blocker" not in event.data and action in (Action.PROVIDE_CONTEXT, Action.MODIFY):
+                continue  # It settled nothing.
+            ago = durations.spell(self.clock() - event.at)
+            where = f" ({event.channel})" if event.channel else ""
+            return f"Too late: {event.by}{where} chose {str(action).upper()} {ago} ago"
         return None
 
     async def pause(self, task_id: str) -> TaskView:
@@ -516,6 +525,32 @@ class Hub:
     def remaining(self, view: TaskView) -> float | None:
         """Return the seconds until a task is probably done; None is unknown."""
         return None if view.task.status.over else progress.remaining(view.stages, self.clock())
+
+
+def _check_options(options: Options) -> None:
+    try:
+        size = len(json.dumps(dict(options), ensure_ascii=False).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadInput(f"The options cannot be stored: {one_line(str(error))}") from error
+    if size > OPTIONS_LIMIT:
+        raise BadInput(f"The options are too large: {size} bytes of {OPTIONS_LIMIT}")
+
+
+def _folder(given: str | None) -> Path:
+    try:
+        folder = Path(given).expanduser().absolute() if given else Path.cwd()
+        os.fsencode(folder).decode()
+    except RuntimeError as error:
+        raise BadInput(f"The folder {one_line(given or '')} has no home: {error}") from error
+    except FileNotFoundError as error:
+        raise BadInput("The current folder does not exist any more", "Go to another") from error
+    except UnicodeError as error:
+        raise BadInput(
+            f"The name of the folder {one_line(given or '')} is not in UTF-8", "Rename it"
+        ) from error
+    if not folder.is_dir():
+        raise BadInput(f"The folder {one_line(str(folder))} does not exist")
+    return folder
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -61,9 +61,15 @@ def start(paths: Paths) -> None:
         ) from error
 
 
+def set_umask() -> None:
+    """Keep our own files private; commands get the mask of who started us."""
+    mask = os.umask(0o077)
+    os.environ.setdefault("TASKHUB_UMASK", f"{mask:03o}")
+
+
 def main(home: Path) -> int:
     """Keep one worker alive until it leaves by itself."""
-    os.umask(0o077)
+    set_umask()
     lock = os.open(home / "keeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,6 +6,8 @@ safe then; markup is a matter of the widget, which must never interpret outside 
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 # Whole escape sequences: OSC/DCS/APC/PM/SOS strings up to BEL or ST, CSI, and short ESC forms.
 _ESCAPES = re.compile(
@@ -36,3 +38,16 @@ def clean(text: str, limit: int = 1_000_000) -> str:
 def one_line(text: str, limit: int = 500) -> str:
     """Return `text` cleaned and folded onto one line, runs of white space as one blank."""
     return clean(" ".join(clean(text, limit * 4).split()), limit)
+
+
+def clean_json(value: Any, depth: int = 0) -> Any:
+    """Return a JSON value with every text in it cleaned; what is no JSON becomes text."""
+    if isinstance(value, str):
+        return clean(value, 200_000)
+    if isinstance(value, Mapping) and depth < 8:
+        return {one_line(str(k), 100): clean_json(v, depth + 1) for k, v in value.items()}
+    if isinstance(value, list | tuple) and depth < 8:
+        return [clean_json(v, depth + 1) for v in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return clean(str(value), 200_000)

@@ -7,10 +7,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TypeAlias
 
-from taskhub_tui import config
+from taskhub_tui import config, keeper
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import BadInput, NotLegal, TaskHubError
@@ -25,6 +26,11 @@ from taskhub_tui.storage.store import Store
 
 log = logging.getLogger("taskhub.worker")
 
+Desktop: TypeAlias = Callable[
+    [Callable[[Pressed], Awaitable[None]], Callable[[tuple[str, ...]], Awaitable[None]]], Sender
+]
+"""Makes the desktop channel: what to call when a button is pressed, and when all was lost."""
+
 
 class Worker:
     """One engine and one notifier on one store."""
@@ -37,22 +43,22 @@ class Worker:
         *,
         registry: Registry | None = None,
         clock: Callable[[], float] = time.time,
+        desktop: Desktop | None = None,
     ) -> None:
+        """`desktop` makes the channel to this machine's screen; by default the real one."""
         self._store = store
         self._paths = paths
         self._settings = settings
         self._clock = clock
-        self.engine = Engine(store, registry or Registry(), paths, settings, clock=clock)
+        self._registry = registry or Registry()
+        self.engine = Engine(store, self._registry, paths, settings, clock=clock)
         self._bell = Doorbell(paths.home)
         self._answers: set[asyncio.Task[None]] = set()
         channels: dict[Channel, Sender] = {}
         prefs = preferences(settings, paths)
         if prefs.desktop.enabled:
-            from taskhub_tui.notifications.channels.desktop import DesktopChannel
-
-            channels[Channel.DESKTOP] = DesktopChannel(
-                self._pressed, on_daemon_restart=self._desktop_restarted
-            )
+            make = desktop or _real_desktop
+            channels[Channel.DESKTOP] = make(self._pressed, self._desktop_restarted)
         self.notifier = Notifier(store, self.engine.me, prefs, channels, clock=clock)
         store.after_commit = self._committed
 
@@ -126,20 +132,31 @@ class Worker:
             await self._store.write(partial(outbox.ask_to_open, task_id=note.task_id))
             return
         action, text = meant
-        async with await Hub.open(
-            paths=self._paths,
-            settings=self._settings,
-            channel="desktop",
-            clock=self._clock,
-            autostart=False,
-        ) as hub:
-            try:
-                if note.withdrawn is not None and note.blocker_id is None:
-                    raise NotLegal("Too late: somebody has decided already")
+        try:
+            if note.withdrawn is not None and note.blocker_id is None:
+                raise NotLegal("Too late: somebody has decided already")
+            async with await Hub.open(
+                paths=self._paths,
+                settings=self._settings,
+                channel="desktop",
+                clock=self._clock,
+                autostart=False,
+                registry=self._registry,
+            ) as hub:
                 await hub.decide(note.task_id, action, text=text, blocker_id=note.blocker_id)
-            except (NotLegal, BadInput) as error:
-                log.info("desktop: %s", error)
-                await self.notifier.tell(Channel.DESKTOP, note.title, str(error))
+        except TaskHubError as error:
+            # Too late, mostly; or the database is kept busy, and nothing was decided.
+            log.info("desktop: %s", error)
+            await self.notifier.tell(Channel.DESKTOP, note.title, str(error))
+
+
+def _real_desktop(
+    pressed: Callable[[Pressed], Awaitable[None]],
+    restarted: Callable[[tuple[str, ...]], Awaitable[None]],
+) -> Sender:
+    from taskhub_tui.notifications.channels.desktop import DesktopChannel
+
+    return DesktopChannel(pressed, on_daemon_restart=restarted)
 
 
 def preferences(settings: Settings, paths: Paths) -> Prefs:
@@ -165,6 +182,7 @@ async def serve(
     idle_exit: float = 0.0,
     registry: Registry | None = None,
     clock: Callable[[], float] = time.time,
+    desktop: Desktop | None = None,
     ready: Callable[[Worker], None] | None = None,
 ) -> None:
     """Run a worker in this event loop until it is cancelled, told to stop, or idle for long.
@@ -177,7 +195,7 @@ async def serve(
     settings = settings or config.settings(paths)
     store = await Store.open(paths.database)
     try:
-        worker = Worker(store, paths, settings, registry=registry, clock=clock)
+        worker = Worker(store, paths, settings, registry=registry, clock=clock, desktop=desktop)
         if ready is not None:
             ready(worker)
         running = asyncio.create_task(worker.run(idle_exit=idle_exit), name="worker")
@@ -212,7 +230,7 @@ async def foreground(paths: Paths, settings: Settings, *, idle_exit: float = 0.0
 
 def main(argv: list[str] | None = None) -> int:
     """Run a worker as a process of its own; with `--detached` it leaves when nothing is left."""
-    os.umask(0o077)
+    keeper.set_umask()
     detached = "--detached" in (sys.argv[1:] if argv is None else argv)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr

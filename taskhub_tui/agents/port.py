@@ -88,7 +88,7 @@ class Result:
     """What a stage produced."""
 
     text: str = ""
-    """A summary in a sentence or a few; Markdown is fine."""
+    """A summary in a sentence or a few, as plain text."""
     data: Mapping[str, Json] = field(default_factory=dict)
     """JSON handed to later stages; small (under 100 kB), large things are artifacts."""
 

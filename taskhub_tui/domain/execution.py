@@ -126,8 +126,16 @@ def ask(task: Task, stages: Sequence[Stage], stage: Stage, blocker: Blocker, now
     return Change(task, (blocked,), blocker=blocker, events=(happened,), notice=notice)
 
 
-def gate(stage: Stage, task: Task, blocker_id: str, now: float) -> Blocker:
-    """Return the question that stands before a stage."""
+def gate(stage: Stage, task: Task, stages: Sequence[Stage], blocker_id: str, now: float) -> Blocker:
+    """Return the question that stands before a stage; it shows what came out so far."""
+    so_far = {
+        earlier.name: text
+        for earlier in stages[: stage.position]
+        if (text := str((earlier.output or {}).get("text") or ""))
+    }
+    detail = _plan_of(stage, task)
+    if so_far:
+        detail["so far"] = so_far
     return Blocker(
         id=blocker_id,
         task_id=task.id,
@@ -137,7 +145,7 @@ def gate(stage: Stage, task: Task, blocker_id: str, now: float) -> Blocker:
         question=f"May the stage “{stage.name}” start?",
         version=1,
         created=now,
-        detail=_plan_of(stage, task),
+        detail=detail,
         attempt=stage.attempt + 1,
     )
 

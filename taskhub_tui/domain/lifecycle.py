@@ -28,8 +28,6 @@ from taskhub_tui.domain.model import (
 GATE = "gate"
 REVIEW = "review"
 INTERRUPTED = "interrupted"
-ENGINE_KEYS = frozenset((GATE, REVIEW, INTERRUPTED))
-"""Keys of the questions that the engine asks itself."""
 
 LEGAL: Mapping[tuple[Status, BlockerKind | None], tuple[Action, ...]] = MappingProxyType(
     {
@@ -197,7 +195,7 @@ class _Case:
         if self.task.status is Status.IN_PROGRESS:
             return True
         asked = self.blocker is not None and self.blocker.key not in (GATE, REVIEW)
-        return self.task.status in (Status.BLOCKED, Status.PENDING) and (
+        return self.task.status in (Status.BLOCKED, Status.PENDING, Status.PAUSED) and (
             self.current.status is StageStatus.RUNNING
             or (self.current.status is StageStatus.BLOCKED and (asked or self.blocker is None))
         )
@@ -233,12 +231,14 @@ class _Case:
             fresh = [
                 stage_from(self.task.id, first.position + i, spec) for i, spec in enumerate(plan)
             ]
+            # Attempts go on counting: what the old agent asked is no answer to the new one.
+            fresh[0] = replace(fresh[0], attempt=self._fresh(first).attempt)
         else:
             fresh = [
                 self._fresh(stage, agent=agent if stage.agent == first.agent else stage.agent)
                 for stage in self.stages[first.position :]
             ]
-        task = self._ready(
+        task = self._waiting(
             agent=agent if first.agent == self.task.agent else self.task.agent,
             stage=first.position,
             stage_name=fresh[0].name,
@@ -251,7 +251,8 @@ class _Case:
         return self._done(task, tuple(fresh), self._answer("cancel"), replan=replan)
 
     def again(self) -> Change:
-        return self._done(self._ready(), (self._fresh(self.current),), self._answer("accept"))
+        ready = self._ready(pausing=False)
+        return self._done(ready, (self._fresh(self.current),), self._answer("accept"))
 
     def modify(self) -> Change:
         data = dict(self.decision.data)
@@ -261,19 +262,27 @@ class _Case:
                 f"MODIFY cannot change `{unknown[0]}`" if unknown else "MODIFY changes nothing",
                 "It can change: " + ", ".join(MODIFIABLE),
             )
+        key = self.blocker.key if self.blocker else None
+        proposed = (
+            self.blocker is not None
+            and self.blocker.kind is BlockerKind.APPROVAL
+            and key not in (GATE, REVIEW)
+        )
+        if "arguments" in data and not proposed:
+            raise BadInput("No arguments were proposed here, so there are none to modify")
         task, stages = self._modified(data)
-        if self.task.status in (Status.PENDING, Status.IN_PROGRESS, Status.PAUSED):
+        waits = self.task.status in (Status.PENDING, Status.IN_PROGRESS, Status.PAUSED)
+        if waits or set(data) == {"title"}:
+            # A new title answers no question.
             return self._done(task, tuple(stages), None)
         current = stages[self.task.stage] if self.task.stage < len(stages) else stages[-1]
-        key = self.blocker.key if self.blocker else None
         ready = self._ready(task)
         if key == GATE:
             stages[current.position] = replace(current, status=StageStatus.PENDING, approved=True)
             return self._done(ready, tuple(stages), self._answer("accept"))
-        if self.blocker is not None and self.blocker.kind is BlockerKind.APPROVAL and key != REVIEW:
-            return self._done(ready, tuple(stages), self._answer("accept", data.get("arguments")))
         if "arguments" in data:
-            raise BadInput("No arguments were proposed here, so there are none to modify")
+            return self._done(ready, tuple(stages), self._answer("accept", data["arguments"]))
+        # What was proposed belongs to the old request; it is not approved by changing that.
         stages[current.position] = self._fresh(current)
         stop = self.begun
         ready = replace(ready, stopping=stop, fence=ready.fence + (1 if stop else 0))
@@ -345,13 +354,27 @@ class _Case:
             },
         )
 
+    def _waiting(self, **changes: Any) -> Task:
+        """Return the task as `_ready` does, but still paused, or early for its hour, if it was."""
+        task = self._ready(**changes)
+        if self.task.started is None and self.task.ready_at > self.now:
+            why = task.waiting_on or WaitingOn.SCHEDULE
+            task = replace(task, ready_at=self.task.ready_at, waiting_on=why)
+        if self.task.status is Status.PAUSED:
+            task = replace(task, status=Status.PAUSED, waiting_on=None)
+        return task
+
     @staticmethod
     def _fresh(stage: Stage, **changes: Any) -> Stage:
         """Return the stage as one to be started anew; its gate stays passed."""
+        # A start that was asked for and not allowed counts, so that it can be asked for again.
+        asked = stage.status in (StageStatus.BLOCKED, StageStatus.FAILED)
+        refused = stage.gate and not stage.approved and asked
         return replace(
             stage,
             **{
                 "status": StageStatus.PENDING,
+                "attempt": stage.attempt + refused,
                 "failures": 0,
                 "fraction": None,
                 "note": "",
@@ -417,6 +440,8 @@ class _Case:
         drops: bool = False,
     ) -> Change:
         by_position = {stage.position: stage for stage in self.stages}
+        if not replan:
+            stages = tuple(stage for stage in stages if by_position[stage.position] != stage)
         by_position.update({stage.position: stage for stage in stages})
         after = [by_position[i] for i in sorted(by_position) if i < task.stages]
         task = replace(task, changed=self.now, fraction=progress.fraction(after))
@@ -434,7 +459,8 @@ class _Case:
             self.task.stage if self.task.stages else None,
             {key: value for key, value in told.items() if value},
         )
-        settles = blocker is not None or self.task.status is Status.FAILED
+        mended = self.task.status is Status.FAILED and task.status is not Status.FAILED
+        settles = blocker is not None or mended
         return Change(
             task,
             stages,

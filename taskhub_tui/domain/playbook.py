@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadPlaybook
 from taskhub_tui.domain.model import Interrupt, StageSpec
+from taskhub_tui.text import one_line
 
 
 def _seconds(value: Any) -> Any:
@@ -89,7 +90,8 @@ def parse(table: dict[str, Any], where: str) -> Playbook:
     try:
         playbook = Playbook.model_validate(table)
     except ValidationError as error:
-        raise BadPlaybook(f"{where}: {_explain(error, table)}") from None
+        # It quotes names out of the file, which may be anybody's.
+        raise BadPlaybook(one_line(f"{where}: {_explain(error, table)}", 2000)) from None
     names = [stage.name for stage in playbook.stage]
     for name in names:
         if names.count(name) > 1:

@@ -11,12 +11,12 @@ from taskhub_tui.agents import port
 from taskhub_tui.agents.port import Stop, Stream
 from taskhub_tui.domain import execution, ids, progress
 from taskhub_tui.domain.errors import LeaseLost, TaskHubError
-from taskhub_tui.domain.lifecycle import ENGINE_KEYS
-from taskhub_tui.domain.model import Action, Artifact, Blocker, Choice, Stage
+from taskhub_tui.domain.lifecycle import GATE, INTERRUPTED, LEGAL, REVIEW
+from taskhub_tui.domain.model import Action, Artifact, Blocker, Choice, Stage, Status
 from taskhub_tui.engine.tasklog import TaskLog
 from taskhub_tui.storage import changes, queries, stages
 from taskhub_tui.storage.stages import Progressed
-from taskhub_tui.text import clean, one_line
+from taskhub_tui.text import clean, clean_json, one_line
 
 if TYPE_CHECKING:
     from taskhub_tui.engine.runner import Held
@@ -85,13 +85,21 @@ class Context:
         task, position, mark = self._held.task, self._stage.position, self._log.mark()
         snapshot = dict(self._state)
         await self._fenced(lambda tx: stages.save(tx, task.n, task.fence, position, snapshot, mark))
+        # Else a later write of this stage, such as the question after a loss, would undo it.
+        self._stage = replace(self._stage, state=snapshot, log_mark=mark)
+        self._held.put(self._stage)
 
     async def ask(self, blocker: port.Blocker) -> port.Answer:
         task = self._held.task
         key = one_line(blocker.key, 200)
-        if key in ENGINE_KEYS:
-            # An answer to the agent must not be taken for one about its stage.
-            key = f"agent {key}"
+        if key in (GATE, REVIEW, INTERRUPTED):
+            key = f"agent {key}"  # The bare ones are the engine's own questions.
+        default = _DEFAULTS.get(blocker.default or "")
+        if default is not None and default not in LEGAL[(Status.BLOCKED, blocker.kind)]:
+            raise port.AgentError(
+                f"The agent asks for {blocker.kind.value}, where {default.name} is no answer,"
+                " but names it as the default; its author must mend that"
+            )
         known = await self._held.store.read(
             lambda reader: queries.blocker_by_key(
                 reader, task, self._stage.position, self._stage.attempt, key
@@ -116,11 +124,11 @@ class Context:
                 Choice(one_line(c.id, 100), one_line(c.label, 200), c.effect)
                 for c in blocker.choices[:50]
             ),
-            detail=_cleaned(blocker.detail),
+            detail=clean_json(blocker.detail),
             risk=blocker.risk,
             attempt=self._stage.attempt,
             deadline=None if blocker.timeout is None else now + blocker.timeout,
-            default=_DEFAULTS.get(blocker.default or ""),
+            default=default,
         )
         # Saved with the mark of the log, so that nothing is said twice when the agent goes on.
         await self._save()
@@ -150,7 +158,7 @@ class Context:
             self._held.task.id,
             self._stage.position,
             one_line(artifact.name, 200) or artifact.path.name,
-            str(artifact.path),
+            str(artifact.path.absolute()),
             artifact.media_type or mimetypes.guess_type(artifact.path.name)[0] or "",
             size,
             self._held.clock(),
@@ -200,16 +208,3 @@ class Context:
         """Wait for the cancellation that is on its way."""
         while True:
             await asyncio.Event().wait()
-
-
-def _cleaned(value: Any, depth: int = 0) -> Any:
-    """Return JSON with every text in it cleaned."""
-    if isinstance(value, str):
-        return clean(value, 200_000)
-    if isinstance(value, dict) and depth < 8:
-        return {one_line(str(k), 100): _cleaned(v, depth + 1) for k, v in value.items()}
-    if isinstance(value, list | tuple) and depth < 8:
-        return [_cleaned(v, depth + 1) for v in value]
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return clean(str(value), 200_000)

@@ -14,7 +14,7 @@ from taskhub_tui import __version__
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import lifecycle
-from taskhub_tui.domain.errors import NotLegal, TaskHubError
+from taskhub_tui.domain.errors import BadInput, NotLegal, TaskHubError
 from taskhub_tui.domain.model import Action, Decision, Stage, Task
 from taskhub_tui.engine.runner import Held, stop_agent
 from taskhub_tui.process import identity
@@ -54,7 +54,8 @@ class Engine:
         self._rng = rng or random.Random()
         self._held: dict[int, Held] = {}
         self._stopping_agents: dict[int, asyncio.Task[None]] = {}
-        self._again: set[int] = set()
+        self._again: dict[int, float] = {}
+        """Tasks of ours that nothing carries, with the time to pick each up again."""
         self._wake = asyncio.Event()
         self._leaving = False
 
@@ -101,7 +102,10 @@ class Engine:
             self.stop()
             return 0.0
         await self._take_over(now)
+        await self._pick_up_again(now)
+        # In this order: an agent whose task was cancelled is stopped, not only left.
         await self._stop_agents()
+        self._let_go_lost()
         await self._meet_deadlines(now)
         free = self._settings.concurrency - len(self._held)
         if free > 0 and not self._leaving:
@@ -144,16 +148,18 @@ class Engine:
         except TaskHubError as error:
             # Its database was full, or busy for long; what it did last is not on disk.
             log.warning("task %s: %s", held.task.id, error)
-            self._again.add(held.task.n)
-        except Exception:
+            self._again[held.task.n] = self._clock() + LOOK
+        except Exception as error:
             log.exception("task %s: the engine has a bug", held.task.id)
+            with contextlib.suppress(TaskHubError):
+                await held.give_up(error)
         finally:
             if self._held.get(held.task.n) is held:
                 del self._held[held.task.n]
             self._wake.set()
 
     async def _take_over(self, now: float) -> None:
-        """Take tasks whose worker is gone, and those of our own that nothing carries any more."""
+        """Take tasks whose worker is gone."""
         for holder in await self._store.read(lambda r: claims.orphans(r, self.me, now)):
             found = await self._store.write(
                 partial(claims.take_over, me=self.me, dead=holder, now=now, limit=TAKE_OVER_BATCH)
@@ -164,17 +170,18 @@ class Engine:
                 self._wake.set()
             elif found:
                 log.info("took over %d tasks of %s", len(found), holder)
-        await self._pick_up_again()
-        if lost := [held for held in self._held.values() if held.lost]:
-            for held in lost:
-                if held.task.n not in self._stopping_agents:
-                    held.stop("detach")
 
-    async def _pick_up_again(self) -> None:
+    def _let_go_lost(self) -> None:
+        """Leave tasks that were taken from us; what a person stopped is stopped elsewhere."""
+        for held in list(self._held.values()):
+            if held.lost and held.task.n not in self._stopping_agents:
+                held.stop("detach")
+
+    async def _pick_up_again(self, now: float) -> None:
         """Carry on with tasks that are ours, but whose carrier could not write."""
-        for n in list(self._again):
+        for n in [n for n, due in self._again.items() if due <= now]:
             claimed = await self._store.read(partial(claims.still_held, me=self.me, n=n))
-            self._again.discard(n)
+            del self._again[n]
             if claimed is not None and n not in self._held:
                 self._carry(claimed)
 
@@ -189,6 +196,7 @@ class Engine:
                 )
 
     async def _stop_agent(self, task: Task, stage: Stage) -> None:
+        done = False
         try:
             held = self._held.get(task.n)
             if held is not None and held.coroutine is not None:
@@ -204,14 +212,15 @@ class Engine:
                     rng=self._rng,
                     lost=lambda: None,
                 )
-                agent = self._registry.agent(stage.agent)
-                await stop_agent(empty, agent, stage)
+                await stop_agent(empty, stage)
             await self._store.write(lambda tx: claims.stopped(tx, task.n))
+            done = True
         except TaskHubError as error:
             log.warning("task %s could not be stopped: %s", task.id, error)
         finally:
             del self._stopping_agents[task.n]
-            self._wake.set()
+            if done:
+                self._wake.set()
 
     async def _meet_deadlines(self, now: float) -> None:
         """Take the default for questions that nobody answered in time."""
@@ -227,7 +236,7 @@ class Engine:
         if blocker is None or blocker.id != blocker_id:
             return
         decision = Decision(default, by="nobody", channel="timeout")
-        with contextlib.suppress(NotLegal):
+        with contextlib.suppress(NotLegal, BadInput):
             change = lifecycle.decide(
                 task, queries.stages_of(tx, task), blocker, decision, self._clock()
             )

@@ -23,7 +23,7 @@ from taskhub_tui.engine.tasklog import TaskLog
 from taskhub_tui.storage import changes, queries
 from taskhub_tui.storage.claims import Claimed
 from taskhub_tui.storage.store import Store
-from taskhub_tui.text import clean, one_line
+from taskhub_tui.text import clean, clean_json, one_line
 
 ERROR_LIMIT = 4000
 LOST_RERUNS = 3
@@ -99,7 +99,9 @@ class Held:
                 await self._write(before, execution.paused(self._after(before), now))
                 return
             if stage.gate and not stage.approved:
-                asked = execution.gate(stage, self.task, ids.new_id(secrets.randbelow), now)
+                asked = execution.gate(
+                    stage, self.task, self.stages, ids.new_id(secrets.randbelow), now
+                )
                 await self._write(
                     before,
                     execution.ask(self._after(before), self.stages, stage, asked, now),
@@ -111,13 +113,14 @@ class Held:
                 start = execution.begin(
                     self._after(before), self.stages, stage, now, self.log.mark()
                 )
-            elif self._interrupted and habit == "ask":
+            elif self._interrupted and habit == "ask" and stage.status is StageStatus.RUNNING:
                 await self._ask_interrupted(stage, "Its worker ended while it was running")
                 return
             else:
                 if self._interrupted:
                     self.log.cut(stage.log_mark)
-                why = "adopted" if self._interrupted else "resumed"
+                running = stage.status is StageStatus.RUNNING
+                why = "adopted" if self._interrupted and running else "resumed"
                 start = execution.go_on(self._after(before), self.stages, stage, now, why)
             self._interrupted = False
             await self._write(before, start)
@@ -143,6 +146,10 @@ class Held:
         """Commit one step, together with the checkpoint before it if there is one."""
         if before is not None:
             change = execution.joined(before, change)
+        if change.blocker is not None:
+            # The plan it shows has options as they were given: exact, and perhaps hostile.
+            shown = replace(change.blocker, detail=clean_json(change.blocker.detail))
+            change = replace(change, blocker=shown)
         fence = self.task.fence
         task, stages = await self.store.write(lambda tx: changes.write_held(tx, change, fence))
         self.task = task
@@ -174,7 +181,9 @@ class Held:
         context = Context(self, stage, self.log, self._note_lost)
         self.context = context
         work = await self._work(stage)
-        runner = asyncio.create_task(agent.run(work, context), name=f"{stage.agent} {work.task_id}")
+        runner = asyncio.create_task(
+            _call(agent, work, context), name=f"{stage.agent} {work.task_id}"
+        )
         context.task = runner
         if self._stop != "no":
             context.cancel(self._stop)
@@ -211,9 +220,9 @@ class Held:
         problem = runner.exception()
         if problem is None:
             result: Any = runner.result()
-            if isinstance(result, port.Result):
+            if isinstance(result, port.Result) and isinstance(result.text, str):
                 return result
-            problem = TypeError(f"run() returned {type(result).__name__} instead of a Result")
+            problem = TypeError(f"run() returned {one_line(repr(result), 100)}, not a Result")
         if context.stop != "no" and not timed_out:
             return None
         if isinstance(problem, AgentError):
@@ -277,8 +286,11 @@ class Held:
     async def _checkpointed(self, position: int, result: port.Result) -> Change | None:
         """Record a result; returns what is still to be written, or None when the task waits."""
         stage = self._current(position)
-        output = {"text": clean(result.text, RESULT_LIMIT), "data": _json(result.data)}
         now = self.clock()
+        data, problem = _json(result.data)
+        if problem:
+            self.log.add(now, "hub", f"The data of the result was left out: {problem}")
+        output = {"text": clean(result.text, RESULT_LIMIT), "data": data}
         if stage.review:
             self.put(replace(stage, output=output, fraction=1.0, note=""))
             stage = self._current(position)
@@ -298,7 +310,7 @@ class Held:
 
     async def _agent_error(self, stage: Stage, error: AgentError, habit: Interrupt) -> None:
         said = clean(str(error), ERROR_LIMIT).strip() or "The agent failed and does not say why"
-        detail = _json(error.detail)
+        detail, _ = _json(error.detail)
         if error.lost and habit != "rerun":
             await self._ask_interrupted(stage, said)
             return
@@ -310,7 +322,7 @@ class Held:
             said,
             retryable=error.retryable or error.lost,
             after=error.retry_after,
-            detail=detail if isinstance(detail, dict) else {},
+            detail=detail,
         )
 
     async def _ask_interrupted(self, stage: Stage, said: str) -> None:
@@ -339,6 +351,13 @@ class Held:
             change = execution.fail(self.task, self.stages, stage, error, now, detail or {})
         await self._write(None, change)
 
+    async def give_up(self, error: Exception) -> None:
+        """Fail the task because the engine itself cannot carry it."""
+        stage = execution.current(self.stages) or self.stages[-1]
+        said = one_line(f"{type(error).__name__}: {error}", 300)
+        await self._failed(stage, f"TaskHub has a bug: {said}; the worker's log has the details")
+        self.log.flush()
+
     def _note_lost(self) -> None:
         self.lost = True
         self._tell_lost()
@@ -362,12 +381,25 @@ async def _finished(runner: asyncio.Task[Any], context: Context) -> None:
         raise asyncio.CancelledError
 
 
-async def stop_agent(held: Held, agent: Agent, stage: Stage) -> None:
+async def _call(agent: Agent, work: port.Stage, context: Context) -> port.Result:
+    try:
+        return await agent.run(work, context)
+    except SystemExit as error:
+        raise RuntimeError(f"it called sys.exit({error.code!r})") from error
+
+
+async def stop_agent(held: Held, stage: Stage) -> None:
     """End work that outlived its worker: run the agent once with `stop == "cancel"`."""
+    agent, _ = held._agent(stage)
+    if agent is None:
+        said = f"The agent `{stage.agent}` cannot be loaded; what it started may still run"
+        held.log.add(held.clock(), "hub", said)
+        held.log.flush()
+        return
     context = Context(held, stage, held.log, lambda: None)
     context.cancel("cancel")
     work = await held._work(stage)
-    runner = asyncio.create_task(agent.run(work, context), name=f"stop {work.task_id}")
+    runner = asyncio.create_task(_call(agent, work, context), name=f"stop {work.task_id}")
     context.task = runner
     await asyncio.wait([runner], timeout=60)
     if not runner.done():
@@ -378,10 +410,12 @@ async def stop_agent(held: Held, agent: Agent, stage: Stage) -> None:
     held.log.flush()
 
 
-def _json(value: Any) -> Any:
-    """Return `value` as JSON can hold it; too large or strange, and it is left out."""
+def _json(value: Any) -> tuple[dict[str, Any], str]:
+    """Return `value` as JSON can hold it; too large or strange, it is empty, and a reason."""
     try:
-        text = json.dumps(dict(value), default=str)
-    except (TypeError, ValueError):
-        return {}
-    return json.loads(text) if len(text) <= RESULT_LIMIT else {}
+        text = json.dumps(dict(value or {}), default=str)
+    except (TypeError, ValueError, RecursionError) as error:
+        return {}, one_line(str(error), 200)
+    if len(text) > RESULT_LIMIT:
+        return {}, f"it has {len(text)} characters, and {RESULT_LIMIT} are the most"
+    return dict(json.loads(text)), ""

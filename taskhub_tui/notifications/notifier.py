@@ -116,7 +116,7 @@ class Notifier:
                 await sender.withdraw(key_of(notification_id))
             await self._store.write(partial(outbox.withdrawn, delivery_id=id_))
         now = self._clock()
-        due = await self._store.read(outbox.next_due)
+        due = await self._store.read(partial(outbox.next_due, me=self._me))
         if due is not None and due <= now:
             for delivery in await self._store.write(lambda tx: outbox.take_due(tx, self._me, now)):
                 await self._deliver(delivery)
@@ -157,7 +157,14 @@ class Notifier:
                 raise DeliveryError(f"There is no channel {channel.value} here", retry=False)
             if (reason := await sender.available()) is not None:
                 raise DeliveryError(reason, retry=False)
-            await sender.send(message(delivery.notification, delivery.task, now))
+            try:
+                await sender.send(message(delivery.notification, delivery.task, now))
+            except DeliveryError:
+                raise
+            except Exception as bug:
+                # One message that a channel chokes on must not silence all the others.
+                log.exception("%s: a bug in the channel", channel.value)
+                raise DeliveryError(f"{type(bug).__name__}: {bug}", retry=True) from bug
         except DeliveryError as error:
             again = None
             if error.retry and delivery.attempts < TRIES:

@@ -22,7 +22,7 @@ _ENGINE_SET = _SET(f"{name} = :{name}" for name in rows.ENGINE)
 _PERSON_COLUMNS = ", ".join(rows.PERSON)
 
 ENGINE_WRITE = f"""
-    UPDATE task SET {_ENGINE_SET}
+    UPDATE task SET {_ENGINE_SET}, pausing = pausing AND :status <> 'paused'
      WHERE n = :n AND fence = :held
  RETURNING {_PERSON_COLUMNS}
 """  # No row: a decision or another worker has taken the task over.
@@ -185,7 +185,7 @@ def _unblock(tx: Tx, task: Task) -> None:
     """Let go the tasks that waited for this one to be completed."""
     tx.execute(
         "UPDATE task SET deps_left = deps_left - 1, seq = :seq, changed = :now,"
-        " waiting_on = CASE WHEN deps_left > 1 THEN waiting_on"
+        " waiting_on = CASE WHEN deps_left > 1 OR status <> 'pending' THEN waiting_on"
         "                   WHEN ready_at > :now THEN 'schedule' END"
         " WHERE n IN (SELECT task_n FROM dependency WHERE after_n = :n)",
         {"seq": tx.seq, "now": task.changed, "n": task.n},

@@ -100,13 +100,14 @@ def any_ready(reader: Reader, now: float) -> bool:
 
 
 def next_due(reader: Reader, now: float) -> float | None:
-    """Return when the clock next makes a task ready or a question overdue; None is never."""
+    """Return when, after `now`, a task is next ready or a question overdue; None is never."""
     ready = reader.execute(
         f"SELECT min(ready_at) FROM task WHERE {_READY} AND ready_at > ?", (now,)
     ).fetchone()[0]
     late = reader.execute(
-        "SELECT min(deadline) FROM blocker WHERE state = 'open' AND deadline IS NOT NULL"
-        " AND default_action IS NOT NULL"
+        "SELECT min(deadline) FROM blocker WHERE state = 'open' AND deadline > ?"
+        " AND default_action IS NOT NULL",
+        (now,),
     ).fetchone()[0]
     known = [float(time) for time in (ready, late) if time is not None]
     return min(known, default=None)

@@ -38,9 +38,12 @@ async def connect(path: Path, *, readonly: bool = False) -> aiosqlite.Connection
             await connection.execute("PRAGMA journal_mode = WAL")
             await connection.execute("PRAGMA synchronous = FULL")
         await connection.execute("PRAGMA foreign_keys = ON")
-    except sqlite3.Error as error:
+    except BaseException as error:
+        # Left open, its thread would keep the process from ending.
         await connection.close()
-        raise explain(error, path) from error
+        if isinstance(error, sqlite3.Error):
+            raise explain(error, path) from error
+        raise
     return connection
 
 

@@ -58,7 +58,11 @@ def plan(tx: Tx, notification_id: int, deliveries: Sequence[tuple[str, float]]) 
 
 
 def take_due(tx: Tx, me: str, now: float, limit: int = 20) -> list[Delivery]:
-    """Take the deliveries that are due; those of answered notifications are withdrawn."""
+    """Take the deliveries that are due; those of answered notifications are withdrawn.
+
+    One we took before and could not note as sent is taken again.
+    """
+    tx.execute("UPDATE delivery SET state = 'queued' WHERE state = 'sending' AND worker = ?", (me,))
     tx.execute(
         "UPDATE delivery SET state = 'withdrawn' WHERE state = 'queued' AND notification_id IN"
         " (SELECT id FROM notification WHERE withdrawn IS NOT NULL)"
@@ -116,7 +120,7 @@ def revive(tx: Tx, me: str, alive: Sequence[str], now: float) -> None:
 
     A button's callback dies with its worker, so an unanswered question is shown once more.
     """
-    marks = ", ".join("?" * len(alive)) or "''"
+    marks = ", ".join("?" * len(alive))  # SQLite allows an empty list; NULL in it matches none
     tx.execute(
         "UPDATE delivery SET state = 'queued', due = ? WHERE worker IS NOT NULL AND worker <> ?"
         f" AND worker NOT IN ({marks}) AND (state = 'sending' OR (state = 'sent' AND"
@@ -137,9 +141,13 @@ def resend(tx: Tx, me: str, channel: str, now: float) -> None:
     )
 
 
-def next_due(reader: Reader) -> float | None:
-    row = reader.execute("SELECT min(due) FROM delivery WHERE state = 'queued'").fetchone()
-    return None if row[0] is None else float(row[0])
+def next_due(reader: Reader, me: str) -> float | None:
+    """Return when something is to be sent; between two turns of ours nothing is on its way."""
+    queued = reader.execute("SELECT min(due) FROM delivery WHERE state = 'queued'").fetchone()[0]
+    stuck = reader.execute(
+        "SELECT min(due) FROM delivery WHERE state = 'sending' AND worker = ?", (me,)
+    ).fetchone()[0]
+    return min((float(due) for due in (queued, stuck) if due is not None), default=None)
 
 
 def load(reader: Reader, since: float) -> dict[str, list[float]]:

@@ -18,6 +18,7 @@ from taskhub_tui.domain.model import (
 )
 from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.storage import rows
+from taskhub_tui.text import one_line
 
 
 class Reader(Protocol):
@@ -40,7 +41,8 @@ def find(reader: Reader, prefix: str) -> str:
     Raises:
         UnknownTask: there is none, or more than one.
     """
-    wanted = prefix.strip().lower()
+    prefix = one_line(prefix, 60)
+    wanted = prefix.lower()
     found = [
         row[0]
         for row in reader.execute(

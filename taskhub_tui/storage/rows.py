@@ -61,7 +61,12 @@ NOTIFICATION_COLUMNS = (
 
 
 def dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value)  # Half characters, as of a file name that is not UTF-8.
+    return text
 
 
 def load(text: str | None) -> Any:

@@ -30,6 +30,7 @@ class Store:
         self._writing = writing
         self._reading = reading
         self._writer = Writer(writing, path, lambda: self.after_commit())
+        self._closed = False
 
     @classmethod
     async def open(cls, path: Path) -> "Store":
@@ -55,6 +56,7 @@ class Store:
         try:
             await self._writer.close()
         finally:
+            self._closed = True
             await self._reading.close()
             await self._writing.close()
 
@@ -88,5 +90,10 @@ class Store:
         except sqlite3.Error as error:
             raise database.explain(error, self.path) from error
         except ValueError as error:
-            raise StoreError("The database is closed") from error
+            if self._closed:
+                raise StoreError("The database is closed") from error
+            raise StoreError(
+                f"The database {self.path} holds a value that cannot be right: {error}",
+                "Was it written by another version of TaskHub, or by hand?",
+            ) from error
         return result

@@ -119,6 +119,8 @@ class Writer:
                 try:
                     results.append((True, request(tx)))
                 except Exception as error:
+                    if not connection.in_transaction:
+                        raise  # SQLite has undone all of it, as it does when the disk is full.
                     connection.execute("ROLLBACK TO request")
                     results.append((False, self._told(error)))
                 connection.execute("RELEASE request")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import App
@@ -19,6 +20,7 @@ from taskhub_tui.domain.model import (
 from taskhub_tui.domain.views import Changes
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
+from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import Glyphs
 
 if TYPE_CHECKING:
@@ -150,9 +152,8 @@ class Asker:
         """Open the dialog for a task; `action` is what the user has chosen already."""
         if not self._busy:
             self._busy = True
-            self._app.run_worker(
-                self._asked(task_id, action, place), group="asking", exit_on_error=False
-            )
+            asked = partial(self._asked, task_id, action, place)
+            start(self._app, asked, group="asking")
 
     async def _asked(self, task_id: str, action: Action | None, place: tuple[int, int]) -> None:
         from taskhub_tui.tui.screens.decision import DecisionScreen

@@ -1,6 +1,5 @@
 """The form for a new task: it makes the task a person means, and says what is missing."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ class Greeter:
 
 
 @pytest.fixture
-def greeting(hub: Hub, tmp_path: Path) -> Iterator[Hub]:
+def greeting(hub: Hub, tmp_path: Path) -> Hub:
     """A hub that knows one more agent, and a playbook for it."""
     hub._registry._extra["greeter"] = Greeter()
     folder = hub.paths.config.parent / "playbooks"
@@ -54,7 +53,7 @@ def greeting(hub: Hub, tmp_path: Path) -> Iterator[Hub]:
     (folder / "release.toml").write_text(PLAYBOOK)
     (tmp_path / "people.csv").write_text("name\nAnn\n")
     (tmp_path / "people.txt").write_text("Ann\n")
-    yield hub
+    return hub
 
 
 def host(hub: Hub, folder: Path, initial: NewTask | None = None) -> Host:
@@ -72,8 +71,9 @@ async def test_a_request_finds_its_agent_and_shows_the_stages(
     greeting: Hub, tmp_path: Path
 ) -> None:
     app = host(greeting, tmp_path)
-    async with app.run_test(size=(100, 36)) as pilot:
+    async with app.run_test(size=(180, 36)) as pilot:
         await pilot.pause()
+        app.screen.query_one("#dialog").styles.width = 170
         app.screen.query_one("#request", TextArea).text = "Write a greeting card"
         text = await seen(app, pilot)
         assert "best fit: Greeter" in text

@@ -1,5 +1,7 @@
 """The list of notifications: what needs the person first, then the latest news."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from textual.widgets import OptionList
 
@@ -9,8 +11,15 @@ from taskhub_tui.hub import Hub
 from taskhub_tui.storage import changes
 from taskhub_tui.tui.screens.notifications import NotificationsScreen
 from taskhub_tui.worker import Worker
-from tests.conftest import eventually, until
+from tests.conftest import eventually, until, working
 from tests.tui.forms import Host
+
+
+@pytest.fixture
+async def at_work(hub: Hub) -> AsyncIterator[Worker]:
+    """A worker on the database of `hub`."""
+    async with working(hub.paths, hub.settings) as worker:
+        yield worker
 
 
 async def run(hub: Hub, *, gate: bool = False, title: str = "Say hello") -> Task:
@@ -27,7 +36,7 @@ async def lines(app: Host, words: str) -> None:
     await eventually(there)
 
 
-async def test_what_needs_you_stands_above_the_news(hub: Hub, worker: Worker) -> None:
+async def test_what_needs_you_stands_above_the_news(hub: Hub, at_work: Worker) -> None:
     task = await run(hub, gate=True)
     await until(hub, task.id, Status.BLOCKED)
     app = Host(lambda: NotificationsScreen(hub))
@@ -40,7 +49,7 @@ async def test_what_needs_you_stands_above_the_news(hub: Hub, worker: Worker) ->
     assert app.answers == [task.id]
 
 
-async def test_an_answer_elsewhere_shows_without_a_key(hub: Hub, worker: Worker) -> None:
+async def test_an_answer_elsewhere_shows_without_a_key(hub: Hub, at_work: Worker) -> None:
     task = await run(hub, gate=True)
     await until(hub, task.id, Status.BLOCKED)
     app = Host(lambda: NotificationsScreen(hub))

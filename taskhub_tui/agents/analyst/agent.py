@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,7 +55,8 @@ class Analyst:
         for n, step in enumerate(plan):
             result = await _Run(stage, ctx, n / len(plan), 1 / len(plan)).step(step)
         ctx.progress(1.0, "done")
-        return result
+        # The words are shown as they are; only the report is Markdown.
+        return replace(result, text=markdown.plain(result.text))
 
 
 def _plan(stage: Stage, last: str) -> list[str]:
@@ -185,7 +187,7 @@ class _Run:
             f"{markdown.several(facts['instruments'], 'instrument')} "
             f"from {markdown.safe(facts['name'])}, {facts['first']} to {facts['last']}."
         )
-        self.ctx.log(text.replace("\\", ""))
+        self.ctx.log(markdown.plain(text))
         for line in _ingest_notes(facts):
             self.ctx.log(line)
         return Result(

@@ -7,6 +7,7 @@ from taskhub_tui.text import one_line
 
 # ASCII punctuation that can begin or end something in Markdown (CommonMark, tables, autolinks).
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#!|~$&])")
+_ESCAPED = re.compile(r"\\([\\`*_{}\[\]()<>#!|~$&:.+\->=)])")
 _LINKS = re.compile(r"(?i)\b(https?|ftp|mailto|javascript|data|file|www)([:.])")
 _LINE_START = re.compile(r"^([-+>=]|\d+[.)])")
 
@@ -16,6 +17,11 @@ def safe(text: str, limit: int = 60) -> str:
     line = _SPECIAL.sub(r"\\\1", one_line(text, limit))
     line = _LINKS.sub(r"\1\\\2", line)
     return _LINE_START.sub(lambda m: m[0][:-1] + "\\" + m[0][-1], line)
+
+
+def plain(text: str) -> str:
+    """`text`, written with `safe`, as words that are not Markdown."""
+    return _ESCAPED.sub(r"\1", text)
 
 
 def code(text: str, limit: int = 200) -> str:

@@ -13,8 +13,8 @@ from taskhub_tui.env import submit_env
 from taskhub_tui.text import one_line
 
 MEANINGS: Mapping[str, str] = {
-    "argv": "the program and its arguments, a list; {prompt}, {task}, {workdir}, {outdir} are "
-    "replaced",
+    "argv": "the program and its arguments, a list",
+    "fill": "true: {prompt}, {task}, {workdir} and {outdir} are replaced in argv",
     "shell": "instead of argv: a line for `sh -c`; nothing is replaced in it, see $TASKHUB_PROMPT",
     "cwd": "folder to run in, relative to the task's folder",
     "env": "extra variables; a value of null removes one",
@@ -23,7 +23,7 @@ MEANINGS: Mapping[str, str] = {
     "grace": "seconds between INT, TERM and KILL when it is cancelled; 5 by default",
     "ok_codes": "exit codes that mean success; [0] by default",
     "max_output_mb": "how much output is kept; 1024 by default",
-    "umask": 'file mode mask such as "022"; that of the worker by default',
+    "umask": 'file mode mask such as "022"; by default that of who started the worker',
 }
 _TOKEN = re.compile(r"\{(prompt|request|task|workdir|outdir)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -72,7 +72,7 @@ def read_job(stage: Stage) -> Job:
         grace=_number(options, "grace", 5.0, 0.0, 3600.0),
         ok_codes=frozenset(codes),
         limit=int(_number(options, "max_output_mb", 1024, 0.1, 1e6) * (1 << 20)),
-        umask=_umask(options.get("umask")),
+        umask=_umask(options.get("umask") or os.environ.get("TASKHUB_UMASK")),
     )
 
 
@@ -150,9 +150,16 @@ def _argv(stage: Stage) -> tuple[tuple[str, ...], str]:
         "workdir": str(stage.workdir),
         "outdir": str(stage.outdir),
     }
+    if not _flag(stage.options, "fill"):
+        # What a person typed is run as it was typed.
+        return tuple(argv), _called(argv[0])
     # One pass, so that a token inside the prompt stays what it is.
     words = tuple(_TOKEN.sub(lambda m: values[m[1]], word) for word in argv)
-    return words, one_line(words[0].rstrip("/").rpartition("/")[2] or words[0], 60)
+    return words, _called(words[0])
+
+
+def _called(program: str) -> str:
+    return one_line(program.rstrip("/").rpartition("/")[2] or program, 60)
 
 
 def _overlay(env: dict[str, str], extra: Any, where: str) -> None:

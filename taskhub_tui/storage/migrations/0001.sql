@@ -203,6 +203,7 @@ CREATE TABLE delivery (
     UNIQUE (notification_id, channel)
 );
 CREATE INDEX delivery_due ON delivery (due) WHERE state = 'queued';
+CREATE INDEX delivery_sending ON delivery (worker) WHERE state = 'sending';
 CREATE INDEX delivery_sent ON delivery (channel, sent) WHERE state = 'sent';
 
 CREATE TABLE worker (

@@ -30,6 +30,7 @@ from taskhub_tui.text import one_line
 from taskhub_tui.tui.screens import decision_words as words
 from taskhub_tui.tui.screens.decision_forms import (
     AgentForm,
+    ConfirmForm,
     Form,
     ModifyForm,
     ReasonForm,
@@ -374,7 +375,7 @@ class DecisionScreen(ModalScreen[Decision | None]):
     def _sent(self, event: Form.Sent) -> None:
         event.stop()
         if self._listens() and self._gone is None:
-            self._take(event.decision, confirmed=isinstance(self._form, YesForm))
+            self._take(event.decision, confirmed=isinstance(self._form, ConfirmForm))
 
     def _take(self, taken: Decision, *, confirmed: bool = False) -> None:
         """Close with `taken`, or ask again where it would let something dangerous happen."""

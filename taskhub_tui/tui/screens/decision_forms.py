@@ -298,18 +298,22 @@ class AgentForm(Form):
         self.post_message(self.Sent(decision(Action.REASSIGN, agent=card.name)))
 
 
-class YesForm(Form, can_focus=True):
-    """Asks for a `y` before something that cannot be taken back."""
-
-    keys = (("y", "yes"), ("esc", "back"))
+class ConfirmForm(Form):
+    """Asks again before something dangerous, or something that cannot be taken back."""
 
     def __init__(self, view: TaskView, pending: Decision, question: str) -> None:
         super().__init__(view)
         self.pending = pending
-        self._question = question
+        self.question = question
+
+
+class YesForm(ConfirmForm, can_focus=True):
+    """Wants a `y`; any other key goes back."""
+
+    keys = (("y", "yes"), ("esc", "back"))
 
     def compose(self) -> ComposeResult:
-        yield Plain(Content.styled(self._question, "bold $failed"))
+        yield Plain(Content.styled(self.question, "bold $failed"))
         yield Plain(words.effect(self.view, self.pending.action), classes="label")
         yield Plain("Press y to do it; any other key goes back.", classes="label")
 
@@ -325,13 +329,13 @@ class YesForm(Form, can_focus=True):
         self.post_message(self.Sent(self.pending))
 
 
-class TypedYesForm(YesForm, can_focus=False):
-    """Asks for a `y` and Enter: what is approved is of high risk."""
+class TypedYesForm(ConfirmForm):
+    """Wants a `y` and Enter: what is approved is of high risk."""
 
     keys = (("enter", "once y is typed"), ("esc", "back"))
 
     def compose(self) -> ComposeResult:
-        yield Plain(Content.styled(self._question, "bold $failed"))
+        yield Plain(Content.styled(self.question, "bold $failed"))
         yield Plain("Type y and press Enter to approve.", classes="label")
         yield Input(max_length=3, compact=True)
         yield Plain(classes="problem")
@@ -339,9 +343,6 @@ class TypedYesForm(YesForm, can_focus=False):
     @property
     def first(self) -> Widget:
         return self.query_one(Input)
-
-    def on_key(self, event: events.Key) -> None:
-        """Let the input have its keys."""
 
     @on(Input.Submitted)
     def action_send(self) -> None:

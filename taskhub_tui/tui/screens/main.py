@@ -1,7 +1,8 @@
 """The list of tasks and the task under the cursor. Shows state, and sends what the user wants."""
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui import opening
 from taskhub_tui.tui.actions import bindings
+from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets import filter as filtering
 from taskhub_tui.tui.widgets.detail import Detail
@@ -54,27 +56,23 @@ class MainScreen(Screen[None]):
         self._stale = False
         self._sorted_at = 0.0
         self._settling: Timer | None = None
+        self._header = HubHeader(glyphs=glyphs)
+        self._filter = FilterLine()
+        self.table = TaskTable(hub.rows, glyphs=glyphs, clock=hub.clock)
+        self.detail = Detail(hub, glyphs=glyphs, clock=hub.clock)
 
     def compose(self) -> ComposeResult:
-        yield HubHeader(glyphs=self._glyphs)
+        yield self._header
         yield Welcome()
         with Horizontal(id="body"):
-            yield TaskTable(self._hub.rows, glyphs=self._glyphs, clock=self._hub.clock)
-            yield Detail(self._hub, glyphs=self._glyphs, clock=self._hub.clock)
-        yield FilterLine()
+            yield self.table
+            yield self.detail
+        yield self._filter
         yield KeyLine(glyphs=self._glyphs)
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
         self.set_interval(0.5, self._poll_log)
-
-    @property
-    def table(self) -> TaskTable:
-        return self.query_one(TaskTable)
-
-    @property
-    def detail(self) -> Detail:
-        return self.query_one(Detail)
 
     @property
     def task_here(self) -> Task | None:
@@ -85,40 +83,40 @@ class MainScreen(Screen[None]):
 
     async def apply(self, changes: Changes, counts: Counts, *, first: bool) -> None:
         """Show what changed."""
-        self.query_one(HubHeader).counts = counts
+        self._header.counts = counts
         self.set_class(counts.total == 0, "-empty")
         self._stale = self.table.apply(changes.tasks) or self._stale
         if first or (self._stale and not len(self.table)):
             await self.sort()
         view = self.detail.view
         if view is not None and any(task.id == view.task.id for task in changes.tasks):
-            self.run_worker(self._read_task(view.task.id), group="detail", exclusive=True)
+            self._read(view.task.id)
         self.refresh_bindings()
 
     def warn(self, sentence: str) -> None:
         """Say in the header what is wrong; "" takes it away."""
-        self.query_one(HubHeader).warning = sentence
+        self._header.warning = sentence
 
     async def sort(self, *, top: bool = False) -> None:
         """Read the order anew; the cursor stays on its task unless `top`."""
         self._stale = False
         self._sorted_at = time.monotonic()
-        text, status = filtering.read(self.query_one(FilterLine).value)
+        text, status = filtering.read(self._filter.value)
         order = await self._hub.order(text=text, status=status)
         rows = await self._hub.rows(order[:PAGE])
         self.table.empty_words = "Nothing matches" if text or status else ""
         self.table.set_order(order, rows, top=top)
 
-    def _try(self, work: Awaitable[object]) -> None:
+    def _try(self, work: Callable[[], Awaitable[object]]) -> None:
         """Do something with the hub; what it refuses is said in a toast."""
 
         async def run() -> None:
             try:
-                await work
+                await work()
             except TaskHubError as error:
                 self.app.say(error)
 
-        self.run_worker(run(), exit_on_error=False)
+        start(self, run)
 
     # Time
 
@@ -130,7 +128,7 @@ class MainScreen(Screen[None]):
             self.detail.draw()
         now = time.monotonic()
         if self._stale and now - self.app.typed >= IDLE and now - self._sorted_at >= _SORT_EVERY:
-            self._try(self.sort())
+            self._try(self.sort)
 
     async def _poll_log(self) -> None:
         view = self.detail.view
@@ -148,12 +146,12 @@ class MainScreen(Screen[None]):
             self._settling.stop()
         task = event.task
         if task is None:
-            self.run_worker(self.detail.show(None), group="detail", exclusive=True)
+            start(self, partial(self.detail.show, None), group="detail", exclusive=True)
         else:
-            self._settling = self.set_timer(
-                _SETTLE,
-                lambda: self.run_worker(self._read_task(task.id), group="detail", exclusive=True),
-            )
+            self._settling = self.set_timer(_SETTLE, partial(self._read, task.id))
+
+    def _read(self, task_id: str) -> None:
+        start(self, partial(self._read_task, task_id), group="detail", exclusive=True)
 
     async def _read_task(self, task_id: str) -> None:
         here = self.task_here
@@ -168,7 +166,7 @@ class MainScreen(Screen[None]):
 
     @on(TaskTable.SortWanted)
     def _sort_wanted(self) -> None:
-        self._try(self.sort(top=True))
+        self._try(partial(self.sort, top=True))
 
     @on(TaskTable.Opened)
     def action_open(self) -> None:
@@ -185,8 +183,8 @@ class MainScreen(Screen[None]):
         if self.has_class("-open") or isinstance(self.focused, LinesView):
             self.remove_class("-open")
             self.table.focus()
-        elif self.query_one(FilterLine).value:
-            self.query_one(FilterLine).value = ""
+        elif self._filter.value:
+            self._filter.value = ""
 
     def on_resize(self) -> None:
         def settle() -> None:
@@ -199,7 +197,7 @@ class MainScreen(Screen[None]):
         """Put the cursor on a task and open it."""
         view = await self._hub.status(task_id)
         if not self.table.go_to(view.task.n):
-            self.query_one(FilterLine).value = ""
+            self._filter.value = ""
             await self.sort()
             self.table.go_to(view.task.n)
         await self.detail.show(view)
@@ -216,19 +214,19 @@ class MainScreen(Screen[None]):
     # The filter
 
     def action_filter(self) -> None:
-        line = self.query_one(FilterLine)
+        line = self._filter
         self.remove_class("-open")
         line.add_class("-shown")
         line.focus()
 
     @on(Input.Changed)
     def _filter_changed(self, event: Input.Changed) -> None:
-        self.query_one(FilterLine).set_class(bool(event.value) or event.input.has_focus, "-shown")
-        self._try(self.sort(top=True))
+        self._filter.set_class(bool(event.value) or event.input.has_focus, "-shown")
+        self._try(partial(self.sort, top=True))
 
     @on(FilterLine.Closed)
     def _filter_closed(self, event: FilterLine.Closed) -> None:
-        line = self.query_one(FilterLine)
+        line = self._filter
         if not event.keep:
             line.value = ""
         line.set_class(bool(line.value), "-shown")
@@ -263,7 +261,7 @@ class MainScreen(Screen[None]):
                 return bool(
                     self.has_class("-open")
                     or isinstance(self.focused, LinesView)
-                    or self.query_one(FilterLine).value
+                    or self._filter.value
                 )
             case "sample":
                 return self.has_class("-empty")
@@ -282,11 +280,10 @@ class MainScreen(Screen[None]):
     def action_pause(self) -> None:
         if (task := self.task_here) is not None:
             held = task.status is Status.PAUSED or task.pausing
-            self._try(self._told(self._hub.resume(task.id) if held else self._hub.pause(task.id)))
+            self._try(partial(self._pause, task.id, held))
 
-    async def _told(self, work: Awaitable[object]) -> None:
-        """Do `work`, then look at once at what it has changed."""
-        await work
+    async def _pause(self, task_id: str, held: bool) -> None:
+        await (self._hub.resume(task_id) if held else self._hub.pause(task_id))
         await self.app.look()
 
     def action_copy_id(self) -> None:
@@ -296,19 +293,19 @@ class MainScreen(Screen[None]):
 
     def action_open_result(self) -> None:
         if (task := self.task_here) is not None and task.result is not None:
-            self.run_worker(self._open_result(Path(task.result)), exit_on_error=False)
+            start(self, partial(self._open_result, Path(task.result)))
 
     async def _open_result(self, path: Path) -> None:
         said = await opening.open_result(self.app, path)
         self.app.notify(said, timeout=4, markup=False)
 
     def action_new(self) -> None:
-        self.run_worker(self._new(None), exit_on_error=False)
+        start(self, self._new)
 
-    async def _new(self, initial: NewTask | None) -> None:
+    async def _new(self) -> None:
         from taskhub_tui.tui.screens.new_task import NewTaskScreen
 
-        wanted = initial
+        wanted: NewTask | None = None
         while True:
             screen = NewTaskScreen(self._hub, workdir=str(Path.cwd()), initial=wanted)
             wanted = await self.app.push_screen_wait(screen)
@@ -329,7 +326,7 @@ class MainScreen(Screen[None]):
         """Hand over a task, and put the cursor on it."""
         task = await self._hub.submit(new)
         await self.app.look()
-        self.query_one(FilterLine).value = ""
+        self._filter.value = ""
         await self.sort()
         self.table.go_to(task.n)
         self.app.notify(f"Handed over as {task.id}", timeout=3, markup=False)
@@ -338,14 +335,15 @@ class MainScreen(Screen[None]):
         from taskhub_tui.samples import SAMPLE_REQUEST, sample_path
 
         options = {"file": str(sample_path())}
-        self._try(self.submit(NewTask(SAMPLE_REQUEST, agent="analyst", options=options)))
+        sample = NewTask(SAMPLE_REQUEST, agent="analyst", options=options)
+        self._try(partial(self.submit, sample))
 
     def action_inbox(self) -> None:
         from taskhub_tui.tui.screens.notifications import NotificationsScreen
 
         def chosen(task_id: str | None) -> None:
             if task_id:
-                self._try(self.open_task(task_id))
+                self._try(partial(self.open_task, task_id))
 
         self.app.push_screen(NotificationsScreen(self._hub, self._glyphs), chosen)
 

@@ -35,9 +35,8 @@ _PRIORITIES = (
 class Tick(Checkbox):
     """A checkbox whose shape tells its value, not its colour alone."""
 
-    BUTTON_LEFT = "["
-    BUTTON_INNER = " "
-    BUTTON_RIGHT = "]"
+    BUTTON_LEFT = BUTTON_RIGHT = ""
+    BUTTON_INNER = "[ ]"
     DEFAULT_CSS = """
     Tick {
         background: transparent; width: auto; margin-right: 3; padding: 0;
@@ -48,10 +47,10 @@ class Tick(Checkbox):
     """
 
     def on_mount(self) -> None:
-        self.BUTTON_INNER = "x" if self.value else " "
+        self.BUTTON_INNER = "[x]" if self.value else "[ ]"
 
     def watch_value(self) -> None:
-        self.BUTTON_INNER = "x" if self.value else " "
+        self.BUTTON_INNER = "[x]" if self.value else "[ ]"
         super().watch_value()
 
 
@@ -226,7 +225,9 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
     # What is typed
 
     def _folder(self) -> str:
-        return self.query_one("#folder", Input).value.strip() or self._first.folder
+        # A suggestion may still be looked for while the form is closing.
+        typed = [field.value.strip() for field in self.query("#folder").results(Input)]
+        return (typed and typed[0]) or self._first.folder
 
     def fields(self) -> form.Fields:
         """Return the form as it stands."""

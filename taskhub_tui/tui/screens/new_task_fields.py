@@ -48,16 +48,16 @@ def fields_of(new: NewTask | None, workdir: str) -> Fields:
     who = f"{AGENT}{new.agent}" if new.agent else BEST
     then = dt.datetime.fromtimestamp(new.not_before) if new.not_before is not None else None
     return Fields(
-        request=new.request,
+        request=clean(new.request),
         who=f"{PLAYBOOK}{new.playbook}" if new.playbook else who,
-        file=str(file),
-        command=argv if isinstance(argv, str) else shlex.join(str(word) for word in argv),
+        file=clean(str(file)),
+        command=clean(argv if isinstance(argv, str) else shlex.join(map(str, argv))),
         gate=bool(new.stages) and new.stages[0].gate,
         review=bool(new.stages) and new.stages[-1].review,
         when=then.strftime("%Y-%m-%d %H:%M") if then else "",
         priority=new.priority,
-        folder=new.workdir or workdir,
-        after=" ".join(new.after),
+        folder=clean(new.workdir or workdir),
+        after=clean(" ".join(new.after)),
         options=values.to_toml(options),
     )
 

@@ -40,7 +40,10 @@ class NotificationsScreen(Screen[str | None]):
         #list {
             height: 1fr; border: none; padding: 0 1; background: $background;
             scrollbar-size-vertical: 1; scrollbar-color: $faint;
+            &:focus { background-tint: $foreground 0%; }
             & > .option-list--option-disabled { color: $muted; }
+            & > .option-list--option-highlighted { text-style: none; }
+            &:focus > .option-list--option-highlighted { text-style: none; }
         }
         #keys { background: $panel; padding: 0 2; }
     }
@@ -54,7 +57,7 @@ class NotificationsScreen(Screen[str | None]):
     AUTO_FOCUS = "#list"
 
     def __init__(
-        self, hub: Hub, *, glyphs: Glyphs = UNICODE, clock: Callable[[], float] | None = None
+        self, hub: Hub, glyphs: Glyphs = UNICODE, *, clock: Callable[[], float] | None = None
     ) -> None:
         """`clock` tells the time that ages are counted to; by default the hub's."""
         super().__init__()
@@ -109,7 +112,7 @@ class NotificationsScreen(Screen[str | None]):
         options.clear_options()
         options.add_options(rows)
         ids = [row.id for row in rows]
-        if here in ids:
+        if here is not None and here in ids:
             options.highlighted = ids.index(here)
         else:
             options.highlighted = next((i for i, row in enumerate(rows) if not row.disabled), None)

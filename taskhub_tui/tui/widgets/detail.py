@@ -88,20 +88,28 @@ class Detail(Vertical):
         self.view: TaskView | None = None
         self._result: tuple[object, ...] = ()
         self._trail = -1
+        self._heading = Static("", markup=False, classes="heading")
+        self._about = Static("", markup=False, classes="about")
+        self._asked = Static("", markup=False, classes="asked")
+        self._stages = StagesView()
+        self._tabs = TabLine(glyphs)
+        self._log = LogView(hub, glyphs=glyphs, id="log")
+        self._report = MarkdownView(id="result")
+        self._events = EventsView(id="events")
 
     def compose(self) -> ComposeResult:
-        yield Static("", markup=False, classes="heading")
-        yield Static("", markup=False, classes="about")
-        yield Static("", markup=False, classes="asked")
-        yield StagesView()
-        yield TabLine(self._glyphs)
+        yield self._heading
+        yield self._about
+        yield self._asked
+        yield self._stages
+        yield self._tabs
         with ContentSwitcher(initial="log"):
-            yield LogView(self._hub, glyphs=self._glyphs, id="log")
-            yield MarkdownView(id="result")
-            yield EventsView(id="events")
+            yield self._log
+            yield self._report
+            yield self._events
 
     def on_mount(self) -> None:
-        self.watch(self.query_one(TabLine), "tab", self._switched, init=False)
+        self.watch(self._tabs, "tab", self._switched, init=False)
 
     # Which task
 
@@ -122,29 +130,27 @@ class Detail(Vertical):
 
     def draw(self) -> None:
         """Draw everything but the three tabs; ages are of now."""
-        heading, about, asked = self.query(Static).filter(".heading, .about, .asked")
         view, now = self.view, self._clock()
         if view is None:
-            for static in (heading, about, asked):
+            for static in (self._heading, self._about, self._asked):
                 static.update("")
-            self.query_one(StagesView).display = False
+            self._stages.display = False
             return
         task = view.task
-        heading.update(Content(one_line(task.title)))
+        self._heading.update(Content(one_line(task.title)))
         dot = f" {self._glyphs.dot} "
         facts = [task.id, task.agent]
+        facts.append(f"{task.status.value.replace('_', ' ')} {render.age(task, now)}")
         if task.started is not None:
             facts.append("started " + time.strftime("%H:%M", time.localtime(task.started)))
-        facts.append(f"{task.status.value.replace('_', ' ')} {render.age(task, now)}")
         if remaining := render.left(task, now):
             facts.append(f"{remaining} left")
-        about.update(Content(dot.join(facts)))
+        self._about.update(Content(dot.join(facts)))
         asking = self._asking(view)
-        asked.update(asking)
-        asked.display = bool(asking.plain)
-        stages = self.query_one(StagesView)
-        stages.display = True
-        stages.show(view.stages, task, now, self._glyphs)
+        self._asked.update(asking)
+        self._asked.display = bool(asking.plain)
+        self._stages.display = True
+        self._stages.show(view.stages, task, now, self._glyphs)
 
     def _asking(self, view: TaskView) -> Content:
         """Return what stops the task, and the key that answers."""
@@ -158,23 +164,28 @@ class Detail(Vertical):
             (f"{glyph} ", f"bold {colour}"),
             (one_line(words, 300), "$foreground"),
             ("  a", "bold $needs"),
-            (" decide", "$muted"),
+            ("\u00a0decide", "$muted"),
         )
 
     # The tabs
 
     @property
     def tab(self) -> Tab:
-        return self.query_one(TabLine).tab
+        return self._tabs.tab
 
     @tab.setter
     def tab(self, tab: Tab) -> None:
-        self.query_one(TabLine).tab = tab
+        self._tabs.tab = tab
 
     @property
     def content(self) -> LinesView:
         """The view of the tab that is open."""
-        return self.query_one(f"#{self.tab}", LinesView)
+        views: dict[Tab, LinesView] = {
+            "log": self._log,
+            "result": self._report,
+            "events": self._events,
+        }
+        return views[self.tab]
 
     async def _switched(self, tab: Tab) -> None:
         focused = isinstance(self.screen.focused, LinesView)
@@ -188,14 +199,14 @@ class Detail(Vertical):
         self.tab = TABS[(TABS.index(self.tab) + by) % len(TABS)]
 
     def action_follow(self) -> None:
-        following = self.query_one(LogView).toggle_follow()
+        following = self._log.toggle_follow()
         self.app.notify("The log runs along" if following else "The log stands still", timeout=2)
 
     async def fill(self) -> None:
         """Fill the open tab with what there is by now."""
         view = self.view
         if self.tab == "log":
-            await self.query_one(LogView).show(view.task.id if view else None)
+            await self._log.show(view.task.id if view else None)
         elif self.tab == "result":
             await self._fill_result(view)
         else:
@@ -211,7 +222,7 @@ class Detail(Vertical):
         if self.view is view:
             keep = self._trail >= 0
             self._trail = view.task.seq
-            self.query_one(EventsView).show(trail, keep=keep)
+            self._events.show(trail, keep=keep)
 
     async def _fill_result(self, view: TaskView | None) -> None:
         if view is None:
@@ -224,7 +235,7 @@ class Detail(Vertical):
         self._result = key
         source, folder = await asyncio.to_thread(_report, view)
         if self.view is not None and self.view.task.id == task.id:
-            self.query_one(MarkdownView).show(source, folder, keep=keep)
+            self._report.show(source, folder, keep=keep)
 
 
 def _report(view: TaskView) -> tuple[str, Path | None]:
@@ -247,7 +258,7 @@ def _report(view: TaskView) -> tuple[str, Path | None]:
             text = clean(file.read(LIMIT).decode("utf-8", "replace"), LIMIT)
     except OSError as error:
         why = (error.strerror or "it cannot be read").lower()
-        return f"The result {one_line(str(path))} cannot be shown: {why}{files}", None
+        return f"The result `{one_line(path.name)}` cannot be shown: {why}{files}", None
     if size > LIMIT:
         text += f"\n\n*Cut here: the file has {size:,} bytes; `o` opens all of it*"
     if kind in _PLAIN:

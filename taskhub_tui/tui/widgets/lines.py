@@ -36,7 +36,7 @@ class LinesView(ScrollView, can_focus=True):
         self._widest = max((strip.cell_length for strip in self._lines), default=0)
         if not keep:
             self._shift = 0
-            self.scroll_to(y=0, animate=False)
+            self.scroll_to(y=0, animate=False, force=True)
         self.resized()
 
     def resized(self) -> None:
@@ -69,16 +69,16 @@ class LinesView(ScrollView, can_focus=True):
         self.refresh()
 
     def action_scroll_home(self) -> None:
-        self.scroll_to(y=0, animate=False)
+        self.scroll_to(y=0, animate=False, force=True)
 
     def action_scroll_end(self) -> None:
-        self.scroll_to(y=self.max_scroll_y, animate=False)
+        self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
 
     def action_page_down(self) -> None:
-        self.scroll_relative(y=self.size.height - 1, animate=False)
+        self.scroll_relative(y=self.size.height - 1, animate=False, force=True)
 
     def action_page_up(self) -> None:
-        self.scroll_relative(y=1 - self.size.height, animate=False)
+        self.scroll_relative(y=1 - self.size.height, animate=False, force=True)
 
     def theme_style(self, name: str, *, bold: bool = False) -> Style:
         """Return the colour of a theme variable as a style for segments."""

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -12,6 +13,7 @@ from textual.strip import Strip
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.views import LogLine
 from taskhub_tui.hub import Hub
+from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.lines import LinesView
 
@@ -80,8 +82,7 @@ class LogView(LinesView):
                 self.app.log.warning(str(error))
             if task_id == self._shown and self.count != before:
                 self.resized()
-                if self.following:
-                    self.scroll_to(y=self.max_scroll_y, animate=False)
+                self._keep_up()
 
     async def _read_on(self, task_id: str) -> bool:
         """Read one piece more; return whether there is another."""
@@ -150,7 +151,8 @@ class LogView(LinesView):
         if lines is None:
             if number not in self._fetching:
                 self._fetching.add(number)
-                self.run_worker(self._fetch(number), group="log pieces", exit_on_error=False)
+                fetch = partial(self._fetch, number)
+                start(self, fetch, group="log pieces")
             return None
         self._held.move_to_end(number)
         if y - piece.first >= len(lines):
@@ -175,9 +177,15 @@ class LogView(LinesView):
     def toggle_follow(self) -> bool:
         """Follow the end, or stop following; return which."""
         self.following = not self.following
-        if self.following:
-            self.scroll_to(y=self.max_scroll_y, animate=False)
+        self._keep_up()
         return self.following
+
+    def _keep_up(self) -> None:
+        if self.following:
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
+
+    def on_resize(self) -> None:
+        self._keep_up()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)

@@ -9,6 +9,7 @@ import asyncio
 import io
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from taskhub_tui.text import clean
+from taskhub_tui.tui.background import start
 from taskhub_tui.tui.widgets.lines import LinesView
 
 if TYPE_CHECKING:
@@ -61,7 +63,8 @@ class MarkdownView(LinesView):
 
     def _start(self, *, keep: bool) -> None:
         self._drawn_width = self.size.width
-        self.run_worker(self._draw(keep), exclusive=True, group="markdown", exit_on_error=False)
+        draw = partial(self._draw, keep)
+        start(self, draw, exclusive=True, group="markdown")
 
     async def _draw(self, keep: bool) -> None:
         width = max(20, self.size.width - 2)
@@ -178,14 +181,11 @@ def draw(kind: str, text: str, width: int, colours: Mapping[str, str]) -> list[S
 
 def _rendered(console: "Console", text: str, width: int) -> Iterator[Strip]:
     from rich.markdown import Heading, Markdown
-    from rich.text import Text
 
     class PlainHeading(Heading):
         """A heading at the left, without a box."""
 
         def __rich_console__(self, console: Any, options: Any) -> Any:
-            if self.tag != "h1":
-                yield Text("")
             self.text.justify = "left"
             yield self.text
 
@@ -194,7 +194,13 @@ def _rendered(console: "Console", text: str, width: int) -> Iterator[Strip]:
 
     drawn = Plain(text, hyperlinks=False)
     lines = console.render_lines(drawn, console.options.update(width=width), pad=False)
-    for line in lines:
-        yield Strip(line).simplify()
-    if lines and any(segment.text.strip() for segment in lines[-1]):
+    strips = [Strip(line).simplify() for line in lines]
+    while strips and not strips[-1].text.strip():
+        strips.pop()
+    begun = False
+    for strip in strips:
+        begun = begun or bool(strip.text.strip())
+        if begun:
+            yield strip
+    if begun:
         yield Strip([])

@@ -11,6 +11,14 @@ class Pick(OptionList):
     So Enter, pressed by somebody who thinks of another window, chooses nothing.
     """
 
+    DEFAULT_CSS = """
+    Pick {
+        background: $panel; border: none; padding: 0;
+        &:focus { background-tint: $foreground 0%; }
+        & > .option-list--option-disabled { color: $muted; }
+    }
+    """
+
     def __init__(self, *options: Option | Content, id: str | None = None) -> None:
         super().__init__(*options, id=id, markup=False, compact=True)
         self.highlighted = None

@@ -49,12 +49,16 @@ class StagesView(VerticalScroll, can_focus=False):
     StagesView {
         height: auto; max-height: 40%; margin: 1 0; scrollbar-size-vertical: 1;
         scrollbar-color: $faint; scrollbar-background: $background;
-        & Static { height: auto; }
+        & Static { height: auto; text-wrap: nowrap; text-overflow: ellipsis; }
     }
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._text = Static("", markup=False)
+
     def compose(self) -> ComposeResult:
-        yield Static("", markup=False)
+        yield self._text
 
     def show(self, stages: Sequence[Stage], task: Task, now: float, glyphs: Glyphs) -> None:
         """Show these stages."""
@@ -77,9 +81,6 @@ class StagesView(VerticalScroll, can_focus=False):
                     (f"  {note}" if note else "", "$muted"),
                 )
             )
-        static = self.query_one(Static)
-        static.styles.text_wrap = "nowrap"
-        static.styles.text_overflow = "ellipsis"
-        static.update(Content("\n").join(lines))
+        self._text.update(Content("\n").join(lines))
         if len(stages) > self.size.height > 0:
-            self.scroll_to(y=max(0, task.stage - self.size.height // 2), animate=False)
+            self.scroll_to(y=max(0, task.stage - self.size.height // 2), animate=False, force=True)

@@ -10,6 +10,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rich.segment import Segment
 from rich.style import Style
@@ -23,6 +24,7 @@ from textual.strip import Strip
 from taskhub_tui.domain.model import Status, Task
 from taskhub_tui.tui import render
 from taskhub_tui.tui.actions import bindings
+from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs, task_look
 
 PAGE = 100
@@ -164,7 +166,7 @@ class TaskTable(ScrollView, can_focus=True):
         place = self._place.get(held, 0 if top else self.cursor) if held is not None else 0
         place = max(0, min(len(self._order) - 1, place))
         self.set_reactive(TaskTable.cursor, place)
-        self.scroll_to(y=max(0, place - line) if held is not None else 0, animate=False)
+        self.scroll_to(y=max(0, place - line) if held is not None else 0, animate=False, force=True)
         self._show_cursor()
         self._told = None
         self._tell()
@@ -226,7 +228,7 @@ class TaskTable(ScrollView, can_focus=True):
             return rows[at] if at < len(rows) else None
         if page not in self._loading:
             self._loading.add(page)
-            self.run_worker(self._load(page), group="pages", exit_on_error=False)
+            start(self, partial(self._load, page), group="pages")
         return None
 
     async def _load(self, page: int) -> None:
@@ -259,9 +261,9 @@ class TaskTable(ScrollView, can_focus=True):
     def _show_cursor(self) -> None:
         top, height = self.scroll_offset.y, self.size.height - 1
         if self.cursor < top:
-            self.scroll_to(y=self.cursor, animate=False)
+            self.scroll_to(y=self.cursor, animate=False, force=True)
         elif height > 0 and self.cursor >= top + height:
-            self.scroll_to(y=self.cursor - height + 1, animate=False)
+            self.scroll_to(y=self.cursor - height + 1, animate=False, force=True)
 
     def _tell(self) -> None:
         if not self._order:

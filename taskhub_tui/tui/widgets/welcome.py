@@ -11,7 +11,7 @@ _WHAT = (
 )
 _KEYS = (
     ("n", "hand over a task: a request in your words, or a command to run"),
-    ("s", "try the sample: a report on real share prices, in about a minute"),
+    ("s", "try the sample: a report on real oil prices, in under a minute"),
     ("?", "help: what there is, and every key"),
 )
 

@@ -114,7 +114,7 @@ async def test_exit_75_asks_for_another_try_and_ok_codes_are_success(desk: Desk)
 
 async def test_the_prompt_is_one_argument_and_never_shell(desk: Desk) -> None:
     evil = "$(touch owned); {task} `id`"
-    result = await desk.run(argv=["printf", "%s|%s", "{prompt}", "{task}"], prompt=evil)
+    result = await desk.run(argv=["printf", "%s|%s", "{prompt}", "{task}"], fill=True, prompt=evil)
     assert result.text == evil + "|t1"
     assert not (desk.work / "owned").exists()
 

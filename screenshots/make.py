@@ -1,0 +1,235 @@
+"""Makes the pictures of this folder from real runs: `python screenshots/make.py`.
+
+A hub in a temporary folder, a real worker, real commands and the sample report; the app runs
+without a terminal at 120x36 and is driven by its keys.
+"""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from taskhub_tui import worker
+from taskhub_tui.config import Paths, Settings
+from taskhub_tui.domain.model import Action, NewTask, Priority, StageSpec, Status
+from taskhub_tui.hub import Hub
+from taskhub_tui.samples import SAMPLE_REQUEST, sample_path
+from taskhub_tui.tui.app import TaskHubApp
+
+HERE = Path(__file__).parent
+SIZE = (120, 36)
+
+# Each goes to its share of the way at once and then stays there, so that pictures do not wait.
+STEADY = """
+total={total} at={at}
+echo "{first}"
+i=1
+while [ $i -le $at ]; do
+    echo "::taskhub progress $i/$total::{unit} $i of $total"
+    i=$((i + 1)); sleep 0.02
+done
+sleep 600
+"""
+
+
+def shell(name: str, line: str, **more: object) -> StageSpec:
+    return StageSpec(name, "command", options={"shell": line}, **more)  # type: ignore[arg-type]
+
+
+def steady(total: int, at: int, unit: str, first: str) -> str:
+    return STEADY.format(total=total, at=at, unit=unit, first=first)
+
+
+def tasks(workdir: str) -> list[NewTask]:
+    """Return the tasks of the pictures, in the order in which they are handed over."""
+
+    def new(title: str, *stages: StageSpec, **more: object) -> NewTask:
+        return NewTask(title, title=title, stages=stages, workdir=workdir, **more)  # type: ignore[arg-type]
+
+    say = "echo '::taskhub result::{}'"
+    return [
+        new("Upgrade TLS test fixtures", shell("run", say.format("14 fixtures renewed"))),
+        new("Translate onboarding copy (de, fr)", shell("run", say.format("212 strings"))),
+        new("Shrink CI image", shell("build", "true"), shell("push", "true")),
+        NewTask(
+            SAMPLE_REQUEST,
+            title="Report on oil prices, last quarter",
+            options={"file": str(sample_path())},
+            workdir=workdir,
+        ),
+        new(
+            "Nightly data quality report",
+            shell("extract", "echo 1,204,118 rows"),
+            shell(
+                "validate",
+                "echo 'checking orders.parquet'; echo 'checking customers.parquet';"
+                " echo 'customers.parquet: column vat_id is missing, 3 rows have country=??' >&2;"
+                " echo 'schema mismatch: expected 41 columns, found 40' >&2; exit 3",
+            ),
+            shell("publish", "true"),
+        ),
+        new(
+            "Summarise 214 support tickets",
+            shell("read", steady(214, 178, "ticket", "214 tickets found")),
+            shell("write", "true"),
+        ),
+        new(
+            "Backfill embeddings, shard 07",
+            shell("read", "true"),
+            shell("write", steady(900, 153, "batch", "resuming at batch 0")),
+        ),
+        new(
+            "Port parser to the new grammar",
+            shell("plan", "true"),
+            shell("build", steady(120, 49, "module", "120 modules")),
+            shell("test", "true"),
+        ),
+        new(
+            "Rotate staging credentials",
+            shell("inventory", say.format("31 secrets in 4 vaults, 6 older than a year")),
+            shell(
+                "apply",
+                'vault=$("$TASKHUB_ASK" "Which vault first?" eu-1 us-2) && echo "$vault"',
+            ),
+            shell("verify", "true"),
+        ),
+        new(
+            "Migrate billing webhooks to v3",
+            shell("plan", say.format("2 tables, 1 backfill of about 40 minutes")),
+            shell("implement", say.format("4 files changed, +212 −96; 212 tests passed")),
+            StageSpec(
+                "migrate",
+                "command",
+                prompt="Run the migration on staging, then replay yesterday's webhooks",
+                options={
+                    "argv": ["./bin/migrate", "--database", "staging", "--replay", "2026-11-20"]
+                },
+                gate=True,
+            ),
+            shell("replay", "true"),
+            shell("cut over", "true"),
+            priority=Priority.HIGH,
+        ),
+    ]
+
+
+async def until(fact: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(60):
+        while not await fact():
+            await asyncio.sleep(0.05)
+
+
+async def fill(hub: Hub, workdir: str) -> None:
+    """Hand over the tasks and wait until each is where the pictures want it."""
+    made = {}
+    for new in tasks(workdir):
+        task = await hub.submit(new)
+        made[task.title] = task.id
+    release = made["Port parser to the new grammar"]
+    for title in ("Draft release notes 4.2", "Audit licence headers"):
+        await hub.submit(
+            NewTask(
+                title,
+                stages=(shell("run", "true"),),
+                workdir=workdir,
+                after=(release,),
+            )
+        )
+
+    async def settled() -> bool:
+        counts = await hub.counts()
+        running = await hub.tasks(status=[Status.IN_PROGRESS])
+        far = all((task.fraction or 0) > 0.05 for task in running)
+        return (counts.done, counts.failed, counts.needs_you, counts.running) == (
+            4,
+            1,
+            2,
+            3,
+        ) and far
+
+    await until(settled)
+    await asyncio.sleep(4)
+
+
+@asynccontextmanager
+async def opened(hub: Hub) -> AsyncIterator[tuple[TaskHubApp, Pilot[None]]]:
+    app = TaskHubApp(hub)
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await pilot.pause(1.0)
+        yield app, pilot
+
+
+def save(app: TaskHubApp, name: str) -> None:
+    path = HERE / f"{name}.svg"
+    path.write_text(app.export_screenshot(title="TaskHub", simplify=True), encoding="utf-8")
+    print(path.name)  # noqa: T201
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        where = Paths(home, home / "config.toml", Path(folder) / "results")
+        settings = Settings(owner="ann", notifications={"desktop": {"enabled": False}})
+        hub = await Hub.open(paths=where, settings=settings, autostart=False)
+        async with hub, opened(hub) as (app, pilot):
+            save(app, "welcome")
+            await pilot.press("n")
+            await pilot.pause(0.5)
+            await pilot.press(
+                *"Analyze all the recent market data for the last quarter".replace(" ", "_")
+            )
+            await pilot.pause(0.5)
+            save(app, "new-task")
+        serving = asyncio.create_task(worker.serve(where, settings))
+        try:
+            async with await Hub.open(paths=where, settings=settings, autostart=False) as hub:
+                await fill(hub, folder)
+                await pictures(hub)
+                for task in await hub.tasks(status=[Status.IN_PROGRESS, Status.BLOCKED]):
+                    await hub.decide(task.id, Action.CANCEL)
+                await until(lambda: stopped(hub))
+        finally:
+            serving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await serving
+
+
+async def stopped(hub: Hub) -> bool:
+    return not any(task.stopping for task in await hub.tasks())
+
+
+async def pictures(hub: Hub) -> None:
+    async with opened(hub) as (app, pilot):
+        await pilot.pause(2.5)
+        save(app, "approval")
+        await pilot.press("escape")
+        await pilot.pause(2.5)
+        save(app, "question")
+        await pilot.press("escape")
+        await pilot.pause(2.5)
+        save(app, "failure")
+        await pilot.press("escape")
+        await pilot.pause(1.0)
+        save(app, "tasks")
+        await pilot.press("i")
+        await pilot.pause(0.5)
+        save(app, "notifications")
+        await pilot.press("escape")
+        await pilot.press("slash", *"oil", "enter")
+        await pilot.pause(1.0)
+        await pilot.press("enter")
+        await pilot.pause(0.5)
+        await pilot.press("z")
+        await pilot.pause(1.5)
+        save(app, "report")
+        await pilot.press("question_mark")
+        await pilot.pause(0.5)
+        save(app, "help")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,337 @@
+"""What becomes of running stages when their worker dies, leaves, or is only thought dead."""
+
+import asyncio
+import subprocess
+import time
+
+import pytest
+from support import ScriptedAgent, eventually, house, soon, until
+
+from taskhub_tui.agents.port import AgentError, Blocker, Result, Stage, StageContext
+from taskhub_tui.config import Paths, Settings
+from taskhub_tui.domain.model import Action, BlockerKind, Interrupt, StageSpec, Status
+from taskhub_tui.storage.writer import Tx
+from taskhub_tui.worker import Worker, serve
+
+
+def gone_pid() -> int:
+    """The ID of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+async def bury(worker: Worker) -> None:
+    """Make a worker look as one whose process is gone; it still works, as a late writer."""
+    pid = gone_pid()
+
+    def write(tx: Tx) -> None:
+        tx.loud = True
+        tx.execute("UPDATE worker SET pid = ? WHERE id = ?", (pid, worker.engine.me))
+
+    await worker._store.write(write)
+
+
+def held_up(habit: Interrupt = "ask", **more: object) -> tuple[ScriptedAgent, asyncio.Event]:
+    """An agent whose first run saves a state and then waits for ever; later ones end at once."""
+    saved = asyncio.Event()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        if not saved.is_set():
+            ctx.log("kept")
+            await ctx.save(job="j1")
+            ctx.log("said again")
+            saved.set()
+            await asyncio.Event().wait()
+        ctx.log("said again")
+        return Result(f"{stage.attempt} {stage.state}")
+
+    return ScriptedAgent("actor", work, on_interrupt=habit, **more), saved  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("habit", ["adopt", "rerun"])
+async def test_a_stage_whose_worker_died_goes_on_with_its_state_and_key(
+    where: Paths, settings: Settings, habit: Interrupt
+) -> None:
+    actor, saved = held_up(habit)
+    async with house(where, settings, actor) as h, h.worker() as first:
+        task = await h.submit()
+        await saved.wait()
+        await bury(first)
+        begun = time.monotonic()
+        async with h.worker():
+            view = await until(h.hub, task.id, Status.COMPLETED)
+            assert time.monotonic() - begun < 3, "a dead worker's lease must not be waited for"
+        assert view.task.summary == "1 {'job': 'j1'}"
+        kinds = await h.kinds(task.id)
+        assert kinds == [
+            "created",
+            "started",
+            "taken over",
+            "adopted",
+            "checkpoint",
+            "completed",
+        ]
+        # What was said after the last save is said again, once.
+        assert await h.said(task.id) == ["kept", "said again"]
+    assert len({run.idempotency_key for run in actor.runs}) == 1
+
+
+async def test_a_stage_that_must_not_be_repeated_asks_when_its_worker_died(
+    where: Paths, settings: Settings
+) -> None:
+    actor, saved = held_up("ask")
+    async with house(where, settings, actor) as h, h.worker() as first:
+        task = await h.submit()
+        await saved.wait()
+        await bury(first)
+        async with h.worker():
+            view = await until(h.hub, task.id, Status.BLOCKED)
+            assert view.blocker is not None
+            assert view.blocker.kind is BlockerKind.INTERRUPTED
+            assert set(view.legal) == {
+                Action.RETRY,
+                Action.MODIFY,
+                Action.REASSIGN,
+                Action.CANCEL,
+            }
+            assert len(actor.runs) == 1
+            await h.hub.decide(task.id, Action.RETRY)
+            view = await until(h.hub, task.id, Status.COMPLETED)
+        assert view.task.summary == "2 None"
+
+
+async def test_a_stages_own_habit_comes_before_the_agents(where: Paths, settings: Settings) -> None:
+    actor, saved = held_up("adopt")
+    async with house(where, settings, actor) as h, h.worker() as first:
+        task = await h.submit(stages=(StageSpec("pay", "actor", on_interrupt="ask"),))
+        await saved.wait()
+        await bury(first)
+        async with h.worker():
+            await until(h.hub, task.id, Status.BLOCKED)
+    assert len(actor.runs) == 1
+
+
+async def test_a_late_writer_is_refused_and_changes_nothing(
+    where: Paths, settings: Settings
+) -> None:
+    wake, saved = asyncio.Event(), asyncio.Event()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        if not saved.is_set():
+            await ctx.save(who="first")
+            saved.set()
+            await wake.wait()
+            await ctx.save(who="late")
+            raise AssertionError("a late save must not return")
+        return Result(f"second, after {stage.state}")
+
+    actor = ScriptedAgent("actor", work, on_interrupt="rerun")
+    async with house(where, settings, actor) as h, h.worker() as first:
+        task = await h.submit()
+        await saved.wait()
+        await bury(first)
+        async with h.worker():
+            view = await until(h.hub, task.id, Status.COMPLETED)
+            before = (view, await h.kinds(task.id))
+            wake.set()
+            await soon(lambda: len(actor.stops) == 2)
+            await soon(lambda: not first.engine.busy)
+            view = await h.hub.status(task.id)
+            assert (view, await h.kinds(task.id)) == before
+        assert view.task.summary == "second, after {'who': 'first'}"
+    assert actor.stops == ["no", "detach"]
+
+
+async def test_a_worker_elsewhere_is_waited_for_until_its_lease_is_over(
+    where: Paths, settings: Settings
+) -> None:
+    actor, saved = held_up("rerun")
+    async with house(where, settings, actor) as h, h.worker() as first:
+        task = await h.submit()
+        await saved.wait()
+        until_when = time.time() + 0.6
+
+        def move(tx: Tx) -> None:
+            tx.execute(
+                "UPDATE worker SET host = 'elsewhere', lease_until = ? WHERE id = ?",
+                (until_when, first.engine.me),
+            )
+
+        await first._store.write(move)
+        async with h.worker():
+            await until(h.hub, task.id, Status.COMPLETED)
+            taken = next(e for e in await h.hub.events(task.id) if e.kind == "taken over")
+            assert taken.at >= until_when
+
+
+@pytest.mark.parametrize("habit", ["adopt", "rerun"])
+async def test_a_worker_that_leaves_hands_over_what_runs(
+    where: Paths, settings: Settings, habit: Interrupt
+) -> None:
+    actor, saved = held_up(habit)
+    async with house(where, settings, actor) as h:
+        async with h.worker():
+            task = await h.submit()
+            await saved.wait()
+        assert actor.stops == ["detach"]
+        assert await h.hub.workers() == []
+        async with h.worker():
+            view = await until(h.hub, task.id, Status.COMPLETED)
+        assert view.task.summary == "1 {'job': 'j1'}"
+        assert "asked" not in await h.kinds(task.id)
+
+
+async def test_what_was_done_when_the_worker_left_is_not_done_again(
+    where: Paths, settings: Settings
+) -> None:
+    running = asyncio.Event()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        if stage.stage_id == "first":
+            running.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                return Result("finished on the way out")
+        return Result(stage.inputs[0].text)
+
+    actor = ScriptedAgent("actor", work)
+    two = (StageSpec("first", "actor"), StageSpec("second", "actor"))
+    async with house(where, settings, actor) as h:
+        async with h.worker():
+            task = await h.submit(stages=two)
+            await running.wait()
+        async with h.worker():
+            view = await until(h.hub, task.id, Status.COMPLETED)
+        assert view.task.summary == "finished on the way out"
+    assert [run.stage_id for run in actor.runs] == ["first", "second"]
+
+
+async def test_cancel_after_the_worker_died_still_ends_the_work(
+    where: Paths, settings: Settings
+) -> None:
+    actor, saved = held_up("adopt")
+    async with house(where, settings, actor) as h:
+        async with h.worker():
+            task = await h.submit()
+            await saved.wait()
+        await h.hub.decide(task.id, Action.CANCEL)
+        async with h.worker():
+
+            async def at_rest() -> bool:
+                return not (await h.hub.status(task.id)).task.stopping
+
+            await eventually(at_rest)
+        assert (await h.hub.status(task.id)).task.status is Status.CANCELLED
+    assert actor.stops == ["detach", "cancel"]
+    assert actor.runs[1].state == {"job": "j1"}
+
+
+async def test_work_that_was_lost_asks_and_keeps_its_state(
+    where: Paths, settings: Settings
+) -> None:
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        if ctx.stop == "cancel":
+            return Result()
+        await ctx.save(job="j1")
+        raise AgentError("The service does not know job j1 any more", lost=True)
+
+    actor = ScriptedAgent("actor", work, on_interrupt="adopt")
+    async with house(where, settings, actor) as h, h.worker():
+        task = await h.submit()
+        view = await until(h.hub, task.id, Status.BLOCKED)
+        assert view.blocker is not None
+        assert view.blocker.kind is BlockerKind.INTERRUPTED
+        assert view.blocker.detail["reason"] == "The service does not know job j1 any more"
+        await h.hub.decide(task.id, Action.CANCEL)
+        await soon(lambda: len(actor.runs) == 2)
+    assert actor.runs[1].state == {"job": "j1"}
+
+
+async def test_lost_work_that_may_be_repeated_is_repeated_but_not_for_ever(
+    where: Paths, settings: Settings
+) -> None:
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        raise AgentError("it is gone", lost=True)
+
+    actor = ScriptedAgent("actor", work, on_interrupt="rerun")
+    async with house(where, settings, actor) as h, h.worker():
+        task = await h.submit(stages=(StageSpec("run", "actor", retry_delay=0.01),))
+        await until(h.hub, task.id, Status.FAILED)
+    assert len(actor.runs) == 4
+
+
+async def test_an_answered_question_whose_next_worker_died_is_not_asked_about(
+    where: Paths, settings: Settings
+) -> None:
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        answer = await ctx.ask(Blocker("q", BlockerKind.INPUT, "Which?"))
+        return Result(answer.text or "")
+
+    actor = ScriptedAgent("actor", work, on_interrupt="ask")
+    async with house(where, settings, actor) as h:
+        async with h.worker() as first:
+            task = await h.submit()
+            await until(h.hub, task.id, Status.BLOCKED)
+            me = first.engine.me
+        await h.hub.decide(task.id, Action.PROVIDE_CONTEXT, text="this one")
+
+        def claimed(tx: Tx) -> None:  # by a worker that died before it did anything
+            tx.execute(
+                "UPDATE task SET status = 'in_progress', holder = ?, fence = fence + 1", (me,)
+            )
+
+        await h.hub._store.write(claimed)
+        async with h.worker():
+            view = await until(h.hub, task.id, Status.COMPLETED)
+        assert view.task.summary == "this one"
+
+
+async def test_two_workers_share_the_work_and_never_a_task(
+    where: Paths, settings: Settings
+) -> None:
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        await asyncio.sleep(0.01)
+        return Result()
+
+    actor = ScriptedAgent("actor", work)
+    async with house(where, settings, actor) as h:
+        tasks = [await h.submit() for _ in range(30)]
+        async with h.worker(concurrency=4), h.worker(concurrency=4):
+            for task in tasks:
+                await until(h.hub, task.id, Status.COMPLETED)
+    assert sorted(run.task_id for run in actor.runs) == sorted(task.id for task in tasks)
+
+
+async def test_a_worker_that_is_asked_to_stop_leaves(where: Paths, settings: Settings) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h, h.worker():
+
+        async def here() -> bool:
+            return len(await h.hub.workers()) == 1
+
+        await eventually(here)
+        assert await h.hub.stop_worker() == 1
+
+        async def left() -> bool:
+            return await h.hub.workers() == []
+
+        await eventually(left)
+        assert await h.hub.stop_worker() == 0
+
+
+async def test_an_idle_worker_leaves_but_not_while_somebody_is_asked(
+    where: Paths, settings: Settings
+) -> None:
+    gate = (StageSpec("run", "actor", gate=True),)
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        task = await h.submit(stages=gate)
+        serving = asyncio.create_task(
+            serve(h.where, h.settings, idle_exit=0.2, registry=h.registry)
+        )
+        await until(h.hub, task.id, Status.BLOCKED)
+        await asyncio.wait([serving], timeout=0.6)
+        assert not serving.done()
+        await h.hub.decide(task.id, Action.APPROVE)
+        await asyncio.wait_for(serving, 10)
+        assert (await h.hub.status(task.id)).task.status is Status.COMPLETED

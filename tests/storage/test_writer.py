@@ -1,0 +1,172 @@
+"""What was acknowledged is on disk, and many requests share one commit."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from taskhub_tui.domain.errors import StoreError
+from taskhub_tui.storage.store import Store
+from taskhub_tui.storage.writer import MAX_BATCH, Tx
+
+
+def _note(tx: Tx, name: str) -> int:
+    tx.execute(
+        "INSERT INTO presence (id, focused, last_input, seen) VALUES (?, NULL, NULL, 0)", (name,)
+    )
+    return tx.seq
+
+
+def _names(path: Path) -> set[str]:
+    other = sqlite3.connect(path)
+    try:
+        return {name for (name,) in other.execute("SELECT id FROM presence")}
+    finally:
+        other.close()
+
+
+async def test_requests_made_at_once_share_commits(store: Store, path: Path) -> None:
+    seqs = await asyncio.gather(
+        *(store.write(lambda tx, i=i: _note(tx, f"{i}")) for i in range(3 * MAX_BATCH))
+    )
+    assert len(set(seqs)) <= 5
+    assert seqs == sorted(seqs)
+    assert len(_names(path)) == 3 * MAX_BATCH
+
+
+async def test_a_result_comes_only_when_others_can_see_it(store: Store, path: Path) -> None:
+    async def write(i: int) -> None:
+        await store.write(lambda tx: _note(tx, f"{i}"))
+        assert f"{i}" in _names(path)
+
+    await asyncio.gather(*(write(i) for i in range(20)))
+
+
+async def test_a_request_that_fails_is_undone_alone(store: Store, path: Path) -> None:
+    def bad(tx: Tx) -> None:
+        _note(tx, "half")
+        raise KeyError("what is wrong")
+
+    def twice(tx: Tx) -> None:
+        _note(tx, "good 0")
+
+    said = await asyncio.gather(
+        store.write(lambda tx: _note(tx, "good 0")),
+        store.write(bad),
+        store.write(twice),
+        store.write(lambda tx: _note(tx, "good 1")),
+        return_exceptions=True,
+    )
+    assert isinstance(said[0], int)
+    assert isinstance(said[1], KeyError)
+    assert isinstance(said[2], StoreError)
+    assert isinstance(said[3], int)
+    assert _names(path) == {"good 0", "good 1"}
+
+
+async def test_a_lone_request_that_fails_is_undone(store: Store, path: Path) -> None:
+    def bad(tx: Tx) -> None:
+        _note(tx, "half")
+        raise KeyError("what is wrong")
+
+    before = await store.read(lambda c: c.execute("SELECT seq FROM meta").fetchone()[0])
+    with pytest.raises(KeyError, match="what is wrong"):
+        await store.write(bad)
+    assert _names(path) == set()
+    after = await store.read(lambda c: c.execute("SELECT seq FROM meta").fetchone()[0])
+    assert after == before
+
+
+async def test_what_a_cancelled_caller_has_handed_over_is_committed(
+    store: Store, path: Path
+) -> None:
+    caller = asyncio.create_task(store.write(lambda tx: _note(tx, "mine")))
+    await asyncio.sleep(0)  # it has handed its request over, and waits
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    await store.write(lambda tx: _note(tx, "another"))
+    assert _names(path) == {"mine", "another"}
+
+
+async def test_an_error_that_a_cancelled_caller_does_not_collect_is_no_noise(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    def bad(tx: Tx) -> None:
+        raise KeyError("nobody listens")
+
+    caller = asyncio.create_task(store.write(bad))
+    await asyncio.sleep(0)
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+    await store.write(lambda tx: _note(tx, "on"))
+    assert caplog.records == []
+
+
+async def test_closing_waits_for_what_was_handed_over(path: Path) -> None:
+    store = await Store.open(path)
+    callers = [asyncio.create_task(store.write(lambda tx, i=i: _note(tx, f"{i}"))) for i in "ab"]
+    await asyncio.sleep(0)
+    await store.close()
+    await asyncio.gather(*callers)
+    assert _names(path) == {"a", "b"}
+    with pytest.raises(StoreError, match="The database is closed"):
+        await store.write(lambda tx: _note(tx, "late"))
+    with pytest.raises(StoreError, match="The database is closed"):
+        await store.read(lambda c: c.execute("SELECT 1").fetchone())
+
+
+async def test_only_loud_commits_are_announced(store: Store) -> None:
+    rings = 0
+
+    def ring() -> None:
+        nonlocal rings
+        rings += 1
+
+    def loud(tx: Tx) -> None:
+        tx.loud = True
+
+    store.after_commit = ring
+    await store.write(lambda tx: _note(tx, "quiet"))
+    assert rings == 0
+    await store.write(loud)
+    assert rings == 1
+
+
+async def test_aiosqlite_still_has_what_one_hop_commits_rely_on(store: Store) -> None:
+    for connection in (store._writing, store._reading):
+        assert callable(connection._execute), "aiosqlite has no `_execute`: pin an older one"
+        assert isinstance(connection._conn, sqlite3.Connection), (
+            "aiosqlite has no `_conn`: pin an older one"
+        )
+        assert await connection._execute(lambda: 42) == 42
+
+
+async def test_a_value_nobody_knows_is_reported_as_that(store: Store) -> None:
+    with pytest.raises(StoreError, match="holds a value that cannot be right: 'odd'"):
+        await store.read(lambda c: (_ for _ in ()).throw(ValueError("'odd'")))
+
+
+async def test_an_idle_reader_does_not_let_the_log_of_writes_grow(path: Path) -> None:
+    reading, writing = await Store.open(path), await Store.open(path)
+    try:
+        await reading.read(lambda c: c.execute("SELECT * FROM task").fetchone())
+        wal = path.with_name(path.name + "-wal")
+        pad = "x" * 4000
+        for i in range(3000):
+            if i % 500 == 0:
+                await reading.read(lambda c: c.execute("SELECT id FROM presence").fetchone())
+            writing_now = [
+                writing.write(
+                    lambda tx: tx.execute(
+                        "INSERT OR REPLACE INTO presence VALUES (?, NULL, NULL, 0)", (pad,)
+                    )
+                )
+            ]
+            await asyncio.gather(*writing_now)
+        # SQLite writes the log back from some 1000 pages of 4 kB on.
+        assert wal.stat().st_size < 12_000_000
+    finally:
+        await reading.close()
+        await writing.close()

@@ -1,0 +1,70 @@
+"""Settings: what may be written in config.toml, and what is said about the rest."""
+
+from pathlib import Path
+
+import pytest
+
+from taskhub_tui.config import Paths, make_private, paths, settings
+from taskhub_tui.domain.errors import BadInput, StoreError
+
+
+def test_no_file_means_the_defaults(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USER", "ann\x1b[31m")
+    found = settings(where)
+    assert (found.owner, found.concurrency, found.lease) == ("ann", 16, 15.0)
+
+
+def test_a_file_is_read(where: Paths) -> None:
+    where.config.write_text('owner = "bob\\u001b[1m"\nlease = 5\n[notifications]\nquiet = "22-7"\n')
+    found = settings(where)
+    assert (found.owner, found.lease) == ("bob", 5)
+    assert found.notifications == {"quiet": "22-7"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("owner = ", "is not valid TOML"),
+        ("colour = 1", "`colour` is not a setting"),
+        ("owner = 1", "`owner` must be str, not 1"),
+        ("concurrency = true", "`concurrency` must be int, not True"),
+        ("concurrency = 0", "`concurrency` must be at least 1"),
+        ("idle_exit = -1", "`idle_exit` must be at least 0"),
+        ("lease = 0.5", "`lease` must be at least 1"),
+        ("lease = nan", "`lease` must be a finite number, not nan"),
+        ("idle_exit = inf", "`idle_exit` must be a finite number, not inf"),
+        ("lease = '15s'", "`lease` must be int or float, not '15s'"),
+        ("notifications = 3", "`notifications` must be dict, not 3"),
+    ],
+)
+def test_a_mistake_is_said_with_the_file_and_the_key(where: Paths, text: str, said: str) -> None:
+    where.config.write_text(text)
+    with pytest.raises(BadInput) as told:
+        settings(where)
+    assert str(where.config) in str(told.value)
+    assert said in str(told.value)
+
+
+def test_a_file_that_is_no_text_is_said(where: Paths) -> None:
+    where.config.write_bytes(b"owner = '\xff'")
+    with pytest.raises(BadInput, match="cannot be read"):
+        settings(where)
+
+
+def test_places_follow_taskhub_home(tmp_path: Path) -> None:
+    found = paths({"TASKHUB_HOME": str(tmp_path / "x")})
+    assert found.database == tmp_path / "x" / "taskhub.db"
+    assert found.config == tmp_path / "x" / "config.toml"
+    assert found.log("abc") == tmp_path / "x" / "tasks" / "abc" / "log"
+
+
+def test_a_private_folder_is_private_or_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    make_private(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    make_private(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be used"):
+        make_private(tmp_path / "file")

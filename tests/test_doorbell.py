@@ -1,0 +1,72 @@
+"""Who waits is woken at once, and nothing depends on it."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from taskhub_tui.doorbell import Doorbell, folder
+
+
+async def test_a_ring_wakes_all_the_others_but_not_oneself(home: Path) -> None:
+    bells = [Doorbell(home) for _ in range(3)]
+    for bell in bells:
+        bell.listen()
+    try:
+        bells[0].ring()
+        begun = time.monotonic()
+        assert await asyncio.gather(bells[1].wait(5), bells[2].wait(5)) == [True, True]
+        assert time.monotonic() - begun < 1
+        assert not await bells[0].wait(0.05)
+        assert not await bells[1].wait(0.05), "one ring wakes once"
+    finally:
+        for bell in bells:
+            bell.close()
+    assert list(folder(home).iterdir()) == []
+
+
+async def test_who_died_without_a_word_is_cleared_away(home: Path) -> None:
+    dead, alive = Doorbell(home), Doorbell(home)
+    dead.listen()
+    alive.listen()
+    assert dead._socket is not None
+    asyncio.get_running_loop().remove_reader(dead._socket)
+    dead._socket.close()
+    assert len(list(folder(home).iterdir())) == 2
+    alive.ring()
+    assert len(list(folder(home).iterdir())) == 1
+    alive.close()
+
+
+async def test_a_hundred_rings_block_nobody(home: Path) -> None:
+    deaf, ringing = Doorbell(home), Doorbell(home)
+    deaf.listen()
+    try:
+        begun = time.monotonic()
+        for _ in range(1000):
+            ringing.ring()
+        assert time.monotonic() - begun < 5
+        assert await deaf.wait(5)
+    finally:
+        deaf.close()
+
+
+async def test_a_home_with_a_long_name_has_a_bell_too(tmp_path: Path) -> None:
+    home = tmp_path / ("x" * 90)
+    one, two = Doorbell(home), Doorbell(home)
+    one.listen()
+    try:
+        two.ring()
+        assert await one.wait(5)
+        assert folder(home).stat().st_mode & 0o777 == 0o700
+    finally:
+        one.close()
+        folder(home).rmdir()
+
+
+async def test_where_no_bell_can_be_had_waiting_just_takes_its_time(home: Path) -> None:
+    (home / "run").write_text("in the way")
+    bell = Doorbell(home)
+    bell.listen()
+    bell.ring()
+    assert not await bell.wait(0.02)
+    bell.close()

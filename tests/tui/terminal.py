@@ -1,0 +1,100 @@
+"""A small terminal: runs a program in a real pty, answers its questions, keeps every byte."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import termios
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+
+
+class Terminal:
+    """Use it as a context manager; the program is killed at the end."""
+
+    def __init__(
+        self, argv: Sequence[str], env: Mapping[str, str], size: tuple[int, int] = (120, 36)
+    ) -> None:
+        self.bytes = b""
+        self.pid, self._fd = pty.fork()
+        if self.pid == 0:
+            os.execvpe(argv[0], list(argv), {**env, "TERM": "xterm-256color"})
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+        self.status: int | None = None
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.status is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self._fd)
+
+    def read(self, seconds: float = 0.05) -> bool:
+        """Take what the program has written; False once it has ended."""
+        ready, _, _ = select.select([self._fd], [], [], seconds)
+        if not ready:
+            return True
+        try:
+            data = os.read(self._fd, 1 << 16)
+        except OSError:
+            data = b""
+        if not data:
+            self.status = os.waitpid(self.pid, 0)[1]
+            return False
+        self.bytes += data
+        for question, answer in ((b"\x1b[?2026$p", b"\x1b[?2026;2$y"), (b"\x1b[?2048$p", b"")):
+            if question in data and answer:
+                os.write(self._fd, answer)
+        return True
+
+    def until(self, words: str, seconds: float = 15.0) -> None:
+        """Read until `words` have been written; fail with the last bytes otherwise."""
+        end = time.monotonic() + seconds
+        start = len(self.bytes)
+        wanted = words.encode()
+        while wanted not in self.bytes[max(0, start - len(wanted)) :]:
+            assert self.read(), f"It ended before {words!r}: {self.bytes[-3000:]!r}"
+            assert time.monotonic() < end, f"No {words!r} in {self.bytes[-3000:]!r}"
+
+    def press_until(self, keys: str, words: str, *, every: float, tries: int = 10) -> None:
+        """Press `keys` again and again until `words` are written: a dialog may not listen yet."""
+        start, wanted = len(self.bytes), words.encode()
+        for _ in range(tries):
+            self.press(keys)
+            self.settle(every)
+            if wanted in self.bytes[start:]:
+                return
+        raise AssertionError(f"No {words!r} in {self.bytes[-3000:]!r}")
+
+    def press(self, keys: str) -> None:
+        os.write(self._fd, keys.encode())
+
+    def click(self, x: int, y: int) -> None:
+        """Press and release the left button; the first column and line are 1."""
+        self.press(f"\x1b[<0;{x};{y}M\x1b[<0;{x};{y}m")
+
+    def settle(self, seconds: float) -> None:
+        """Read for a while: ages tick, so the program is never quite still."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.read():
+            pass
+
+    def end(self, seconds: float = 10.0) -> int:
+        """Read until the program ends; return its exit code."""
+        limit = time.monotonic() + seconds
+        while self.status is None:
+            assert time.monotonic() < limit, "It did not end"
+            with contextlib.suppress(OSError):
+                self.read()
+        return os.waitstatus_to_exitcode(self.status)

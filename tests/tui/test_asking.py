@@ -1,0 +1,179 @@
+"""Questions come to the user, one at a time, at a good moment, and are answered once."""
+
+import time
+from dataclasses import replace
+
+from hubs import Seed, text, until
+from textual.widgets import Input
+
+from taskhub_tui.domain.model import Action, NoticeKind, Status
+from taskhub_tui.hub import Hub
+from taskhub_tui.tui.app import TaskHubApp
+from taskhub_tui.tui.screens.decision import DecisionScreen
+from taskhub_tui.tui.screens.help import HelpScreen
+
+
+def raised(app: TaskHubApp) -> bool:
+    return isinstance(app.screen, DecisionScreen) and "esc" in text(app)
+
+
+def rest(app: TaskHubApp) -> None:
+    """Let the moment pass in which the dialog takes no keys."""
+    assert isinstance(app.screen, DecisionScreen)
+    app.screen._quiet_since = time.monotonic() - 1
+
+
+async def test_a_question_that_waits_is_raised_and_one_key_answers_it(
+    app: TaskHubApp, hub: Hub, seed: Seed
+) -> None:
+    task = await seed.put("Migrate", Status.BLOCKED, question="Run it on staging?")
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await until(pilot, lambda: raised(app))
+        await until(pilot, lambda: "Run it on staging?" in text(app))
+        rest(app)
+        await pilot.press("a")
+        await until(pilot, lambda: not raised(app))
+        assert (await hub.status(task.id)).blocker is None
+        await until(pilot, lambda: "Approve: Migrate" in text(app))
+        event = (await hub.events(task.id))[-1]
+        assert (event.data["action"], event.channel) == ("approve", "app")
+
+
+async def test_several_are_raised_one_after_the_other(app: TaskHubApp, seed: Seed) -> None:
+    for name in ("One", "Two", "Three"):
+        await seed.put(name, Status.BLOCKED, question=f"{name}?")
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await until(pilot, lambda: "1 of 3" in text(app))
+        rest(app)
+        await pilot.press("escape")
+        app.typed = 0.0
+        await until(pilot, lambda: "1 of 2" in text(app))
+        rest(app)
+        await pilot.press("a")
+        app.typed = 0.0
+        await until(pilot, lambda: "Three?" in text(app) and raised(app))
+
+
+async def test_none_is_raised_while_somebody_types_or_reads_a_dialog(
+    app: TaskHubApp, seed: Seed
+) -> None:
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await seed.put("Calm one")
+        await until(pilot, lambda: "Calm one" in text(app))
+        await pilot.press("slash")
+        assert isinstance(app.focused, Input)
+        await seed.put("Migrate", Status.BLOCKED)
+        await until(pilot, lambda: len(app.asker._queue) == 1)
+        app.typed = 0.0
+        app.asker.consider()
+        await pilot.pause(0.1)
+        assert not raised(app)
+        await pilot.press("escape")
+        app.asker.consider()  # A key was pressed just now.
+        await pilot.pause(0.1)
+        assert not raised(app)
+        await pilot.press("question_mark")
+        app.typed = 0.0
+        app.asker.consider()
+        await pilot.pause(0.1)
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("escape")
+        app.typed = 0.0
+        await until(pilot, lambda: raised(app))
+
+
+async def test_one_that_is_put_off_comes_back_by_key_or_when_it_changes(
+    app: TaskHubApp, hub: Hub, seed: Seed
+) -> None:
+    task = await seed.put("Migrate", Status.BLOCKED, question="First wording?")
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await until(pilot, lambda: raised(app))
+        rest(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: not raised(app))
+        app.typed = 0.0
+        app.asker.consider()
+        await pilot.pause(0.1)
+        assert not raised(app)
+        await pilot.press("a")
+        await until(pilot, lambda: raised(app))
+        rest(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: not raised(app))
+        await hub.decide(task.id, Action.APPROVE)
+        await seed.become(await seed.now(task), question="")
+        asked = replace(await seed.now(task), status=Status.BLOCKED)
+        await seed.become(asked, question="Second wording?")
+        app.typed = 0.0
+        await until(pilot, lambda: raised(app) and "Second wording?" in text(app))
+
+
+async def test_an_answer_given_elsewhere_closes_the_dialog_and_says_whose_it_was(
+    app: TaskHubApp, other: Hub, seed: Seed
+) -> None:
+    task = await seed.put("Migrate", Status.BLOCKED)
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await until(pilot, lambda: raised(app))
+        await other.decide(task.id, Action.DENY, text="not today")
+        await until(pilot, lambda: not raised(app))
+        await until(pilot, lambda: "Peter (desktop) chose DENY: Migrate" in text(app))
+
+
+async def test_who_comes_too_late_is_told_so(app: TaskHubApp, other: Hub, seed: Seed) -> None:
+    task = await seed.put("Migrate", Status.BLOCKED)
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await until(pilot, lambda: raised(app))
+        async with app._watcher._looking:  # The news has not come through yet.
+            await other.decide(task.id, Action.APPROVE)
+            rest(app)
+            await pilot.press("a")
+            await until(pilot, lambda: "Too late: Peter (desktop) chose APPROVE" in text(app))
+
+
+async def test_a_failure_is_raised_with_the_end_of_its_log(
+    app: TaskHubApp, hub: Hub, seed: Seed
+) -> None:
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        task = await seed.put(
+            "Nightly", Status.FAILED, log="line 2041 is odd", error="Schema mismatch"
+        )
+        await until(pilot, lambda: raised(app))
+        assert "Schema mismatch" in text(app)
+        assert "line 2041 is odd" in text(app)
+        rest(app)
+        await pilot.press("r")
+        await until(pilot, lambda: not raised(app))
+        assert (await hub.status(task.id)).task.status is Status.PENDING
+
+
+async def test_a_failure_that_was_seen_is_not_raised_at_the_next_start(
+    app: TaskHubApp, hub: Hub, seed: Seed
+) -> None:
+    await seed.put("Nightly", Status.FAILED, error="Schema mismatch")
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await until(pilot, lambda: raised(app))
+        rest(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: not raised(app))
+
+        async def read() -> bool:
+            told = await hub.notifications()
+            return all(notice.read for notice in told if notice.kind is NoticeKind.ERROR)
+
+        await until(pilot, read)
+    again = TaskHubApp(hub, services=app._services)
+    async with again.run_test(size=(120, 36), notifications=True) as pilot:
+        await until(pilot, lambda: again._seen_notice is not None)
+        await pilot.pause()
+        assert again.asker._queue == []
+
+
+async def test_a_running_task_can_be_cancelled_from_the_list_and_asks_first(
+    app: TaskHubApp, hub: Hub, seed: Seed
+) -> None:
+    task = await seed.put("Backfill", Status.IN_PROGRESS)
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await until(pilot, lambda: bool(app.screen.check_action("act", ("cancel",))))
+        await pilot.press("X")
+        await until(pilot, lambda: raised(app) and "Cancel this task?" in text(app))
+        assert (await hub.status(task.id)).task.status is Status.IN_PROGRESS

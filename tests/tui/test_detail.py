@@ -1,0 +1,206 @@
+"""One task in full: a log of any length, reports, plots, and what has happened, in words."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hubs import Seed, text, until
+
+from taskhub_tui.config import Paths
+from taskhub_tui.domain.model import Action, Event, Stage, StageStatus, Status, Task
+from taskhub_tui.hub import Hub
+from taskhub_tui.tui.app import TaskHubApp
+from taskhub_tui.tui.widgets import log_view, markdown_view
+from taskhub_tui.tui.widgets.detail import Detail
+from taskhub_tui.tui.widgets.events import sentence
+from taskhub_tui.tui.widgets.log_view import LogView
+from taskhub_tui.tui.widgets.stages import told
+
+COLOURS = {"foreground": "#ffffff", "muted": "#888888", "running": "#0000ff", "faint": "#333333"}
+
+
+def numbered(word: str, count: int) -> str:
+    return "\n".join(f"{word} {i}" for i in range(count))
+
+
+async def test_the_log_follows_its_end_until_the_user_scrolls_up(
+    app: TaskHubApp, seed: Seed
+) -> None:
+    task = await seed.put("Talks", Status.IN_PROGRESS, log=numbered("line", 99))
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: "line 98" in text(app))
+        seed.log(task, "the newest")
+        await until(pilot, lambda: "the newest" in text(app))
+        await pilot.press("enter", "g")
+        await until(pilot, lambda: "line 0" in text(app))
+        log = app.query_one(LogView)
+        assert not log.following
+        seed.log(task, "one more")
+        await log.poll()
+        assert "line 0" in text(app)
+        await pilot.press("f")
+        await until(pilot, lambda: "one more" in text(app))
+
+
+async def test_a_long_log_is_read_by_pieces_of_which_few_are_held(
+    app: TaskHubApp, hub: Hub, seed: Seed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_view, "PIECE", 4096)
+    lines = 5000
+    await seed.put("Talks", Status.IN_PROGRESS, log="\n".join(f"line {i} é" for i in range(lines)))
+    async with app.run_test(size=(120, 30)) as pilot:
+        log = app.query_one(LogView)
+        await until(pilot, lambda: log.count == lines)
+        assert len(log._held) <= log_view.HELD < len(log._pieces)
+        for wanted in (0, 2500, 4990):
+            log.scroll_to(y=wanted, animate=False)
+            await until(pilot, lambda wanted=wanted: f"line {wanted} é" in text(app))
+        assert len(log._held) <= log_view.HELD
+
+
+async def test_of_a_huge_log_the_end_is_shown_and_the_rest_is_said_to_be_in_its_file(
+    app: TaskHubApp, seed: Seed, where: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_view, "REACH", 100_000)
+    words = "x" * 100
+    task = await seed.put(
+        "Talks", Status.IN_PROGRESS, log="\n".join(f"{i} {words}" for i in range(3000))
+    )
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: "2999 xxx" in text(app))
+        log = app.query_one(LogView)
+        first = log.line(0)
+        assert first is not None
+        assert str(where.log(task.id)) in first.text
+        second = log.line(1)
+        assert second is None or " xxx" in second.text
+
+
+async def test_a_log_that_was_cut_back_is_read_anew(
+    app: TaskHubApp, seed: Seed, where: Paths
+) -> None:
+    task = await seed.put("Talks", Status.IN_PROGRESS, log=numbered("old", 50))
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: "old 49" in text(app))
+        path = where.log(task.id)
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:5]))
+        seed.log(task, "new words")
+        await until(pilot, lambda: "new words" in text(app) and "old 49" not in text(app))
+
+
+async def test_a_report_is_opened_with_its_plot_in_place_of_the_picture(
+    app: TaskHubApp, seed: Seed, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.md"
+    table = "| a | b |\n|--|--|\n| 1 | 2 |\n"
+    report.write_text(f"# Trends\n\nThey **rose**.\n\n![The trend](trend.png)\n\n{table}")
+    (tmp_path / "trend.txt").write_text("3 ┤ ╭──\n2 ┼─╯")
+    await seed.put("Analyse", Status.COMPLETED, result=str(report))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "They rose." in text(app))
+        shown = text(app)
+        assert "3 ┤ ╭──" in shown
+        assert "![" not in shown
+        assert "Files" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("clip.mp4", b"\x00\x01", "The result is clip.mp4, 2 bytes: o opens it"),
+        ("out.txt", b"plain ``` text", "plain ``` text"),
+        ("gone.md", None, "cannot be shown: no such file"),
+    ],
+)
+async def test_a_result_of_any_kind_is_shown_or_named(
+    app: TaskHubApp, seed: Seed, tmp_path: Path, name: str, data: bytes | None, words: str
+) -> None:
+    path = tmp_path / name
+    if data is not None:
+        path.write_bytes(data)
+    await seed.put("Make it", Status.COMPLETED, result=str(path))
+    async with app.run_test(size=(200, 36)) as pilot:
+        await until(pilot, lambda: words in text(app))
+
+
+async def test_what_stops_a_task_is_said_with_the_key_that_answers(
+    app: TaskHubApp, seed: Seed
+) -> None:
+    await seed.put("Ask", Status.BLOCKED, names=("a", "b"), at=1, question="Which vault?")
+    app.asker.consider = lambda: None  # type: ignore[method-assign]
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: "! Which vault?  a\u00a0decide" in text(app))
+        assert "2 b" in text(app)
+
+
+async def test_the_audit_trail_is_told_in_words(app: TaskHubApp, hub: Hub, seed: Seed) -> None:
+    task = await seed.put("Ask", Status.BLOCKED, question="Which vault?")
+    await hub.decide(task.id, Action.DENY, text="None of them")
+    async with app.run_test(size=(200, 30)) as pilot:
+        await until(pilot, lambda: app.query_one(Detail).view is not None)
+        app.query_one(Detail).tab = "events"
+        await until(pilot, lambda: "decided DENY by ann (app): None of them" in text(app))
+
+
+def test_an_event_of_a_kind_not_known_here_is_still_a_sentence() -> None:
+    event = Event(1, "t", 0.0, "lease_lost", 1, "w1", "engine", {"reason": "a\x1b[2Jb\nc"}, 1)
+    assert sentence(event) == "Stage 2 lease lost: ab c"
+
+
+def test_a_stage_tells_its_time() -> None:
+    stage = Stage("t", 0, "build", "command", StageStatus.RUNNING, started=40.0, fraction=0.5)
+    task = Task("t", 1, "", "", "", "", "", Status.IN_PROGRESS, 0, 70, 1)
+    assert told(replace(stage, estimate=90.0), task, 100.0) == "1m, 50%, usually 1m"
+    assert told(replace(stage, status=StageStatus.DONE, ended=50.0), task, 100.0) == "10s"
+    assert told(replace(stage, status=StageStatus.BLOCKED), task, 100.0) == "waiting 30s"
+    assert told(replace(stage, status=StageStatus.PENDING, gate=True), task, 100.0) == "asks first"
+    assert told(replace(stage, attempt=3), task, 100.0).endswith("attempt 3")
+
+
+# Markdown
+
+
+def blocks(source: str, folder: Path | None = None) -> list[tuple[str, str]]:
+    return list(markdown_view.blocks(source, folder))
+
+
+def test_code_and_tables_keep_their_width() -> None:
+    parts = blocks("Words\n```py\nx = 1\n# no heading\n```\n|a|b|\n|-|-|\n\nmore")
+    assert [kind for kind, _ in parts] == ["text", "code", "table", "text"]
+    (line, _) = markdown_view.draw("code", "x" * 300, 40, COLOURS)
+    assert line.cell_length == 302
+
+
+def test_a_fence_that_is_never_closed_swallows_only_itself() -> None:
+    assert blocks("a\n~~~\nb\n```\nc") == [("text", "a"), ("code", "b\n```\nc")]
+
+
+@pytest.mark.parametrize("target", ["../secret.png", "/etc/passwd.png", "https://x.org/a.png"])
+def test_a_plot_is_taken_only_from_beside_the_report(tmp_path: Path, target: str) -> None:
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (tmp_path / "secret.txt").write_text("secret")
+    assert blocks(f"![x]({target})", folder) == [("text", f"![x]({target})")]
+
+
+def test_a_plot_may_not_be_a_link_to_elsewhere(tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (tmp_path / "secret.txt").write_text("secret")
+    (folder / "plot.txt").symlink_to(tmp_path / "secret.txt")
+    assert blocks("![x](plot.png)", folder) == [("text", "![x](plot.png)")]
+
+
+def test_links_are_words_and_cannot_be_followed() -> None:
+    lines = markdown_view.draw("text", "[here](javascript:alert(1)) <file:///x>", 60, COLOURS)
+    segments = [segment for line in lines for segment in line]
+    assert all(segment.style is None or segment.style.link is None for segment in segments)
+    assert all("@click" not in (s.style.meta if s.style else {}) for s in segments)
+    assert "javascript:alert(1)" in "".join(segment.text for segment in segments)
+
+
+def test_a_long_report_is_cut_into_pieces_at_blank_lines() -> None:
+    source = "\n\n".join(f"Paragraph {i} " + "word " * 50 for i in range(200))
+    parts = blocks(source)
+    assert len(parts) > 10
+    assert "".join(part for _, part in parts).count("Paragraph") == 200

@@ -1,0 +1,93 @@
+"""A result is opened by the desktop, or paged, and the user is told which."""
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from hubs import Seed, text, until
+from terminal import Terminal
+
+from taskhub_tui.domain.model import Status
+from taskhub_tui.tui import opening
+from taskhub_tui.tui.app import TaskHubApp
+
+
+def program(path: Path, code: str) -> Path:
+    path.write_text(f"#!{sys.executable}\n{code}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+async def test_with_a_display_the_desktop_opens_it(
+    app: TaskHubApp, seed: Seed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = tmp_path / "asked"
+    program(
+        tmp_path / "xdg-open", f"import sys; open({str(asked)!r}, 'w').write(repr(sys.argv[1:]))"
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("DISPLAY", ":99")
+    monkeypatch.setattr(sys, "platform", "linux")
+    report = tmp_path / "-rf [b]report.md"
+    report.write_text("# Done")
+    await seed.put("Analyse", Status.COMPLETED, result=str(report))
+    async with app.run_test(size=(120, 30), notifications=True) as pilot:
+        await until(pilot, lambda: "o File" in text(app))
+        await pilot.press("o")
+        await until(pilot, lambda: "Opened" in text(app))
+    assert asked.read_text() == repr([str(report)])
+
+
+async def test_a_file_that_is_gone_is_said_plainly(
+    app: TaskHubApp, seed: Seed, tmp_path: Path
+) -> None:
+    await seed.put("Analyse", Status.COMPLETED, result=str(tmp_path / "gone.md"))
+    async with app.run_test(size=(120, 30), notifications=True) as pilot:
+        await until(pilot, lambda: "o File" in text(app))
+        await pilot.press("o")
+        await until(pilot, lambda: "is not there any more" in text(app).replace("\n", " "))
+
+
+def test_without_a_display_there_is_no_desktop_opener(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert opening.desktop_opener() is None
+
+
+@pytest.mark.parametrize("value", ["", "'", "no-such-pager-here"])
+def test_a_pager_that_cannot_be_used_gives_way_to_less(
+    value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    less = program(tmp_path / "less", "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PAGER", value)
+    assert opening.pager() == [str(less)]
+
+
+async def test_without_a_display_the_pager_gets_the_terminal_and_gives_it_back(
+    seed: Seed, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.md"
+    report.write_text("# Done")
+    pager = program(
+        tmp_path / "page",
+        "import os, sys\nprint('PAGING', os.environ['LESSSECURE'], open(sys.argv[-1]).read())\n"
+        "sys.stdout.flush(); sys.stdin.readline()",
+    )
+    await seed.put("Analyse", Status.COMPLETED, result=str(report))
+    hidden = ("NO_COLOR", "TMUX", "STY", "DISPLAY", "WAYLAND_DISPLAY")
+    env = {k: v for k, v in os.environ.items() if k not in hidden}
+    script = Path(__file__).with_name("hostile.py")
+    with Terminal([sys.executable, str(script)], {**env, "PAGER": str(pager)}) as terminal:
+        terminal.until("Analyse")
+        terminal.settle(0.4)
+        terminal.press("o")
+        terminal.until("PAGING 1 # Done")
+        terminal.settle(0.3)
+        terminal.press("\r")
+        terminal.until("Paged")
+        terminal.press("q")
+        assert terminal.end() == 0
