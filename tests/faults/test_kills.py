@@ -36,7 +36,9 @@ class Storm:
             case "worker":
                 return pick(rng, scene.pids("taskhub_tui.worker"))
             case "keeper":
-                return pick(rng, scene.pids("taskhub_tui.keeper"))
+                # A worker whose keeper was killed has none until it is killed too.
+                keepers = scene.pids("taskhub_tui.keeper")
+                return pick(rng, keepers or scene.pids("taskhub_tui.worker"))
             case "runner":
                 return pick(rng, [run["runner"]["pid"] for run in scene.runs()])
             case "command":
