@@ -137,6 +137,23 @@ class Scene:
             return False
         return True
 
+    def put_to_sleep(self, pid: int) -> None:
+        """Stop a process, but not in a commit: SQLite would let nobody write until it goes on."""
+        while True:
+            self.kill(pid, signal.SIGSTOP)
+            writing = sqlite3.connect(self.home / "taskhub.db", timeout=0.2, isolation_level=None)
+            with contextlib.closing(writing):
+                try:
+                    writing.execute("BEGIN IMMEDIATE")
+                    writing.execute("ROLLBACK")
+                    return
+                except sqlite3.OperationalError:
+                    self.kill(pid, signal.SIGCONT)
+
+    def go(self) -> None:
+        """Let the commands end that wait for it."""
+        (self.work / "go").touch()
+
     def kill_all(self) -> None:
         """End everything that runs for this hub, as a power cut would."""
         while found := self.pids(""):

@@ -36,7 +36,9 @@ class Storm:
             case "worker":
                 return pick(rng, scene.pids("taskhub_tui.worker"))
             case "keeper":
-                return pick(rng, scene.pids("taskhub_tui.keeper"))
+                # A worker whose keeper was killed has none until it is killed too.
+                keepers = scene.pids("taskhub_tui.keeper")
+                return pick(rng, keepers or scene.pids("taskhub_tui.worker"))
             case "runner":
                 return pick(rng, [run["runner"]["pid"] for run in scene.runs()])
             case "command":
@@ -46,6 +48,9 @@ class Storm:
     def strike(self, victim: str) -> None:
         """Kill one such process; where there is none just now, wait for one."""
         time.sleep(self.rng.choice([self.rng.uniform(0.0, 0.3), self.rng.uniform(0.3, 1.2)]))
+        # Nothing that happens to the others may end one of these.
+        alive = [front_end.poll() is None for front_end in (*self.front_ends, self.app)]
+        assert all(alive), self.scene.trouble()
         if victim == "front end":
             which = self.rng.randrange(FRONT_ENDS)
             self.front_ends[which].kill()
