@@ -22,7 +22,7 @@ LOG_LIMIT = 5_000_000
 QUICK = 5.0
 """A worker that dies within so many seconds may be unable to start at all."""
 TRIES = 8
-KILLED_PAUSE = 1.0
+KILLED_PAUSE = 0.5
 """Seconds before a worker that was killed early is replaced; it is replaced however often."""
 
 _started: list[subprocess.Popen[bytes]] = []

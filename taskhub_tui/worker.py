@@ -244,8 +244,8 @@ def main(argv: list[str] | None = None) -> int:
         asyncio.run(foreground(paths, settings, idle_exit=idle_exit))
     except TaskHubError as error:
         log.error("%s", error)
-        # The keeper must not try again what only a person can mend.
-        return 0 if detached else error.exit_code
+        # The keeper tries again, for a while, but not what only a person can mend.
+        return 0 if detached and isinstance(error, BadInput) else error.exit_code
     return 0
 
 

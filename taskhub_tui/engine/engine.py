@@ -259,8 +259,18 @@ class Engine:
             await asyncio.sleep(self._settings.lease / 3)
             try:
                 await self._beat()
+                await self._let_go()
             except TaskHubError as error:
                 log.warning("the lease could not be renewed: %s", error)
+
+    async def _let_go(self) -> None:
+        """Leave tasks that others have taken, should we have slept past our lease."""
+        held = dict(self._held)
+        fences = await self._store.read(lambda reader: claims.fences(reader, [*held]))
+        for n, one in held.items():
+            if fences.get(n) != one.task.fence and not one.lost:
+                one.lost = True
+                self.wake()
 
     async def _keep_ticking(self) -> None:
         while True:

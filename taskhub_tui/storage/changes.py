@@ -44,9 +44,11 @@ STAGE_WRITE = f"""
 """
 
 BLOCKER_WRITE = f"""
-    INSERT OR REPLACE INTO blocker (task_n, {", ".join(rows.BLOCKER)}, seq)
+    INSERT INTO blocker (task_n, {", ".join(rows.BLOCKER)}, seq)
     VALUES (?, {", ".join("?" * len(rows.BLOCKER))}, ?)
-"""
+    ON CONFLICT (id) DO UPDATE SET
+        {_SET(f"{name} = excluded.{name}" for name in (*rows.BLOCKER, "seq"))}
+"""  # Not REPLACE, which would take an answered question away for another with its key.
 
 
 def history_key(stage: Stage, options: Any) -> str:
@@ -164,7 +166,8 @@ def add_event(
 
 def add_notice(tx: Tx, task_n: int, at: float, notice: Notice) -> None:
     tx.execute(
-        "INSERT INTO notification (task_n, kind, title, body, created, seq, blocker_id, actions)"
+        "INSERT INTO notification"
+        " (task_n, kind, title, body, created, seq, blocker_id, actions)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             task_n,

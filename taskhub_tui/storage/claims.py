@@ -79,6 +79,12 @@ def still_held(reader: Reader, me: str, n: int) -> Claimed | None:
     return None if row is None else _claimed(reader, row, interrupted=True)
 
 
+def fences(reader: Reader, ns: Sequence[int]) -> dict[int, int]:
+    """Return the present fences of tasks, by their numbers."""
+    marks = ", ".join("?" * len(ns))
+    return dict(reader.execute(f"SELECT n, fence FROM task WHERE n IN ({marks})", ns).fetchall())
+
+
 def _claimed(tx: Reader, row: object, *, interrupted: bool = False) -> Claimed:
     task = rows.task(row)
     return Claimed(task, tuple(stages_of(tx, task)), interrupted)

@@ -19,9 +19,9 @@ from taskhub_tui.hub import Hub
 STEP = Path(__file__).with_name("step.sh").resolve()
 
 
-def step(name: str, seconds: float, question: str = "", **spec: bool) -> StageSpec:
-    """Return a stage that takes so long, and then may ask."""
-    argv = ["sh", str(STEP), f"{seconds:.3f}", question]
+def step(name: str, seconds: float | None, question: str = "", **spec: bool) -> StageSpec:
+    """Return a stage that takes so long, or until the file `go` exists, and then may ask."""
+    argv = ["sh", str(STEP), "go" if seconds is None else f"{seconds:.3f}", question]
     return StageSpec(
         name,
         "command",

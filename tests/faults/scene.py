@@ -1,13 +1,18 @@
 """A hub made of real processes, the means to kill them, and what must be true afterwards."""
 
+import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import random
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
+import termios
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from taskhub_tui.agents.command.process import alive
+from taskhub_tui.domain.model import Status, TaskView
+from taskhub_tui.hub import Hub
 
 HERE = Path(__file__).parent
 PATIENCE = 60.0
@@ -55,6 +62,36 @@ class Scene:
                 start_new_session=True,
             )
         self._children.append(child)
+        return child
+
+    def app(self) -> "subprocess.Popen[bytes]":
+        """Start the app on a terminal of its own, and wait until it has drawn itself."""
+        ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        child = subprocess.Popen(
+            [sys.executable, "-m", "taskhub_tui"],
+            cwd=self.work,
+            env={**os.environ, "TERM": "xterm-256color"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self._children.append(child)
+        drawn = threading.Event()
+
+        def look() -> None:
+            # To its end: an app whose terminal takes nothing more would stand still.
+            with contextlib.suppress(OSError), open(ours, "rb", buffering=0) as screen:
+                seen = b""
+                while data := screen.read(65536):
+                    seen = seen[-200:] + data
+                    if b"TaskHub" in seen:
+                        drawn.set()
+
+        threading.Thread(target=look, daemon=True).start()
+        assert drawn.wait(PATIENCE), "the app did not draw itself"
         return child
 
     def worker(self) -> "subprocess.Popen[bytes]":
@@ -99,6 +136,23 @@ class Scene:
         except ProcessLookupError:
             return False
         return True
+
+    def put_to_sleep(self, pid: int) -> None:
+        """Stop a process, but not in a commit: SQLite would let nobody write until it goes on."""
+        while True:
+            self.kill(pid, signal.SIGSTOP)
+            writing = sqlite3.connect(self.home / "taskhub.db", timeout=0.2, isolation_level=None)
+            with contextlib.closing(writing):
+                try:
+                    writing.execute("BEGIN IMMEDIATE")
+                    writing.execute("ROLLBACK")
+                    return
+                except sqlite3.OperationalError:
+                    self.kill(pid, signal.SIGCONT)
+
+    def go(self) -> None:
+        """Let the commands end that wait for it."""
+        (self.work / "go").touch()
 
     def kill_all(self) -> None:
         """End everything that runs for this hub, as a power cut would."""
@@ -231,6 +285,14 @@ class Scene:
             " ORDER BY event.id"
         )
         return [{**row, "data": json.loads(row["data"])} for row in found]
+
+
+async def wait_for(hub: Hub, task: str, *wanted: Status) -> TaskView:
+    """Wait until a task has one of the wanted states."""
+    async with asyncio.timeout(PATIENCE):
+        while (view := await hub.status(task)).task.status not in wanted:
+            await hub.changed(0.05)
+        return view
 
 
 def pick(rng: random.Random, of: Sequence[int]) -> int | None:

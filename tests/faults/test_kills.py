@@ -11,18 +11,18 @@ KILLS = int(os.environ.get("TASKHUB_KILLS", "30"))
 SEED = os.environ.get("TASKHUB_SEED") or str(random.SystemRandom().randrange(10**6))
 
 # Whom it hits, out of 15: workers and front ends most, for these are what people kill.
-VICTIMS = ["worker"] * 7 + ["front end"] * 5 + ["keeper", "runner", "command"]
+VICTIMS = ["worker"] * 7 + ["front end"] * 4 + ["app", "keeper", "runner", "command"]
 FRONT_ENDS = 2
 
 
 class Storm:
-    """Front ends that submit and decide, and somebody who kills what he finds."""
+    """The app, front ends that submit and decide, and somebody who kills what he finds."""
 
     def __init__(self, scene: Scene, rng: random.Random) -> None:
         self.scene, self.rng = scene, rng
         self.number = 0
         self.front_ends = [self.front_end() for _ in range(FRONT_ENDS)]
-        self.killed: list[str] = []
+        self.app = scene.app()
 
     def front_end(self) -> "subprocess.Popen[bytes]":
         self.number += 1
@@ -36,21 +36,30 @@ class Storm:
             case "worker":
                 return pick(rng, scene.pids("taskhub_tui.worker"))
             case "keeper":
-                return pick(rng, scene.pids("taskhub_tui.keeper"))
+                # A worker whose keeper was killed has none until it is killed too.
+                keepers = scene.pids("taskhub_tui.keeper")
+                return pick(rng, keepers or scene.pids("taskhub_tui.worker"))
             case "runner":
                 return pick(rng, [run["runner"]["pid"] for run in scene.runs()])
             case "command":
                 return pick(rng, [run["pid"] for run in scene.runs()])
-        return None
+        raise ValueError(victim)
 
     def strike(self, victim: str) -> None:
         """Kill one such process; where there is none just now, wait for one."""
         time.sleep(self.rng.choice([self.rng.uniform(0.0, 0.3), self.rng.uniform(0.3, 1.2)]))
+        # Nothing that happens to the others may end one of these.
+        alive = [front_end.poll() is None for front_end in (*self.front_ends, self.app)]
+        assert all(alive), self.scene.trouble()
         if victim == "front end":
             which = self.rng.randrange(FRONT_ENDS)
             self.front_ends[which].kill()
             self.front_ends[which].wait()
             self.front_ends[which] = self.front_end()
+        elif victim == "app":
+            self.app.kill()
+            self.app.wait()
+            self.app = self.scene.app()
         else:
             self.scene.until(lambda: (pid := self.find(victim)) and self.scene.kill(pid))
 

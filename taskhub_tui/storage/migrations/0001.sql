@@ -140,9 +140,11 @@ CREATE TABLE blocker (
     channel TEXT,
     seq INTEGER NOT NULL
 );
--- A task has one open question at most, and an attempt asks each key once.
+-- A task has one open question at most, and an attempt asks each key once. A gate that was closed
+-- stands before the same attempt again.
 CREATE UNIQUE INDEX blocker_open ON blocker (task_n) WHERE state = 'open';
-CREATE UNIQUE INDEX blocker_key ON blocker (task_n, stage, attempt, key) WHERE state <> 'withdrawn';
+CREATE UNIQUE INDEX blocker_key ON blocker (task_n, stage, attempt, key)
+    WHERE state <> 'withdrawn' AND key <> 'gate';
 CREATE INDEX blocker_deadline ON blocker (deadline) WHERE state = 'open' AND deadline IS NOT NULL;
 
 CREATE TABLE event (
