@@ -121,7 +121,7 @@ class Stage:
 
     @property
     def idempotency_key(self) -> str:
-        return f"{self.task_id}:{self.stage_id}:{self.attempt}"
+        return f"{self.task_id}:{self.position}:{self.stage_id}:{self.attempt}"
 
 
 class AgentError(Exception):

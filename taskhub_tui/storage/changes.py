@@ -166,7 +166,8 @@ def add_event(
 
 def add_notice(tx: Tx, task_n: int, at: float, notice: Notice) -> None:
     tx.execute(
-        "INSERT INTO notification (task_n, kind, title, body, created, seq, blocker_id, actions)"
+        "INSERT INTO notification"
+        " (task_n, kind, title, body, created, seq, blocker_id, actions)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             task_n,

@@ -11,6 +11,8 @@ import aiosqlite
 from taskhub_tui.config import make_private
 from taskhub_tui.domain.errors import StoreError
 
+APPLICATION_ID = 0x5461736B
+"""What marks a file as ours: `Task` in ASCII."""
 BUSY_MS = 10_000
 """How long one writer waits for another process, in milliseconds."""
 
@@ -75,11 +77,12 @@ def migrate(connection: sqlite3.Connection, scripts: list[str] | None = None) ->
         StoreError: the file was written by a newer TaskHub.
     """
     scripts = migrations() if scripts is None else scripts
-    if _version(connection) == len(scripts):
+    if _version(connection) == len(scripts) and _mark(connection) == APPLICATION_ID:
         return len(scripts)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Read again: another process may have migrated while we waited for the lock.
+        # Read only now: another process may have migrated while we waited for the lock.
+        _refuse_strangers(connection)
         version = _version(connection)
         if version > len(scripts):
             raise StoreError(
@@ -91,12 +94,29 @@ def migrate(connection: sqlite3.Connection, scripts: list[str] | None = None) ->
             for statement in _statements(scripts[number]):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(scripts)}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
     return len(scripts)
+
+
+def _refuse_strangers(connection: sqlite3.Connection) -> None:
+    """Raise StoreError when the file holds the tables of another program."""
+    if _mark(connection) == APPLICATION_ID:
+        return
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables:
+        raise StoreError(
+            "The file is an SQLite database, but not one of TaskHub's",
+            "Move it aside, or name another folder with TASKHUB_HOME",
+        )
+
+
+def _mark(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA application_id").fetchone()[0])
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -131,7 +131,7 @@ class Seed:
                 ids.new_id(lambda below: time.perf_counter_ns() % below),
                 task.id,
                 task.stage,
-                "ask",
+                f"ask {question}",
                 kind,
                 question or "May I go on?",
                 1,

@@ -49,6 +49,7 @@ async def test_a_task_appears_runs_in_the_window_and_shows_its_log(
         task = await hub.submit(command("print('twelve apples')", title="Count [b]apples[/]"))
         await app.look()
         await until(pilot, lambda: "Count [b]apples[/]" in text(app))
+        await until(pilot, lambda: isinstance(app.focused, TaskTable))
         await until(pilot, lambda: app.query_one(HubHeader).counts.done == 1, seconds=15)
         assert task.id in text(app)
         app.query_one(Detail).tab = "log"

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import mimetypes
 import os
-import shlex
 import time
 import zlib
 from collections.abc import Iterator
@@ -198,7 +197,7 @@ class _Run:
                     f"The command could not be started: {one_line(self.dir.trouble())}",
                     retryable=True,
                 )
-            self.ctx.log(f"Started {one_line(shlex.join(self.job.argv), 200)}", stream="tool")
+            self.ctx.log(f"Started {self.job.shown}", stream="tool")
         elif standing == "lost":
             self.gone = True
             # What it printed before is worth reading still.

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,8 @@ class Job:
     argv: tuple[str, ...]
     name: str
     """What people call the command, in messages."""
+    shown: str
+    """The command as a person would write it, on one line."""
     cwd: Path
     pty: bool
     stdin: bool
@@ -66,6 +69,7 @@ def read_job(stage: Stage) -> Job:
     return Job(
         argv=argv,
         name=name,
+        shown=one_line(str(options.get("shell") or shlex.join(argv)), 200),
         cwd=stage.workdir / cwd if cwd else stage.workdir,
         pty=_flag(options, "pty"),
         stdin=_flag(options, "stdin"),

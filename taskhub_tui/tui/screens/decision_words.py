@@ -9,7 +9,7 @@ from textual.content import Content
 
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.lifecycle import GATE, REVIEW
-from taskhub_tui.domain.model import Action, BlockerKind, Stage, Status, TaskView
+from taskhub_tui.domain.model import Action, Blocker, BlockerKind, Stage, Status, TaskView
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui.theme import Glyphs, task_look
 from taskhub_tui.tui.widgets.values import to_json
@@ -172,8 +172,10 @@ def effect(view: TaskView, action: Action) -> str:
             return "The agent gets this as its answer."
         case Action.PROVIDE_CONTEXT:
             return "The agent is told not to do this, and why; it goes on from there."
-        case Action.MODIFY if approves(view, action):
-            return "This approves, with your changes."
+        case Action.MODIFY if key == GATE:
+            return "This approves: the stage starts with your changes."
+        case Action.MODIFY if blocker is not None and _proposes(blocker):
+            return "Changed arguments are approved; a changed request starts the stage anew."
         case Action.MODIFY if blocker is None and view.task.status is not Status.FAILED:
             return "It counts from the next stage that starts."
         case Action.MODIFY:
@@ -196,8 +198,13 @@ def approves(view: TaskView, action: Action) -> bool:
         return True
     if action is Action.PROVIDE_CONTEXT:
         return view.blocker.key == GATE
-    asked_by_agent = view.blocker.kind is BlockerKind.APPROVAL and view.blocker.key != REVIEW
-    return action is Action.MODIFY and asked_by_agent
+    return action is Action.MODIFY and (view.blocker.key == GATE or _proposes(view.blocker))
+
+
+def _proposes(blocker: Blocker) -> bool:
+    """True when an agent asks to use arguments that can be changed."""
+    engine = blocker.key in (GATE, REVIEW)
+    return blocker.kind is BlockerKind.APPROVAL and not engine and "arguments" in blocker.detail
 
 
 def _interrupted(view: TaskView) -> bool:
@@ -232,6 +239,13 @@ def _fact(name: str, value: Any) -> Fact:
         return Fact(label, Content(str(value)))
     if isinstance(value, list) and value and all(_short(item) for item in value):
         return Fact(label, Content("\n".join(clean(str(item)) for item in value)))
+    if isinstance(value, Mapping) and value and all(_short(item) for item in value.values()):
+        width = min(24, max(len(str(key)) for key in value)) + 2
+        lines = [
+            Content.assemble((f"{one_line(str(key), 60):<{width}}", "$muted"), clean(item))
+            for key, item in value.items()
+        ]
+        return Fact(label, Content("\n").join(lines), block=True)
     return Fact(label, Content(clean(to_json(value))), block=True)
 
 

@@ -74,7 +74,7 @@ class HelpScreen(ModalScreen[None]):
                 if act.where == where:
                     keys = act.shown_keys
                     lines.append(
-                        Content.assemble((f"  {keys:<12}", "$needs"), (act.meaning, "$muted"))
+                        Content.assemble((f"  {keys:<18}", "$needs"), (act.meaning, "$muted"))
                     )
         return Content("\n").join(lines)
 

@@ -84,7 +84,9 @@ class MainScreen(Screen[None]):
     async def apply(self, changes: Changes, counts: Counts, *, first: bool) -> None:
         """Show what changed."""
         self._header.counts = counts
-        self.set_class(counts.total == 0, "-empty")
+        if self.has_class("-empty") != (counts.total == 0):
+            self.set_class(counts.total == 0, "-empty")
+            self.call_after_refresh(self._focus_something)
         self._stale = self.table.apply(changes.tasks) or self._stale
         if first or (self._stale and not len(self.table)):
             await self.sort()
@@ -187,11 +189,12 @@ class MainScreen(Screen[None]):
             self._filter.value = ""
 
     def on_resize(self) -> None:
-        def settle() -> None:
-            if self.focused is None or not self.focused.is_on_screen:
-                (self.detail.content if self.has_class("-open") else self.table).focus()
+        self.call_after_refresh(self._focus_something)
 
-        self.call_after_refresh(settle)
+    def _focus_something(self) -> None:
+        """Give the keys to what is in sight, after what had them has gone."""
+        if self.app.app_focus and (self.focused is None or not self.focused.is_on_screen):
+            (self.detail.content if self.has_class("-open") else self.table).focus()
 
     async def open_task(self, task_id: str) -> None:
         """Put the cursor on a task and open it."""

@@ -39,7 +39,7 @@ class NotificationsScreen(Screen[str | None]):
         #top { height: 1; background: $panel; padding: 0 2; }
         #list {
             height: 1fr; border: none; padding: 0 1; background: $background;
-            scrollbar-size-vertical: 1; scrollbar-color: $faint;
+            scrollbar-size-vertical: 1; scrollbar-color: $faint; scrollbar-background: $background;
             &:focus { background-tint: $foreground 0%; }
             & > .option-list--option-disabled { color: $muted; }
             & > .option-list--option-highlighted { text-style: none; }

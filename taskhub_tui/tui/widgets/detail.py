@@ -24,7 +24,7 @@ from taskhub_tui.tui.widgets.events import EventsView
 from taskhub_tui.tui.widgets.lines import LinesView
 from taskhub_tui.tui.widgets.log_view import LogView
 from taskhub_tui.tui.widgets.markdown_view import LIMIT, MarkdownView
-from taskhub_tui.tui.widgets.stages import StagesView
+from taskhub_tui.tui.widgets.stages import StagesView, put
 
 Tab = Literal["log", "result", "events"]
 TABS: tuple[Tab, ...] = ("log", "result", "events")
@@ -133,11 +133,11 @@ class Detail(Vertical):
         view, now = self.view, self._clock()
         if view is None:
             for static in (self._heading, self._about, self._asked):
-                static.update("")
+                put(static, Content(""))
             self._stages.display = False
             return
         task = view.task
-        self._heading.update(Content(one_line(task.title)))
+        put(self._heading, Content(one_line(task.title)))
         dot = f" {self._glyphs.dot} "
         facts = [task.id, task.agent]
         facts.append(f"{task.status.value.replace('_', ' ')} {render.age(task, now)}")
@@ -145,9 +145,9 @@ class Detail(Vertical):
             facts.append("started " + time.strftime("%H:%M", time.localtime(task.started)))
         if remaining := render.left(task, now):
             facts.append(f"{remaining} left")
-        self._about.update(Content(dot.join(facts)))
+        put(self._about, Content(dot.join(facts)))
         asking = self._asking(view)
-        self._asked.update(asking)
+        put(self._asked, asking)
         self._asked.display = bool(asking.plain)
         self._stages.display = True
         self._stages.show(view.stages, task, now, self._glyphs)

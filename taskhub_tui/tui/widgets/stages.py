@@ -42,6 +42,15 @@ def told(stage: Stage, task: Task, now: float) -> str:
     return ", ".join(parts)
 
 
+def put(static: Static, content: Content) -> bool:
+    """Show `content` if it differs from what is shown; return whether it did."""
+    shown = static.content
+    if isinstance(shown, Content) and shown.is_same(content):
+        return False
+    static.update(content)
+    return True
+
+
 class StagesView(VerticalScroll, can_focus=False):
     """Scrolls to the current stage where there are many."""
 
@@ -81,6 +90,7 @@ class StagesView(VerticalScroll, can_focus=False):
                     (f"  {note}" if note else "", "$muted"),
                 )
             )
-        self._text.update(Content("\n").join(lines))
+        if not put(self._text, Content("\n").join(lines)):
+            return
         if len(stages) > self.size.height > 0:
             self.scroll_to(y=max(0, task.stage - self.size.height // 2), animate=False, force=True)
