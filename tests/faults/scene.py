@@ -86,9 +86,10 @@ class Scene:
             with contextlib.suppress(OSError), open(ours, "rb", buffering=0) as screen:
                 seen = b""
                 while data := screen.read(65536):
-                    seen = seen[-200:] + data
+                    seen = seen[-50_000:] + data
                     if b"TaskHub" in seen:
                         drawn.set()
+                    (self.work / "screen").write_bytes(seen)
 
         threading.Thread(target=look, daemon=True).start()
         assert drawn.wait(PATIENCE), "the app did not draw itself"

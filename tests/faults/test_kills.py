@@ -49,8 +49,8 @@ class Storm:
         """Kill one such process; where there is none just now, wait for one."""
         time.sleep(self.rng.choice([self.rng.uniform(0.0, 0.3), self.rng.uniform(0.3, 1.2)]))
         # Nothing that happens to the others may end one of these.
-        alive = [front_end.poll() is None for front_end in (*self.front_ends, self.app)]
-        assert all(alive), self.scene.trouble()
+        ended = [front_end.poll() for front_end in (*self.front_ends, self.app)]
+        assert ended == [None] * len(ended), self.scene.trouble()
         if victim == "front end":
             which = self.rng.randrange(FRONT_ENDS)
             self.front_ends[which].kill()

@@ -191,6 +191,8 @@ class DecisionScreen(ModalScreen[Decision | None]):
 
     def _fit(self) -> None:
         """Give the text what the lines below it leave, so that the keys are always in sight."""
+        if not self.query("#dialog"):
+            return  # Closed before its turn came.
         dialog = self.query_one("#dialog")
         room = self.size.height - 4 - (dialog.outer_size.height - dialog.size.height) + 2
         for widget in dialog.children:

@@ -215,6 +215,8 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
 
     def _fit(self) -> None:
         """Give the fields what the lines below them leave, so that the keys stay in sight."""
+        if not self.query("#dialog"):
+            return  # Closed before its turn came.
         dialog = self.query_one("#dialog")
         room = self.size.height - (dialog.outer_size.height - dialog.size.height)
         for widget in dialog.children:
