@@ -152,7 +152,7 @@ async def fill(hub: Hub, workdir: str) -> None:
         ) and far
 
     await until(settled)
-    await asyncio.sleep(4)
+    await asyncio.sleep(6)
 
 
 @asynccontextmanager
@@ -179,9 +179,8 @@ async def main() -> None:
             save(app, "welcome")
             await pilot.press("n")
             await pilot.pause(0.5)
-            await pilot.press(
-                *"Analyze all the recent market data for the last quarter".replace(" ", "_")
-            )
+            words = "Analyze all the recent market data for the last quarter"
+            await pilot.press(*("space" if letter == " " else letter for letter in words))
             await pilot.pause(0.5)
             save(app, "new-task")
         serving = asyncio.create_task(worker.serve(where, settings))
@@ -219,7 +218,7 @@ async def pictures(hub: Hub) -> None:
         await pilot.pause(0.5)
         save(app, "notifications")
         await pilot.press("escape")
-        await pilot.press("slash", *"oil", "enter")
+        await pilot.press("g", *"j" * 8)
         await pilot.pause(1.0)
         await pilot.press("enter")
         await pilot.pause(0.5)

@@ -21,6 +21,8 @@ from taskhub_tui.text import clean, clean_json, one_line
 if TYPE_CHECKING:
     from taskhub_tui.engine.runner import Held
 
+RETELL = 5.0
+"""Seconds after which the time remaining is reckoned again, though nothing was reported."""
 STATE_LIMIT = 1_000_000
 """Most characters an agent's state may have as JSON."""
 _DEFAULTS = {"approve": Action.APPROVE, "deny": Action.DENY, "cancel": Action.CANCEL}
@@ -44,8 +46,8 @@ class Context:
         self.dirty = False
         self.note = stage.note
         self.fraction = stage.fraction
-        self.heard = held.clock()
-        """When the agent last said anything."""
+        self.heard = self.told = held.clock()
+        """When the agent last said anything, and when its progress was last written."""
 
     @property
     def stop(self) -> Stop:
@@ -170,11 +172,18 @@ class Context:
 
     # What the engine reads
 
+    def stale(self, now: float) -> bool:
+        """Return whether the time remaining must be told anew.
+
+        An agent that gets on no further makes it grow; it must not run down by the clock alone.
+        """
+        return self._held.task.eta is not None and now - self.told >= RETELL
+
     def progressed(self) -> Progressed:
         """Return what is to be written about the progress so far."""
         held = self._held
         self.dirty = False
-        now = held.clock()
+        now = self.told = held.clock()
         stage = replace(self._stage, fraction=self.fraction, note=self.note)
         self._stage = stage
         held.put(stage)

@@ -278,15 +278,16 @@ class Engine:
             await self._tick()
 
     async def _tick(self) -> None:
-        made = []
+        made, now = [], self._clock()
         for held in list(self._held.values()):
             if held.log.dirty:
                 held.log.flush()
             context = held.context
-            if context is not None and context.dirty and context.stop == "no":
+            if context is None or context.stop != "no":
+                continue
+            if context.dirty or context.stale(now):
                 made.append(context.progressed())
         if made:
-            now = self._clock()
             try:
                 await self._store.write(lambda tx: stages.progress(tx, made, now))
             except TaskHubError as error:

@@ -141,10 +141,13 @@ class Detail(Vertical):
         dot = f" {self._glyphs.dot} "
         facts = [task.id, task.agent]
         facts.append(f"{task.status.value.replace('_', ' ')} {render.age(task, now)}")
-        if task.started is not None:
-            facts.append("started " + time.strftime("%H:%M", time.localtime(task.started)))
         if remaining := render.left(task, now):
             facts.append(f"{remaining} left")
+        if task.started is not None:
+            facts.append("started " + time.strftime("%H:%M", time.localtime(task.started)))
+        room = self.content_size.width
+        while len(facts) > 3 and room and len(dot.join(facts)) > room:
+            facts.pop()
         put(self._about, Content(dot.join(facts)))
         asking = self._asking(view)
         put(self._asked, asking)
