@@ -6,6 +6,7 @@ without a terminal at 120x36 and is driven by its keys.
 
 import asyncio
 import contextlib
+import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ from taskhub_tui.hub import Hub
 from taskhub_tui.samples import SAMPLE_REQUEST, sample_path
 from taskhub_tui.tui.app import TaskHubApp
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 SIZE = (120, 36)
 
 # Each goes to its share of the way at once and then stays there, so that pictures do not wait.
@@ -36,8 +37,15 @@ sleep 600
 """
 
 
-def shell(name: str, line: str, **more: object) -> StageSpec:
-    return StageSpec(name, "command", options={"shell": line}, **more)  # type: ignore[arg-type]
+def shell(name: str, text: str, **more: object) -> StageSpec:
+    """Return a stage that runs a script of its own, written into the current folder."""
+    Path("bin").mkdir(exist_ok=True)
+    path = Path("bin") / name.replace(" ", "-")
+    while path.exists():
+        path = path.with_name(path.name + "-2")
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return StageSpec(name, "command", options={"argv": [f"./{path}"]}, **more)  # type: ignore[arg-type]
 
 
 def steady(total: int, at: int, unit: str, first: str) -> str:
@@ -99,8 +107,16 @@ def tasks(workdir: str) -> list[NewTask]:
         ),
         new(
             "Migrate billing webhooks to v3",
-            shell("plan", say.format("2 tables, 1 backfill of about 40 minutes")),
-            shell("implement", say.format("4 files changed, +212 −96; 212 tests passed")),
+            shell(
+                "plan",
+                "echo 'read 3 models, 2 migrations'\n"
+                + say.format("2 tables, 1 backfill of about 40 minutes"),
+            ),
+            shell(
+                "implement",
+                "echo 'wrote migrations/0042_v3.py'\necho '212 passed, 0 failed'\n"
+                + say.format("4 files changed, +212 −96; 212 tests passed"),
+            ),
             StageSpec(
                 "migrate",
                 "command",
@@ -170,7 +186,8 @@ def save(app: TaskHubApp, name: str) -> None:
 
 
 async def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="billing-") as folder:
+        os.chdir(folder)
         home = Path(folder) / "home"
         where = Paths(home, home / "config.toml", Path(folder) / "results")
         settings = Settings(owner="ann", notifications={"desktop": {"enabled": False}})
