@@ -8,6 +8,7 @@ TaskHubError            exit code 1
 │  └─ AlreadyDecided    3   somebody, or a deadline, was faster
 ├─ LeaseLost            4   another worker has taken the task over
 ├─ StoreError           5   the database cannot be opened, read or written
+│  └─ StoreBusy         5   for now: another process writes, or the disk is full
 └─ WorkerError          6   no worker could be started
 """
 
@@ -57,6 +58,10 @@ class StoreError(TaskHubError):
     """The database cannot be opened, read or written."""
 
     exit_code = 5
+
+
+class StoreBusy(StoreError):
+    """The database cannot be written now, but may be soon: it is kept busy, or the disk is full."""
 
 
 class WorkerError(TaskHubError):

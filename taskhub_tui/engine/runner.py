@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import random
 import secrets
 import traceback
@@ -15,7 +16,7 @@ from taskhub_tui.agents.port import Agent, AgentError, Output, Stop
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, make_private
 from taskhub_tui.domain import durations, execution, ids
-from taskhub_tui.domain.errors import LeaseLost, TaskHubError
+from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
 from taskhub_tui.domain.lifecycle import Change
 from taskhub_tui.domain.model import Interrupt, Stage, StageStatus, Task
 from taskhub_tui.engine.context import Context
@@ -25,9 +26,13 @@ from taskhub_tui.storage.claims import Claimed
 from taskhub_tui.storage.store import Store
 from taskhub_tui.text import clean, clean_json, one_line
 
+log = logging.getLogger("taskhub.engine")
+
 ERROR_LIMIT = 4000
 LOST_RERUNS = 3
 """How often work that was lost, and may be repeated, is repeated without asking."""
+WRITE_TRIES = 60
+"""How often a step is written again while the database is busy or the disk full; 5 minutes."""
 RESULT_LIMIT = 400_000
 """Most characters of a result's text, and of its data as JSON."""
 
@@ -151,7 +156,20 @@ class Held:
             shown = replace(change.blocker, detail=clean_json(change.blocker.detail))
             change = replace(change, blocker=shown)
         fence = self.task.fence
-        task, stages = await self.store.write(lambda tx: changes.write_held(tx, change, fence))
+        tries = 0
+        while True:
+            try:
+                task, stages = await self.store.write(
+                    lambda tx: changes.write_held(tx, change, fence)
+                )
+                break
+            except StoreBusy as error:
+                # A full disk, or a file kept busy: what was done is worth waiting for.
+                tries += 1
+                if self._stop != "no" or tries > WRITE_TRIES:
+                    raise
+                log.warning("task %s: %s; trying again", self.task.id, error)
+                await asyncio.sleep(min(5.0, 0.5 * tries))
         self.task = task
         for stage in stages.values():
             self.put(stage)

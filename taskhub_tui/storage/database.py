@@ -9,7 +9,7 @@ from pathlib import Path
 import aiosqlite
 
 from taskhub_tui.config import make_private
-from taskhub_tui.domain.errors import StoreError
+from taskhub_tui.domain.errors import StoreBusy, StoreError
 
 APPLICATION_ID = 0x5461736B
 """What marks a file as ours: `Task` in ASCII."""
@@ -137,11 +137,11 @@ def explain(error: sqlite3.Error, path: Path) -> StoreError:
     """Return what an SQLite error means to a person."""
     said = str(error)
     if "locked" in said or "busy" in said:
-        return StoreError(
+        return StoreBusy(
             f"The database {path} is kept busy by another process", "Try again in a moment"
         )
     if "full" in said:
-        return StoreError(
+        return StoreBusy(
             f"The disk that holds {path} is full; nothing was changed", "Free some space"
         )
     if "malformed" in said or "not a database" in said:

@@ -34,10 +34,21 @@ async def test_an_empty_hub_says_what_it_is_and_offers_three_keys(app: TaskHubAp
             assert f"{key}  {meaning}" in shown
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
-        assert "Nothing is repeated" not in text(app)
         assert "In the list" in text(app)
         await pilot.press("escape")
         assert not isinstance(app.screen, HelpScreen)
+
+
+async def test_ascii_means_ascii_everywhere(hub: Hub, seed: Seed) -> None:
+    await seed.put("Plain", Status.IN_PROGRESS, names=("a", "b"), at=1, fraction=0.3, log="x")
+    app = TaskHubApp(hub, ascii=True, services=[asleep])
+    async with app.run_test(size=(120, 60), notifications=True) as pilot:
+        await until(pilot, lambda: app.query_one(Detail).view is not None)
+        await until(pilot, lambda: "Nothing in the log" in text(app) or " x" in text(app))
+        assert {c for c in text(app) if not c.isascii()} == set()
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "In the list" in text(app))
+        assert {c for c in text(app) if not c.isascii()} <= set("▁▂▃▄▅▆▇█")
 
 
 async def test_a_task_appears_runs_in_the_window_and_shows_its_log(

@@ -85,7 +85,7 @@ async def test_no_byte_of_outside_text_is_obeyed_by_a_terminal(seed: Seed, where
     with Terminal([sys.executable, str(script)], env, (120, 36)) as terminal:
         terminal.until("QUESTION")
         terminal.settle(0.7)
-        terminal.press_until("\x1b", "MISTAKE", every=2.5)
+        terminal.press_until("\x1b", "MISTAKE", every=2.0)
         # Through the rows and the three tabs, with a click on each line of both panes.
         for _ in range(2):
             terminal.settle(0.7)

@@ -8,7 +8,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from taskhub_tui.tui.actions import ACTIONS, TITLES
-from taskhub_tui.tui.theme import Glyphs
+from taskhub_tui.tui.theme import ASCII, Glyphs
 
 _WHAT = (
     "TaskHub runs long work in the background. Hand a request to an agent with n, or a command"
@@ -20,6 +20,14 @@ _COLUMNS = (
     " blank while it is unknown. AGE says how long a task has been as it is. The order of the list"
     " stands still while you use it; g sorts it anew."
 )
+
+
+_ASCII = str.maketrans({"…": "~", "↓": "v", "↑": "^", "←": "<", "→": ">", "\u00a0": " "})
+
+
+def _in_ascii(text: Content) -> Content:
+    # One character for one, so that the colours stay where they are.
+    return Content(text.plain.translate(_ASCII), spans=[*text.spans])
 
 
 class HelpScreen(ModalScreen[None]):
@@ -63,10 +71,11 @@ class HelpScreen(ModalScreen[None]):
             (glyphs.cancelled, "muted", "cancelled"),
         )
         lines = [Content.styled("TaskHub", "bold $foreground"), Content(_WHAT), Content("")]
-        signs = [
-            Content.assemble((glyph, f"bold ${colour}"), (f" {word}", "$muted"))
-            for glyph, colour, word in states
-        ]
+        signs = []
+        for glyph, colour, word in states:
+            # A hard blank keeps a sign and its meaning on one line.
+            meaning = f" {word}".replace(" ", "\u00a0")
+            signs.append(Content.assemble((glyph, f"bold ${colour}"), (meaning, "$muted")))
         lines += [Content("   ").join(signs), Content(""), Content.styled(_COLUMNS, "$muted")]
         for where, title in TITLES.items():
             lines += [Content(""), Content.styled(title, "bold $foreground")]
@@ -76,7 +85,8 @@ class HelpScreen(ModalScreen[None]):
                     lines.append(
                         Content.assemble((f"  {keys:<18}", "$needs"), (act.meaning, "$muted"))
                     )
-        return Content("\n").join(lines)
+        text = Content("\n").join(lines)
+        return text if glyphs is not ASCII else _in_ascii(text)
 
     def action_scroll(self, lines: int) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
