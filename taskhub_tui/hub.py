@@ -10,10 +10,7 @@ import os
 import secrets
 import shutil
 import time
-import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -21,17 +18,15 @@ from typing import TYPE_CHECKING, Any
 from taskhub_tui import config, logs
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
-from taskhub_tui.domain import delegation, durations, ids, lifecycle, progress
+from taskhub_tui.domain import durations, lifecycle, progress
+from taskhub_tui.domain.change import Change, Notice
 from taskhub_tui.domain.delegation import Ranked
 from taskhub_tui.domain.errors import (
     AlreadyDecided,
-    BadInput,
-    BadPlaybook,
     NotLegal,
     TaskHubError,
     UnknownTask,
 )
-from taskhub_tui.domain.lifecycle import Change, Notice
 from taskhub_tui.domain.model import (
     Action,
     AgentCard,
@@ -49,6 +44,7 @@ from taskhub_tui.domain.model import (
 )
 from taskhub_tui.domain.views import Changes, Check, Counts, LogChunk, WorkerInfo
 from taskhub_tui.doorbell import Doorbell
+from taskhub_tui.planning import REQUEST_LIMIT, Planner, PlaybookFile, check_options
 from taskhub_tui.storage import changes, claims, outbox, queries, submissions
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
@@ -56,18 +52,6 @@ from taskhub_tui.text import clean, one_line
 
 if TYPE_CHECKING:
     from taskhub_tui.domain.playbook import Playbook
-
-REQUEST_LIMIT = 100_000
-OPTIONS_LIMIT = 500_000
-"""Most characters of a request, and bytes of its options as JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlaybookFile:
-    """A playbook and where it stands."""
-
-    path: Path
-    playbook: "Playbook"
 
 
 class Hub:
@@ -92,7 +76,7 @@ class Hub:
         self._channel = channel
         self._actor = actor
         self._autostart = autostart
-        self._registry = registry
+        self._planner = Planner(registry, paths)
         self._id = f"{os.getpid()}-{secrets.token_hex(3)}"
         self._bell = Doorbell(paths.home)
         self._listening = False
@@ -160,23 +144,15 @@ class Hub:
 
     def agents(self) -> Sequence[AgentCard]:
         """Return what each installed agent declares, by name."""
-        return self._registry.cards()
+        return self._planner.agents()
 
     def suggest(self, request: str, options: Options) -> list[Ranked]:
         """Rank the agents for a request, best first, each with its reason."""
-        return delegation.rank(request, options, self.agents())
+        return self._planner.suggest(request, options)
 
     def playbooks(self) -> Sequence[PlaybookFile]:
         """Return the playbooks that ship, and the user's own beside the settings file."""
-        found = []
-        folders = [self.paths.config.parent / "playbooks"]
-        with contextlib.suppress(ModuleNotFoundError, TypeError):
-            folders.append(Path(str(resources.files("taskhub_tui") / "playbooks")))
-        for folder in folders:
-            for path in sorted(folder.glob("*.toml")):
-                with contextlib.suppress(BadPlaybook):
-                    found.append(PlaybookFile(path, self.read_playbook(path)))
-        return found
+        return self._planner.playbooks()
 
     def read_playbook(self, path: Path) -> "Playbook":
         """Read one playbook.
@@ -184,20 +160,7 @@ class Hub:
         Raises:
             BadPlaybook: the file cannot be read, is no TOML, or says what it must not.
         """
-        # Most commands read no playbook, and need not wait for the library behind it.
-        from taskhub_tui.domain.playbook import parse
-
-        try:
-            if path.stat().st_size > 1_000_000:
-                raise BadPlaybook(f"{path} is larger than 1 MB, so it is hardly a playbook")
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise BadPlaybook(f"{path} cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise BadPlaybook(f"{path} is not a text in UTF-8") from error
-        except tomllib.TOMLDecodeError as error:
-            raise BadPlaybook(f"{path} is not valid TOML: {error}") from error
-        return parse(table, str(path))
+        return self._planner.read_playbook(path)
 
     def plan(self, new: NewTask) -> tuple[StageSpec, ...]:
         """Return the stages that `submit` would make.
@@ -205,25 +168,7 @@ class Hub:
         Raises:
             BadInput: no agent fits, or one that is named does not exist or cannot be used.
         """
-        return self._planned(new)[1]
-
-    def _planned(self, new: NewTask) -> tuple[str, tuple[StageSpec, ...]]:
-        agent = new.agent
-        if agent is None and new.stages:
-            agent = new.stages[0].agent
-        if agent is None:
-            agent = delegation.choose(new.request, new.options, self.agents()).card.name
-        card = self._usable(agent)
-        stages = new.stages or card.stages or (StageSpec("run", agent),)
-        for stage in stages:
-            self._usable(stage.agent)
-        return agent, stages
-
-    def _usable(self, name: str) -> AgentCard:
-        card = self._registry.card(name)
-        if card.problem:
-            raise BadInput(f"The agent `{name}` cannot be used: {card.problem}")
-        return card
+        return self._planner.plan(new)[1]
 
     # Tasks
 
@@ -237,56 +182,22 @@ class Hub:
         Raises:
             BadInput: something in `new` cannot be used.
         """
-        request = clean(new.request, REQUEST_LIMIT).strip()
-        if not request:
-            raise BadInput("The request is empty", "Say in a sentence what is to be done")
-        _check_options(new.options)
-        workdir = _folder(new.workdir)
-        agent, specs = self._planned(new)
-        task_id = ids.new_id(secrets.randbelow)
-        now = self.clock()
-        stages = [
-            replace(
-                lifecycle.stage_from(task_id, position, spec),
-                name=one_line(spec.name, 60),
-                prompt=clean(spec.prompt, REQUEST_LIMIT),
-            )
-            for position, spec in enumerate(specs)
-        ]
-        title = one_line(new.title or "", 120) or one_line(request, 120)
-        task = Task(
-            id=task_id,
-            n=0,
-            title=title,
-            request=request,
-            owner=self._actor,
-            agent=agent,
-            workdir=str(workdir),
-            status=Status.PENDING,
-            created=now,
-            changed=now,
-            seq=0,
-            playbook=new.playbook,
-            options=dict(new.options),
-            priority=new.priority,
-            stages=len(stages),
-            stage_name=stages[0].name,
-            ready_at=max(now, new.not_before or now),
-        )
+        task, stages = self._planner.make(new, self._actor, self.clock())
         after = [await self.find(prefix) for prefix in new.after]
-        config.make_private(self.paths.task(task_id))
+        folder = self.paths.task(task.id)
+        config.make_private(folder)
         try:
             if secret_env:
-                _write_private(self.paths.task(task_id) / "env.json", json.dumps(dict(secret_env)))
-            whom = self._registry.card(agent).title
+                _write_private(folder / "env.json", json.dumps(dict(secret_env)))
+            whom = self._planner.usable(task.agent).title
             count = f"{len(stages)} stages" if len(stages) > 1 else "1 stage"
-            notice = Notice(NoticeKind.ACKNOWLEDGED, title, f"Handed to {whom}: {count}")
+            notice = Notice(NoticeKind.ACKNOWLEDGED, task.title, f"Handed to {whom}: {count}")
             task = await self._store.write(
                 lambda tx: submissions.insert(tx, task, stages, after, notice)
             )
         except Exception:
             # Not when we are cancelled: the task is written all the same.
-            shutil.rmtree(self.paths.task(task_id), ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             raise
         await self._wake()
         return task
@@ -345,7 +256,7 @@ class Hub:
             BadInput: the decision lacks something, or names what does not exist.
         """
         values = dict(data or {})
-        _check_options(values)
+        check_options(values)
         for key, limit in (("title", 120), ("request", REQUEST_LIMIT)):
             if isinstance(words := values.get(key), str):
                 values[key] = one_line(words, limit) if key == "title" else clean(words, limit)
@@ -360,8 +271,7 @@ class Hub:
         )
         plan: Sequence[StageSpec] = ()
         if action is Action.REASSIGN and agent:
-            card = self._usable(agent)
-            plan = card.stages or (StageSpec("run", agent),)
+            plan = self._planner.own_stages(agent)
 
         def take(tx: Tx) -> None:
             task = queries.task_by_id(tx, task_id)
@@ -525,32 +435,6 @@ class Hub:
     def remaining(self, view: TaskView) -> float | None:
         """Return the seconds until a task is probably done; None is unknown."""
         return None if view.task.status.over else progress.remaining(view.stages, self.clock())
-
-
-def _check_options(options: Options) -> None:
-    try:
-        size = len(json.dumps(dict(options), ensure_ascii=False).encode())
-    except (TypeError, ValueError, RecursionError) as error:
-        raise BadInput(f"The options cannot be stored: {one_line(str(error))}") from error
-    if size > OPTIONS_LIMIT:
-        raise BadInput(f"The options are too large: {size} bytes of {OPTIONS_LIMIT}")
-
-
-def _folder(given: str | None) -> Path:
-    try:
-        folder = Path(given).expanduser().absolute() if given else Path.cwd()
-        os.fsencode(folder).decode()
-    except RuntimeError as error:
-        raise BadInput(f"The folder {one_line(given or '')} has no home: {error}") from error
-    except FileNotFoundError as error:
-        raise BadInput("The current folder does not exist any more", "Go to another") from error
-    except UnicodeError as error:
-        raise BadInput(
-            f"The name of the folder {one_line(given or '')} is not in UTF-8", "Rename it"
-        ) from error
-    if not folder.is_dir():
-        raise BadInput(f"The folder {one_line(str(folder))} does not exist")
-    return folder
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from taskhub_tui.domain import progress
-from taskhub_tui.domain.lifecycle import GATE, INTERRUPTED, LEGAL, REVIEW, Change, Happened, Notice
+from taskhub_tui.domain.change import Change, Happened, Notice
+from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW
 from taskhub_tui.domain.model import (
     Blocker,
     BlockerKind,

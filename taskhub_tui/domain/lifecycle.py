@@ -1,22 +1,21 @@
 """What may happen to a task, and what it becomes. Pure: copies go in, copies come out.
 
-`LEGAL` is the one table of decisions; every front end and every notification reads it. A `Change`
-is what one transaction writes.
+Which decision fits which state is said in `legal`; the engine's own steps are in `execution`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import dataclass, replace
 from typing import Any
 
 from taskhub_tui.domain import progress
+from taskhub_tui.domain.change import Change, Happened
 from taskhub_tui.domain.errors import BadInput, NotLegal
+from taskhub_tui.domain.legal import GATE, REVIEW, legal
 from taskhub_tui.domain.model import (
     Action,
     Blocker,
     BlockerKind,
     Decision,
-    NoticeKind,
     Stage,
     StageSpec,
     StageStatus,
@@ -25,112 +24,8 @@ from taskhub_tui.domain.model import (
     WaitingOn,
 )
 
-GATE = "gate"
-REVIEW = "review"
-INTERRUPTED = "interrupted"
-
-LEGAL: Mapping[tuple[Status, BlockerKind | None], tuple[Action, ...]] = MappingProxyType(
-    {
-        (Status.PENDING, None): (
-            Action.PROVIDE_CONTEXT,
-            Action.MODIFY,
-            Action.REASSIGN,
-            Action.CANCEL,
-        ),
-        (Status.IN_PROGRESS, None): (
-            Action.PROVIDE_CONTEXT,
-            Action.MODIFY,
-            Action.REASSIGN,
-            Action.CANCEL,
-        ),
-        (Status.PAUSED, None): (
-            Action.PROVIDE_CONTEXT,
-            Action.MODIFY,
-            Action.REASSIGN,
-            Action.CANCEL,
-        ),
-        (Status.BLOCKED, BlockerKind.APPROVAL): (
-            Action.APPROVE,
-            Action.DENY,
-            Action.PROVIDE_CONTEXT,
-            Action.MODIFY,
-            Action.REASSIGN,
-            Action.CANCEL,
-        ),
-        (Status.BLOCKED, BlockerKind.INPUT): (
-            Action.PROVIDE_CONTEXT,
-            Action.DENY,
-            Action.MODIFY,
-            Action.REASSIGN,
-            Action.CANCEL,
-        ),
-        (Status.BLOCKED, BlockerKind.AUTH): (
-            Action.APPROVE,
-            Action.DENY,
-            Action.REASSIGN,
-            Action.CANCEL,
-        ),
-        (Status.BLOCKED, BlockerKind.INTERRUPTED): (
-            Action.RETRY,
-            Action.MODIFY,
-            Action.REASSIGN,
-            Action.CANCEL,
-        ),
-        (Status.FAILED, None): (Action.RETRY, Action.MODIFY, Action.REASSIGN, Action.CANCEL),
-        (Status.COMPLETED, None): (),
-        (Status.CANCELLED, None): (),
-    }
-)
-
 MODIFIABLE = ("title", "request", "options", "arguments")
 """What MODIFY may change; `arguments` are those an agent proposed in its question."""
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """An event to be written."""
-
-    kind: str
-    stage: int | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A notification to be written."""
-
-    kind: NoticeKind
-    title: str
-    body: str
-    actions: tuple[Action, ...] = ()
-    blocker_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What one transaction writes about one task."""
-
-    task: Task
-    stages: tuple[Stage, ...] = ()
-    """The stages that changed."""
-    replan: bool = False
-    """True: `stages` replaces every stage from the first of them on."""
-    blocker: Blocker | None = None
-    """A new or changed blocker."""
-    events: tuple[Happened, ...] = ()
-    notice: Notice | None = None
-    withdraw: bool = False
-    """True: the notifications that asked about this task are taken back."""
-    unblocks: bool = False
-    """True: tasks that wait for this one may go on."""
-    drops: bool = False
-    """True: tasks that wait for this one cannot go on."""
-
-
-def legal(task: Task, blocker: Blocker | None) -> tuple[Action, ...]:
-    """Return the decisions that fit the task now, most likely first."""
-    kind = blocker.kind if blocker is not None and task.status is Status.BLOCKED else None
-    return LEGAL.get((task.status, kind), ())
 
 
 def decide(

@@ -11,7 +11,7 @@ from taskhub_tui.agents import port
 from taskhub_tui.agents.port import Stop, Stream
 from taskhub_tui.domain import execution, ids, progress
 from taskhub_tui.domain.errors import LeaseLost, TaskHubError
-from taskhub_tui.domain.lifecycle import GATE, INTERRUPTED, LEGAL, REVIEW
+from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW
 from taskhub_tui.domain.model import Action, Artifact, Blocker, Choice, Stage, Status
 from taskhub_tui.engine.tasklog import TaskLog
 from taskhub_tui.storage import changes, queries, stages

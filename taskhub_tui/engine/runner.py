@@ -16,8 +16,8 @@ from taskhub_tui.agents.port import Agent, AgentError, Output, Stop
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, make_private
 from taskhub_tui.domain import durations, execution, ids
+from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
-from taskhub_tui.domain.lifecycle import Change
 from taskhub_tui.domain.model import Interrupt, Stage, StageStatus, Task
 from taskhub_tui.engine.context import Context
 from taskhub_tui.engine.tasklog import TaskLog

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
+from taskhub_tui.domain.change import Change, Notice
 from taskhub_tui.domain.errors import LeaseLost
-from taskhub_tui.domain.lifecycle import LEGAL, Change, Notice
+from taskhub_tui.domain.legal import LEGAL
 from taskhub_tui.domain.model import (
     Blocker,
     NoticeKind,

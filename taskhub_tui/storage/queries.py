@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
-from taskhub_tui.domain import lifecycle
+from taskhub_tui.domain import legal
 from taskhub_tui.domain.errors import UnknownTask
 from taskhub_tui.domain.model import (
     Action,
@@ -123,7 +123,7 @@ def view(reader: Reader, task_id: str) -> TaskView:
         stages_of(reader, task),
         blocker,
         artifacts_of(reader, task),
-        lifecycle.legal(task, blocker),
+        legal.legal(task, blocker),
         [id_ for (id_,) in after],
     )
 

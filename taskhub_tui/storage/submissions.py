@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from taskhub_tui.domain.change import Notice
 from taskhub_tui.domain.errors import BadInput
-from taskhub_tui.domain.lifecycle import Notice
 from taskhub_tui.domain.model import Stage, Status, Task
 from taskhub_tui.storage import queries, rows
 from taskhub_tui.storage.changes import (

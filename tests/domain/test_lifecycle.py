@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from taskhub_tui.domain import execution, lifecycle
+from taskhub_tui.domain import execution, legal, lifecycle
+from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.errors import BadInput, NotLegal
-from taskhub_tui.domain.lifecycle import GATE, LEGAL, REVIEW, Change
+from taskhub_tui.domain.legal import GATE, LEGAL, REVIEW
 from taskhub_tui.domain.model import (
     Action,
     Blocker,
@@ -88,7 +89,7 @@ def test_every_decision_is_either_taken_or_refused_in_words(
     at: tuple[Status, BlockerKind | None], action: Action
 ) -> None:
     task, stages, blocker = scene(*at)
-    if action in lifecycle.legal(task, blocker):
+    if action in legal.legal(task, blocker):
         change = decide(action, task, stages, blocker)
         (event,) = change.events
         assert (event.kind, event.data["action"]) == ("decided", action.value)
@@ -112,13 +113,13 @@ def test_every_decision_is_either_taken_or_refused_in_words(
 def test_a_blocker_counts_only_while_the_task_is_blocked() -> None:
     task, _, _ = scene(Status.FAILED)
     _, _, blocker = scene(Status.BLOCKED, BlockerKind.INPUT)
-    assert lifecycle.legal(task, blocker) == LEGAL[(Status.FAILED, None)]
+    assert legal.legal(task, blocker) == LEGAL[(Status.FAILED, None)]
 
 
 def test_context_is_appended_and_never_written_over() -> None:
     for at in SCENES:
         task, stages, blocker = scene(*at)
-        if Action.PROVIDE_CONTEXT in lifecycle.legal(task, blocker):
+        if Action.PROVIDE_CONTEXT in legal.legal(task, blocker):
             change = decide(Action.PROVIDE_CONTEXT, task, stages, blocker, text="more")
             assert change.task.context[0] == "first words"
             assert change.task.context[-1].endswith("more")
@@ -362,10 +363,10 @@ def test_a_notification_offers_what_is_legal(kind: BlockerKind) -> None:
     change = execution.ask(task, stages, stages[1], asked, NOW)
     assert change.notice is not None
     assert change.notice.kind is NoticeKind.BLOCKER
-    assert change.notice.actions == lifecycle.legal(change.task, asked)
+    assert change.notice.actions == legal.legal(change.task, asked)
     failed = execution.fail(task, stages, stages[1], "broke", NOW, {})
     assert failed.notice is not None
-    assert failed.notice.actions == lifecycle.legal(failed.task, None)
+    assert failed.notice.actions == legal.legal(failed.task, None)
 
 
 def test_the_engines_own_questions_show_what_is_decided() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from textual.app import App
 from textual.screen import Screen
 
-from taskhub_tui.domain import lifecycle
+from taskhub_tui.domain import legal
 from taskhub_tui.domain.model import (
     AgentCard,
     Blocker,
@@ -130,7 +130,7 @@ def view(
             created,
             **blocker,
         )
-    return TaskView(the_task, stages, asked, (), lifecycle.legal(the_task, asked))
+    return TaskView(the_task, stages, asked, (), legal.legal(the_task, asked))
 
 
 def failed(error: str = "The table `prices` has no column `close`", **more: Any) -> TaskView:

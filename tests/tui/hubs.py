@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from taskhub_tui import config, logs
 from taskhub_tui.config import Paths
 from taskhub_tui.domain import ids
-from taskhub_tui.domain.lifecycle import Change, Happened, Notice
+from taskhub_tui.domain.change import Change, Happened, Notice
 from taskhub_tui.domain.model import (
     Action,
     Blocker,

@@ -47,7 +47,7 @@ class Greeter:
 @pytest.fixture
 def greeting(hub: Hub, tmp_path: Path) -> Hub:
     """A hub that knows one more agent, and a playbook for it."""
-    hub._registry._extra["greeter"] = Greeter()
+    hub._planner._registry._extra["greeter"] = Greeter()
     folder = hub.paths.config.parent / "playbooks"
     folder.mkdir()
     (folder / "release.toml").write_text(PLAYBOOK)

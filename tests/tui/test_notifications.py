@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from textual.widgets import OptionList
 
-from taskhub_tui.domain.lifecycle import Notice
+from taskhub_tui.domain.change import Notice
 from taskhub_tui.domain.model import Action, NewTask, NoticeKind, StageSpec, Status, Task
 from taskhub_tui.hub import Hub
 from taskhub_tui.storage import changes

@@ -8,7 +8,7 @@ from typing import Any
 from textual.content import Content
 
 from taskhub_tui.domain import durations
-from taskhub_tui.domain.lifecycle import GATE, REVIEW
+from taskhub_tui.domain.legal import GATE, REVIEW
 from taskhub_tui.domain.model import Action, Blocker, BlockerKind, Stage, Status, TaskView
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui.theme import Glyphs, task_look
