@@ -134,7 +134,8 @@ class Held:
                 # Asked for while the checkpoint was written; the attempt has done nothing yet.
                 await self._unstart(stage)
                 return
-            result = await self._run(agent, self._current(stage.position), habit)
+            adopted = start.events[-1].kind == "adopted"
+            result = await self._run(agent, self._current(stage.position), habit, adopted=adopted)
             if result is None:
                 return
             before = await self._checkpointed(stage.position, result)
@@ -188,7 +189,9 @@ class Held:
 
     # Running one stage
 
-    async def _run(self, agent: Agent | None, stage: Stage, habit: Interrupt) -> port.Result | None:
+    async def _run(
+        self, agent: Agent | None, stage: Stage, habit: Interrupt, *, adopted: bool
+    ) -> port.Result | None:
         """Run the agent; None when the task waits, failed or was taken away meanwhile."""
         if agent is None:
             try:
@@ -214,7 +217,10 @@ class Held:
                 timed_out = True
                 context.cancel("cancel")
 
-            expiry = asyncio.get_running_loop().call_later(stage.timeout, expire)
+            # What was adopted has used up time already; waiting for a person costs none.
+            used = self.clock() - (stage.started or 0.0) if adopted else 0.0
+            left = max(0.0, stage.timeout - used)
+            expiry = asyncio.get_running_loop().call_later(left, expire)
         try:
             await _finished(runner, context)
         finally:

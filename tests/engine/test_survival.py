@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pytest
-from support import ScriptedAgent, eventually, house, soon, until
+from support import ScriptedAgent, eventually, house, soon, until, working
 
 from taskhub_tui.agents.port import AgentError, Blocker, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
@@ -335,3 +335,24 @@ async def test_an_idle_worker_leaves_but_not_while_somebody_is_asked(
         await h.hub.decide(task.id, Action.APPROVE)
         await asyncio.wait_for(serving, 10)
         assert (await h.hub.status(task.id)).task.status is Status.COMPLETED
+
+
+async def test_the_time_limit_of_an_adopted_stage_began_when_it_was_started(
+    where: Paths, settings: Settings
+) -> None:
+    begun = asyncio.Event()
+
+    async def hang(stage: Stage, ctx: StageContext) -> Result:
+        begun.set()
+        await asyncio.Event().wait()
+        return Result("never")
+
+    actor = ScriptedAgent("actor", hang, on_interrupt="adopt")
+    async with house(where, settings, actor) as h:
+        async with h.worker():
+            task = await h.submit(stages=(StageSpec("slow", "actor", timeout=600),))
+            await begun.wait()
+        later = working(where, settings, registry=h.registry, clock=lambda: time.time() + 601)
+        async with later:
+            view = await until(h.hub, task.id, Status.FAILED)
+        assert "longer than its limit of 10m" in (view.task.error or "")
