@@ -186,7 +186,11 @@ def save(app: TaskHubApp, name: str) -> None:
 
 
 async def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="billing-") as folder:
+    with tempfile.TemporaryDirectory() as outer:
+        # Pictures show the folder as `~/billing`, the same each time.
+        os.environ["HOME"] = outer
+        folder = str(Path(outer) / "billing")
+        Path(folder).mkdir()
         os.chdir(folder)
         home = Path(folder) / "home"
         where = Paths(home, home / "config.toml", Path(folder) / "results")

@@ -118,6 +118,9 @@ class Stage:
     """What people added, oldest first (also in `prompt`)."""
     state: Mapping[str, Json] | None = None
     """The last `save()` of this attempt; None on a first run."""
+    request: str = ""
+    """What people wish for, the latest first: the context they added, then the request or the
+    stage's own prompt; without the answers to questions of agents."""
 
     @property
     def idempotency_key(self) -> str:

@@ -92,7 +92,7 @@ def _options(one: argparse.ArgumentParser) -> str:
         value = value.replace("|", "\\|")
         names = [f"`{flag}{f' {value}' if value else ''}`" for flag in action.option_strings]
         shown = ", ".join(names) or f"`{action.metavar or action.dest}`"
-        rows.append(f"| {shown} | {action.help} |\n")
+        rows.append(f"| {shown} | {action.help or ''} |\n")
     return "| | |\n|---|---|\n" + "".join(rows) + "\n"
 
 

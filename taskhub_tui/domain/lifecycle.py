@@ -24,6 +24,8 @@ from taskhub_tui.domain.model import (
     WaitingOn,
 )
 
+ANSWER_TO = "Answer to "
+"""How the context begins that was the answer to an agent's question."""
 MODIFIABLE = ("title", "request", "options", "arguments")
 """What MODIFY may change; `arguments` are those an agent proposed in its question."""
 
@@ -54,7 +56,7 @@ def decide(
             f"{decision.action.name} does not fit: task {task.id} is {state}",
             f"Now it could be: {names}" if names else None,
         )
-    base = _Case(task, tuple(stages), blocker, decision, now)
+    base = _Case(task, tuple(stages), blocker, _choosing(decision, blocker), now)
     match decision.action:
         case Action.CANCEL:
             return base.cancel()
@@ -70,6 +72,17 @@ def decide(
             return base.approve()
         case Action.DENY:
             return base.deny()
+
+
+def _choosing(decision: Decision, blocker: Blocker | None) -> Decision:
+    """Return a decision whose words are exactly one of the choices as that choice."""
+    if blocker is None or decision.choice is not None or not decision.text:
+        return decision
+    said = decision.text.strip().casefold()
+    for offered in blocker.choices:
+        if said in (offered.id.casefold(), offered.label.casefold()):
+            return replace(decision, choice=offered.id)
+    return decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +212,7 @@ class _Case:
             ready = self._ready(replace(task, context=(*task.context, words)))
             return self._done(ready, (self._fresh(self.current),), self._answer("decline"))
         # An agent's question keeps its answer for the agent; the context tells later stages.
-        noted = f"{self.blocker.question} – {words}"
+        noted = f"{ANSWER_TO}“{self.blocker.question}”: {words}"
         ready = self._ready(replace(task, context=(*task.context, noted)))
         yes = self.blocker.kind is BlockerKind.INPUT
         return self._done(ready, (), self._answer("accept" if yes else "decline"))

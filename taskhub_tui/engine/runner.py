@@ -18,6 +18,7 @@ from taskhub_tui.config import Paths, make_private
 from taskhub_tui.domain import durations, execution, ids
 from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
+from taskhub_tui.domain.lifecycle import ANSWER_TO
 from taskhub_tui.domain.model import Interrupt, Stage, StageStatus, Task
 from taskhub_tui.engine.context import Context
 from taskhub_tui.engine.tasklog import TaskLog
@@ -285,6 +286,7 @@ class Held:
                 )
             )
         prompt = stage.prompt or self.task.request
+        wishes = [words for words in self.task.context if not words.startswith(ANSWER_TO)]
         if self.task.context:
             added = "\n".join(f"- {words}" for words in self.task.context)
             prompt = f"{prompt}\n\nContext added since:\n{added}"
@@ -296,6 +298,8 @@ class Held:
             position=stage.position,
             attempt=stage.attempt,
             prompt=prompt,
+            # The latest wish first: it outweighs what was said before.
+            request="\n".join([*reversed(wishes), stage.prompt or self.task.request]),
             options={**self.task.options, **stage.options},
             workdir=Path(self.task.workdir),
             datadir=self._paths.task(self.task.id),

@@ -1,8 +1,10 @@
 """Opening the SQLite file: permissions, pragmas, migrations, and errors in words."""
 
+import asyncio
 import os
 import sqlite3
 import stat
+import time
 from importlib import resources
 from pathlib import Path
 
@@ -37,7 +39,7 @@ async def connect(path: Path, *, readonly: bool = False) -> aiosqlite.Connection
     try:
         await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         if not readonly:
-            await connection.execute("PRAGMA journal_mode = WAL")
+            await _use_wal(connection)
             await connection.execute("PRAGMA synchronous = FULL")
         await connection.execute("PRAGMA foreign_keys = ON")
     except BaseException as error:
@@ -47,6 +49,19 @@ async def connect(path: Path, *, readonly: bool = False) -> aiosqlite.Connection
             raise explain(error, path) from error
         raise
     return connection
+
+
+async def _use_wal(connection: aiosqlite.Connection) -> None:
+    """Switch to WAL. Where several do so at once SQLite refuses without waiting: try again."""
+    end = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            await connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        await asyncio.sleep(0.01)
 
 
 def _create_private(path: Path) -> None:

@@ -130,7 +130,7 @@ def test_an_answer_in_words_tells_later_stages_the_question_too() -> None:
     change = decide(
         Action.PROVIDE_CONTEXT, *scene(Status.BLOCKED, BlockerKind.INPUT), text=None, choice="y"
     )
-    assert change.task.context[-1] == "Which? – The Y"
+    assert change.task.context[-1] == "Answer to “Which?”: The Y"
     assert change.blocker is not None
     assert change.blocker.answer == {"action": "accept", "choice": "y", "text": None, "data": {}}
 

@@ -138,7 +138,7 @@ async def test_a_question_needs_no_coroutine_and_its_state_is_handed_back(
         async with h.worker():
             view = await until(h.hub, task.id, Status.COMPLETED)
         assert view.task.summary == "the red one, {'thought': 'of it'}"
-        assert view.task.context == ("Which one? – the red one",)
+        assert view.task.context == ("Answer to “Which one?”: the red one",)
         assert await h.said(task.id) == ["thinking"]
         kinds = await h.kinds(task.id)
         assert kinds == [

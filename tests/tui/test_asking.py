@@ -33,7 +33,11 @@ async def test_a_question_that_waits_is_raised_and_one_key_answers_it(
         rest(app)
         await pilot.press("a")
         await until(pilot, lambda: not raised(app))
-        assert (await hub.status(task.id)).blocker is None
+
+        async def answered() -> bool:
+            return (await hub.status(task.id)).blocker is None
+
+        await until(pilot, answered)
         await until(pilot, lambda: "Approve: Migrate" in text(app))
         event = (await hub.events(task.id))[-1]
         assert (event.data["action"], event.channel) == ("approve", "app")
@@ -143,7 +147,11 @@ async def test_a_failure_is_raised_with_the_end_of_its_log(
         rest(app)
         await pilot.press("r")
         await until(pilot, lambda: not raised(app))
-        assert (await hub.status(task.id)).task.status is Status.PENDING
+
+        async def retried() -> bool:
+            return (await hub.status(task.id)).task.status is Status.PENDING
+
+        await until(pilot, retried)
 
 
 async def test_a_failure_that_was_seen_is_not_raised_at_the_next_start(

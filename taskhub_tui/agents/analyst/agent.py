@@ -206,7 +206,7 @@ class _Run:
         named = stage.options.get("file")
         if named:
             return files.resolve(str(named), stage.workdir)
-        found = await self._thread(lambda: files.named_in(stage.prompt, stage.workdir))
+        found = await self._thread(lambda: files.named_in(self._wishes, stage.workdir))
         if found:
             return found
         names = await self._thread(lambda: files.candidates(stage.workdir))
@@ -234,6 +234,11 @@ class _Run:
 
     # ---- quality
 
+    @property
+    def _wishes(self) -> str:
+        # An answer may quote our own question, with a period in it that nobody asked for.
+        return self.stage.request or self.stage.prompt
+
     async def _quality(self) -> Result:
         from taskhub_tui.agents.analyst import quality
 
@@ -246,7 +251,7 @@ class _Run:
                 "leave or keep."
             )
         grid, facts = await self._thread(
-            lambda: quality.survey(self.desk, options.get("period"), self.stage.prompt)
+            lambda: quality.survey(self.desk, options.get("period"), self._wishes)
         )
         for line in _quality_notes(facts):
             self.ctx.log(line)

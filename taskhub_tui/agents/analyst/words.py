@@ -9,6 +9,8 @@ from taskhub_tui.agents.analyst.work import Facts
 from taskhub_tui.text import one_line
 
 MOST_ROWS = 40
+LOOSE = 0.3
+"""Below this correlation prices do not count as moving together."""
 
 
 class Drawn(Protocol):
@@ -111,10 +113,16 @@ def headlines(facts: Facts) -> list[str]:
     together = risk["correlation"]
     if together and together["closest"]:
         value, a, b = together["closest"]
-        found.append(
-            f"{safe(a)} and {safe(b)} moved "
-            f"{'most ' if len(together['names']) > 2 else ''}together: correlation {_corr(value)}."
-        )
+        if value < LOOSE:
+            how = "Even " if len(together["names"]) > 2 else ""
+            found.append(
+                f"{how}{safe(a)} and {safe(b)} hardly moved together: correlation {_corr(value)}."
+            )
+        else:
+            most = "most " if len(together["names"]) > 2 else ""
+            found.append(
+                f"{safe(a)} and {safe(b)} moved {most}together: correlation {_corr(value)}."
+            )
     if quality["below_zero"]:
         entry = quality["below_zero"][0]
         found.append(

@@ -206,7 +206,7 @@ class _Run:
             await self._take(self.out, self.out.parser.finish())
             raise self._lost()
         else:
-            self.ctx.log("Found the command again; following it.", stream="tool")
+            self.ctx.log("Following the command again", stream="tool")
 
     def _lost(self) -> AgentError:
         if self.dir.rebooted():

@@ -239,6 +239,9 @@ def _fact(name: str, value: Any) -> Fact:
         return Fact(label, Content(str(value)))
     if isinstance(value, list) and value and all(_short(item) for item in value):
         return Fact(label, Content("\n".join(clean(str(item)) for item in value)))
+    if isinstance(value, list) and value and all(_flat(item) for item in value):
+        rows = [" · ".join(f"{key} {item}" for key, item in row.items()) for row in value]
+        return Fact(label, Content("\n".join(clean(row) for row in rows)), block=True)
     if isinstance(value, Mapping) and value and all(_short(item) for item in value.values()):
         width = min(24, max(len(str(key)) for key in value)) + 2
         lines = [
@@ -247,6 +250,13 @@ def _fact(name: str, value: Any) -> Fact:
         ]
         return Fact(label, Content("\n").join(lines), block=True)
     return Fact(label, Content(clean(to_json(value))), block=True)
+
+
+def _flat(row: Any) -> bool:
+    return isinstance(row, Mapping) and all(
+        _short(item) or (isinstance(item, int | float) and not isinstance(item, bool))
+        for item in row.values()
+    )
 
 
 def _short(item: Any) -> bool:

@@ -310,7 +310,7 @@ class MainScreen(Screen[None]):
 
         wanted: NewTask | None = None
         while True:
-            screen = NewTaskScreen(self._hub, workdir=str(Path.cwd()), initial=wanted)
+            screen = NewTaskScreen(self._hub, workdir=_short(Path.cwd()), initial=wanted)
             wanted = await self.app.push_screen_wait(screen)
             if wanted is None:
                 return
@@ -357,3 +357,9 @@ class MainScreen(Screen[None]):
 
     def action_quit_app(self) -> None:
         self.app.leave()
+
+
+def _short(folder: Path) -> str:
+    """Return a folder as people write it, with `~` for their own."""
+    home = Path.home()
+    return f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)

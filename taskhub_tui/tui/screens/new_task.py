@@ -99,7 +99,7 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
     def __init__(self, hub: Hub, *, workdir: str, initial: NewTask | None = None) -> None:
         """
         Args:
-            workdir: absolute folder that the task works in unless the person names another.
+            workdir: folder, perhaps with `~`, to work in unless the person names another.
             initial: what the form holds at first, such as a task to do again.
         """
         super().__init__()
