@@ -66,7 +66,11 @@ def make_private(folder: Path) -> None:
         StoreError: it cannot be created, or others can get into it.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # `mkdir(parents=True)` gives its mode to the last folder only.
+        for parent in [*reversed(folder.parents), folder]:
+            if not parent.exists():
+                parent.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         mode = folder.stat()
     except OSError as error:
         raise StoreError(f"The folder {folder} cannot be used: {error.strerror}") from error

@@ -42,7 +42,8 @@ def start(paths: Paths) -> None:
         # The keeper works in another folder, where a relative path would mean something else.
         env["TASKHUB_HOME"] = str(paths.home)
     try:
-        with paths.worker_log.open("ab") as log:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        with os.fdopen(os.open(paths.worker_log, flags, 0o600), "ab") as log:
             _started.append(
                 subprocess.Popen(
                     [sys.executable, "-m", "taskhub_tui.keeper", str(paths.home)],

@@ -68,3 +68,9 @@ def test_a_private_folder_is_private_or_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be used"):
         make_private(tmp_path / "file")
+
+
+def test_folders_above_a_private_one_are_private_too(tmp_path: Path) -> None:
+    make_private(tmp_path / "home" / "tasks" / "k3f9")
+    for made in ("home", "home/tasks", "home/tasks/k3f9"):
+        assert (tmp_path / made).stat().st_mode & 0o777 == 0o700

@@ -114,7 +114,7 @@ def view(out: Output, it: TaskView, now: float) -> None:
     if it.legal and (it.blocker is not None or task.status is Status.FAILED):
         _section(out, "You can")
         for action in it.legal:
-            out.line("  ", command(task.id, action))
+            out.line("  ", command(task.id, action, it.blocker))
 
 
 def _done(task: Task, now: float) -> str:
@@ -189,13 +189,14 @@ def _question(out: Output, blocker: Blocker, now: float) -> None:
         out.line(Cell("  without an answer: ", "dim"), f"{what} at {local(blocker.deadline, now)}")
 
 
-def command(task_id: str, action: Action) -> str:
-    """The command that takes a decision."""
+def command(task_id: str, action: Action, blocker: Blocker | None = None) -> str:
+    """The command that takes a decision, such as the answer to `blocker`."""
     match action:
         case Action.APPROVE | Action.DENY | Action.RETRY | Action.CANCEL:
             return f"taskhub {action.value} {task_id}"
         case Action.PROVIDE_CONTEXT:
-            return f"taskhub decide {task_id} context --text WORDS"
+            how = "--choice CHOICE" if blocker is not None and blocker.choices else "--text WORDS"
+            return f"taskhub decide {task_id} context {how}"
         case Action.REASSIGN:
             return f"taskhub decide {task_id} reassign --agent AGENT"
         case Action.MODIFY:

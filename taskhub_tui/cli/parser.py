@@ -24,6 +24,7 @@ TASKHUB_HOME names the folder of another hub. NO_COLOR turns colours off."""
 SHELLS = ("bash", "zsh", "fish")
 SHORTCUTS = ("approve", "deny", "retry", "cancel")
 """Decisions that are commands of their own."""
+_ID = "a task's ID, or its first letters"
 _HERE = "\0"
 """Stands for the words after `--` while the rest is parsed; no argument can hold it."""
 
@@ -217,10 +218,10 @@ def _look(add: _Adder) -> None:
     listing.add_argument("--all", action="store_true", help="all, also those over long ago")
     listing.add_argument("-n", type=_count, metavar="N", dest="limit", help="at most N; else 50")
     show = add("show", "look.show", "show one task")
-    show.add_argument("id", metavar="ID", help="the task")
+    show.add_argument("id", metavar="ID", help=_ID)
     show.add_argument("--events", action="store_true", help="with its history: who did what, when")
     logs = add("logs", "look.logs", "print what a task has said")
-    logs.add_argument("id", metavar="ID", help="the task")
+    logs.add_argument("id", metavar="ID", help=_ID)
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the task is over")
     logs.add_argument("--raw", action="store_true", help="without times and marks")
     wait = add(
@@ -230,7 +231,7 @@ def _look(add: _Adder) -> None:
         "Exit code: 0 all completed, 10 one failed, 11 one was cancelled, 12 the time was up, "
         "13 one needs you.",
     )
-    wait.add_argument("ids", metavar="ID", nargs="+", help="the tasks")
+    wait.add_argument("ids", metavar="ID", nargs="+", help=_ID)
     wait.add_argument("--timeout", metavar="DURATION", help="give up after 90s, 10m, 1h30m")
     wait.add_argument("--any", action="store_true", help="return when the first one is over")
     wait.add_argument(
@@ -248,7 +249,7 @@ def _look(add: _Adder) -> None:
 
 def _decide(add: _Adder) -> None:
     decide = add("decide", "decide.decide", "answer a question, or change what a task does")
-    decide.add_argument("id", metavar="ID", help="the task")
+    decide.add_argument("id", metavar="ID", help=_ID)
     decide.add_argument(
         "action", metavar="ACTION", choices=[action.value for action in Action],
         help=", ".join(action.value for action in Action),
@@ -276,11 +277,11 @@ def _decide(add: _Adder) -> None:
     )
     for name in SHORTCUTS:
         short = add(name, "decide.decide", f"the same as `decide ID {name}`")
-        short.add_argument("id", metavar="ID", help="the task")
+        short.add_argument("id", metavar="ID", help=_ID)
         _words(short)
         short.set_defaults(action=name)
     for name, about in (("pause", "stop a task after its stage"), ("resume", "let it go on")):
-        add(name, f"decide.{name}", about).add_argument("id", metavar="ID", help="the task")
+        add(name, f"decide.{name}", about).add_argument("id", metavar="ID", help=_ID)
 
 
 _OF = {"options": "task's options", "arguments": "proposed arguments"}
@@ -292,7 +293,7 @@ def _words(command: argparse.ArgumentParser) -> None:
 
 def _system(add: _Adder) -> None:
     opened = add("open", "system.open_", "open the hub at one task, or the task's result")
-    opened.add_argument("id", metavar="ID", help="the task")
+    opened.add_argument("id", metavar="ID", help=_ID)
     opened.add_argument("--result", action="store_true", help="the result, with your own viewer")
     opened.add_argument("--print", action="store_true", help="with --result: only print its path")
     worker = add(

@@ -16,7 +16,7 @@ from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.actions import ACTIONS
 from taskhub_tui.tui.asking import Asker
-from taskhub_tui.tui.render import ControlFilter
+from taskhub_tui.tui.render import AsciiFilter, ControlFilter
 from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.theme import ASCII, DARK, LIGHT, UNICODE
 from taskhub_tui.tui.watch import Watcher
@@ -58,6 +58,8 @@ class TaskHubApp(App[None]):
             hub.settings.theme if hub.settings.theme in self.available_themes else DARK.name
         )
         self._filters.append(ControlFilter())
+        if ascii:
+            self._filters.append(AsciiFilter())
         self._services = services
         self._tasks: list[asyncio.Task[None]] = []
         self._initial_task = initial_task

@@ -11,7 +11,9 @@ from textual.widgets import Input, TextArea
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.model import (
     Action,
+    BlockerKind,
     Decision,
+    Event,
     NoticeKind,
     Status,
     Task,
@@ -41,6 +43,10 @@ def case_of(view: TaskView) -> Case | None:
     if view.task.status is Status.FAILED:
         return _failure(view.task)
     return None
+
+
+def _through(event: Event) -> str:
+    return f" ({event.channel})" if event.channel else ""
 
 
 def _failure(task: Task) -> Case:
@@ -125,8 +131,9 @@ class Asker:
                 asked is None or event.data.get("blocker") in (None, asked.id)
             ):
                 action = str(event.data.get("action", "")).upper()
-                where = f" ({event.channel})" if event.channel else ""
-                return f"{event.by}{where} chose {action}: {title}"
+                if asked is not None and asked.kind is BlockerKind.INPUT and action == "CONTEXT":
+                    return f"{event.by}{_through(event)} answered: {title}"
+                return f"{event.by}{_through(event)} chose {action}: {title}"
         return f"Now {now.task.status.value.replace('_', ' ')}: {title}"
 
     # Raising
@@ -220,6 +227,12 @@ class Asker:
         )
         self._queue = [entry for entry in self._queue if entry[1] != view.task.id]
         done = decision.action.name.replace("_", " ").capitalize()
+        if (
+            blocker is not None
+            and blocker.kind is BlockerKind.INPUT
+            and decision.action is Action.PROVIDE_CONTEXT
+        ):
+            done = "Answered"
         title = one_line(view.task.title, 60)
         self._app.notify(f"{done}: {title}", timeout=3, markup=False)
 

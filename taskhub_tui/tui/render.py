@@ -30,6 +30,43 @@ class ControlFilter(LineFilter):
         return [_guarded(segment) for segment in segments]
 
 
+_PLAIN = str.maketrans(
+    {
+        **dict.fromkeys("─━╌╍═–—−", "-"),
+        **dict.fromkeys("│┃▌▏▎▍▐▕", "|"),
+        **dict.fromkeys("╭╮╰╯┌┐└┘├┤┬┴┼", "+"),
+        **dict.fromkeys("▁▂▃▄▅▆▇█▀■▪", "#"),
+        **dict.fromkeys("“”„", '"'),
+        **dict.fromkeys("‘’", "'"),
+        "·": "-",
+        "…": "~",
+        "•": "*",
+        "×": "x",
+        "▲": "^",
+        "▼": "v",
+        "▶": ">",
+        "\u00a0": " ",
+        "↓": "v",
+        "↑": "^",
+        "←": "<",
+        "→": ">",
+    }
+)
+"""One character for one, each a cell wide."""
+
+
+class AsciiFilter(LineFilter):
+    """Draws frames, scroll bars and marks with ASCII; letters of other scripts stay."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [
+            segment
+            if segment.text.isascii()
+            else Segment(segment.text.translate(_PLAIN), segment.style)
+            for segment in segments
+        ]
+
+
 def _guarded(segment: Segment) -> Segment:
     text, style, _ = segment
     if style is not None and style.link is not None and not _SAFE_LINK.fullmatch(style.link):

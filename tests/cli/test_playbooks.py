@@ -127,3 +127,18 @@ def test_data_report_freezes_the_newest_file(home: Path, cli) -> None:
         assert b"taskhub-prices.csv" in sums.read()
     assert not Path("taskhub-prices.csv").exists()
     assert Path("new.csv").exists()
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+SNIPPETS = [
+    (page.name, block.partition("```")[0])
+    for page in sorted(DOCS.glob("*.md"))
+    for block in page.read_text(encoding="utf-8").split("```toml\n")[1:]
+]
+
+
+@pytest.mark.parametrize(("page", "snippet"), SNIPPETS)
+def test_what_the_pages_show_of_stages_is_read(page: str, snippet: str) -> None:
+    table = tomllib.loads(snippet)
+    if page in ("playbooks.md", "command.md"):
+        parse({"name": "shown", **table}, page)

@@ -48,7 +48,18 @@ async def test_ascii_means_ascii_everywhere(hub: Hub, seed: Seed) -> None:
         assert {c for c in text(app) if not c.isascii()} == set()
         await pilot.press("question_mark")
         await until(pilot, lambda: "In the list" in text(app))
-        assert {c for c in text(app) if not c.isascii()} <= set("▁▂▃▄▅▆▇█")
+        assert {c for c in text(app) if not c.isascii()} == set()
+        await pilot.press("escape", "n")
+        await until(pilot, lambda: "New task" in text(app))
+        assert {c for c in text(app) if not c.isascii()} == set()
+
+
+async def test_ascii_means_ascii_in_a_question_too(hub: Hub, seed: Seed) -> None:
+    await seed.put("Migrate", Status.BLOCKED, question="May the stage “run” start?")
+    app = TaskHubApp(hub, ascii=True, services=[asleep])
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: 'May the stage "run" start?' in text(app))
+        assert {c for c in text(app) if not c.isascii()} == set()
 
 
 async def test_a_task_appears_runs_in_the_window_and_shows_its_log(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hubs import Seed, text, until
 from textual.widgets import Input
 
-from taskhub_tui.domain.model import Action, NoticeKind, Status
+from taskhub_tui.domain.model import Action, BlockerKind, NoticeKind, Status
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.screens.decision import DecisionScreen
@@ -121,6 +121,14 @@ async def test_an_answer_given_elsewhere_closes_the_dialog_and_says_whose_it_was
         await other.decide(task.id, Action.DENY, text="not today")
         await until(pilot, lambda: not raised(app))
         await until(pilot, lambda: "Peter (desktop) chose DENY: Migrate" in text(app))
+
+
+async def test_an_answer_is_called_an_answer(app: TaskHubApp, other: Hub, seed: Seed) -> None:
+    task = await seed.put("Migrate", Status.BLOCKED, kind=BlockerKind.INPUT)
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await until(pilot, lambda: raised(app))
+        await other.decide(task.id, Action.PROVIDE_CONTEXT, text="eu-1")
+        await until(pilot, lambda: "Peter (desktop) answered: Migrate" in text(app))
 
 
 async def test_who_comes_too_late_is_told_so(app: TaskHubApp, other: Hub, seed: Seed) -> None:

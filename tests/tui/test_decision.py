@@ -280,3 +280,10 @@ async def test_hostile_text_is_only_text() -> None:
         await pilot.press("m")
         await pilot.pause()
         assert "\x1b" not in app.text()
+
+
+async def test_rows_of_facts_are_read_as_words_and_arguments_stay_exact() -> None:
+    holes = [{"instrument": "AAA", "days": ["2024-12-30", "2024-12-31"], "missing": 2}]
+    app = await after(dialog(view(detail={"holes": holes, "arguments": [{"rows": 5}]})))
+    for words in ("- instrument: AAA", "  days: 2024-12-30, 2024-12-31", '"rows": 5'):
+        assert words in app.seen

@@ -209,11 +209,11 @@ def _no_columns(head: str, shown: str) -> str:
     line = next((text for text in lines if text.strip()), "")
     if len([text for text in lines if text.strip()]) == 1:
         return (
-            f"{shown} has one line only, and no rows of prices: {one_line(line, 120)} "
+            f"{shown} has one line only, and no rows of prices: “{one_line(line, 120)}”. "
             "Export the prices again."
         )
     return (
-        f"No column of dates was found in {shown}. Its first line is: {one_line(line, 120)} "
+        f"No column of dates was found in {shown}. Its first line is “{one_line(line, 120)}”. "
         "A row needs a date, such as 2024-01-31, and prices, cut by comma, semicolon, tab or |."
     )
 

@@ -69,7 +69,7 @@ def read_job(stage: Stage) -> Job:
     return Job(
         argv=argv,
         name=name,
-        shown=one_line(str(options.get("shell") or shlex.join(argv)), 200),
+        shown=_headline(str(options.get("shell") or shlex.join(argv))),
         cwd=stage.workdir / cwd if cwd else stage.workdir,
         pty=_flag(options, "pty"),
         stdin=_flag(options, "stdin"),
@@ -204,3 +204,10 @@ def _umask(value: object) -> int | None:
 
 def _wrong(option: str, right: str) -> AgentError:
     return AgentError(f"The option `{option}` of the command agent must be {right}.")
+
+
+def _headline(command: str) -> str:
+    """Return the first line of a command; an ellipsis stands for the others."""
+    lines = [line for line in command.splitlines() if line.strip()]
+    more = " …" if len(lines) > 1 else ""
+    return one_line(lines[0] if lines else "", 200) + more

@@ -239,9 +239,9 @@ def _fact(name: str, value: Any) -> Fact:
         return Fact(label, Content(str(value)))
     if isinstance(value, list) and value and all(_short(item) for item in value):
         return Fact(label, Content("\n".join(clean(str(item)) for item in value)))
-    if isinstance(value, list) and value and all(_flat(item) for item in value):
-        rows = [" · ".join(f"{key} {item}" for key, item in row.items()) for row in value]
-        return Fact(label, Content("\n".join(clean(row) for row in rows)), block=True)
+    if name == "arguments":
+        # To the letter: this is what will be used.
+        return Fact(label, Content(clean(to_json(value))), block=True)
     if isinstance(value, Mapping) and value and all(_short(item) for item in value.values()):
         width = min(24, max(len(str(key)) for key in value)) + 2
         lines = [
@@ -249,14 +249,36 @@ def _fact(name: str, value: Any) -> Fact:
             for key, item in value.items()
         ]
         return Fact(label, Content("\n").join(lines), block=True)
+    if isinstance(value, list) and _is_table(value):
+        return Fact(label, Content("\n".join(_outline(value))), block=True)
     return Fact(label, Content(clean(to_json(value))), block=True)
 
 
-def _flat(row: Any) -> bool:
-    return isinstance(row, Mapping) and all(
-        _short(item) or (isinstance(item, int | float) and not isinstance(item, bool))
-        for item in row.values()
+def _is_table(value: list[Any]) -> bool:
+    return bool(value) and all(
+        isinstance(row, Mapping)
+        and all(
+            _plain(item) or (isinstance(item, list) and all(_plain(one) for one in item))
+            for item in row.values()
+        )
+        for row in value
     )
+
+
+def _plain(item: Any) -> bool:
+    return _short(item) or (isinstance(item, int | float) and not isinstance(item, bool))
+
+
+def _outline(rows: list[Mapping[str, Any]]) -> list[str]:
+    """Return rows of names and values as lines to be read; a dash begins each row."""
+    lines = []
+    for row in rows:
+        mark = "- "
+        for key, item in row.items():
+            said = ", ".join(str(one) for one in item) if isinstance(item, list) else str(item)
+            lines.append(f"{mark}{one_line(str(key), 60)}: {clean(said)}")
+            mark = "  "
+    return lines
 
 
 def _short(item: Any) -> bool:
