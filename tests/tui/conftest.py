@@ -1,5 +1,7 @@
 """The app on a real hub in a folder of its own."""
 
+import os
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -42,3 +44,18 @@ async def seed(hub: Hub, where: Paths, other: Hub) -> Seed:
 @pytest.fixture
 def app(hub: Hub) -> TaskHubApp:
     return TaskHubApp(hub, services=[asleep])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests in tmux out where there is none; never in CI."""
+    if shutil.which("tmux") is not None or os.environ.get("CI"):
+        return
+    out = [item for item in items if item.get_closest_marker("tmux")]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if shutil.which("tmux") is None:
+        terminalreporter.write_line("left out the test in tmux: apt-get install tmux", yellow=True)

@@ -1,0 +1,94 @@
+"""One journey in a real terminal: the app in tmux, a detached worker, and the keyboard only."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.tmux, pytest.mark.slow]
+
+PATIENCE = 30.0
+
+
+class Tmux:
+    """A tmux server of its own with one window of 80x24."""
+
+    def __init__(self, folder: Path) -> None:
+        self._socket = folder / "tmux"
+        self._env = {**os.environ, "TASKHUB_HOME": str(folder / "hub"), "TERM": "xterm-256color"}
+        self._env.pop("TMUX", None)
+
+    def run(self, *words: str) -> str:
+        command = ["tmux", "-S", str(self._socket), "-f", os.devnull, *words]
+        return subprocess.run(
+            command, env=self._env, capture_output=True, text=True, check=True, timeout=20
+        ).stdout
+
+    def taskhub(self, *words: str) -> str:
+        command = [sys.executable, "-m", "taskhub_tui", *words]
+        return subprocess.run(
+            command, env=self._env, capture_output=True, text=True, check=True, timeout=60
+        ).stdout.strip()
+
+    def open(self) -> None:
+        self.run("new-session", "-d", "-x", "80", "-y", "24", sys.executable, "-m", "taskhub_tui")
+
+    def screen(self) -> str:
+        return self.run("capture-pane", "-p")
+
+    def until(self, words: str) -> None:
+        self.wait(lambda: words in self.screen(), words)
+
+    def wait(self, fact: Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + PATIENCE
+        while not fact():
+            assert time.monotonic() < end, f"{what}: it never came\n{self.screen()}"
+
+    def press_until(self, key: str, words: str) -> None:
+        """Press a key, again while the dialog still rests, until `words` are on the screen."""
+        end = time.monotonic() + PATIENCE
+        while words not in self.screen():
+            assert time.monotonic() < end, f"{words}: it never came\n{self.screen()}"
+            self.run("send-keys", key)
+            again = time.monotonic() + 1.5
+            while time.monotonic() < again and words not in self.screen():
+                pass
+
+    def over(self) -> bool:
+        listed = ["tmux", "-S", str(self._socket), "list-sessions"]
+        return subprocess.run(listed, env=self._env, capture_output=True).returncode != 0
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    if shutil.which("tmux") is None:
+        pytest.fail("tmux is missing: apt-get install tmux", pytrace=False)
+    (tmp_path / "hub").mkdir(mode=0o700)
+    (tmp_path / "hub" / "config.toml").write_text(
+        "idle_exit = 2\n[notifications.desktop]\nenabled = false\n"
+    )
+    tmux = Tmux(tmp_path)
+    yield tmux
+    tmux.taskhub("worker", "--stop")
+    subprocess.run(["tmux", "-S", str(tmp_path / "tmux"), "kill-server"], capture_output=True)
+
+
+def test_a_task_is_handed_over_approved_and_read_by_keyboard_alone(tmux: Tmux) -> None:
+    tmux.open()
+    tmux.until("hand over a task")
+    task = tmux.taskhub(
+        "add", "Deploy it", "--agent", "command", "--gate", "--option", 'argv=["echo", "all is up"]'
+    )
+    tmux.until("Approval needed")
+    assert "$ echo 'all is up'" in tmux.screen()
+    tmux.press_until("a", "1 done")
+    assert tmux.taskhub("wait", task)
+    tmux.press_until("Enter", "all is up")
+    tmux.run("send-keys", "q")
+    tmux.wait(tmux.over, "the app leaves")
+    assert "all is up" in tmux.taskhub("show", task)
