@@ -54,14 +54,13 @@ async def test_a_stage_whose_worker_died_goes_on_with_its_state_and_key(
     where: Paths, settings: Settings, habit: Interrupt
 ) -> None:
     actor, saved = held_up(habit)
-    async with house(where, settings, actor) as h, h.worker() as first:
+    # A dead worker's lease is not waited for: this one would outlast the test.
+    async with house(where, settings, actor) as h, h.worker(lease=3600) as first:
         task = await h.submit()
         await saved.wait()
         await bury(first)
-        begun = time.monotonic()
         async with h.worker():
             view = await until(h.hub, task.id, Status.COMPLETED)
-            assert time.monotonic() - begun < 3, "a dead worker's lease must not be waited for"
         assert view.task.summary == "1 {'job': 'j1'}"
         kinds = await h.kinds(task.id)
         assert kinds == [
