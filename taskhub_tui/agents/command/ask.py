@@ -48,6 +48,7 @@ def main(argv: list[str]) -> int:
     os.write(control, line.encode())
     os.close(control)
     pause = 0.02
+    # The answer comes as a file; a person takes seconds, so looking for it costs next to nothing.
     while True:
         try:
             with open(f"{folder}/{key}.json") as file:
