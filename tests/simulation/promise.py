@@ -149,8 +149,7 @@ class Promise:
             self._ids[n] = id_
             self.models[id_] = Model(n)
         for row in self._rows(
-            "SELECT id, task_n, kind, stage, by, channel, data FROM event WHERE id > ?"
-            " ORDER BY id",
+            "SELECT id, task_n, kind, stage, by, channel, data FROM event WHERE id > ? ORDER BY id",
             self._event,
         ):
             self._event = row[0]
