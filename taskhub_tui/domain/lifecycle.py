@@ -136,9 +136,12 @@ class _Case:
         agent = self.decision.agent
         if not agent:
             raise BadInput("REASSIGN needs the name of an agent", "Add it with --agent NAME")
-        first = next(
-            (stage for stage in self.stages if stage.status is not StageStatus.DONE), self.current
-        )
+        first = next((s for s in self.stages if s.status is not StageStatus.DONE), None)
+        if first is None:
+            raise NotLegal(
+                f"Every stage of task {self.task.id} is done; nothing is left for another agent",
+                "A new task can be given to that one",
+            )
         replan = self.task.playbook is None and bool(plan)
         if replan:
             fresh = [

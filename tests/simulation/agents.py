@@ -205,6 +205,7 @@ class SimAgent:
         run.asking = False
         world.promise.answered(run, name, answer)
         if answer.action == "cancel":
+            self._cancel(stage.idempotency_key)
             raise AgentError("Nobody answered")
 
     async def _hand_over(self, stage: Stage, ctx: StageContext, i: int) -> None:

@@ -110,6 +110,8 @@ class Model:
     pausing: bool = False
     context: list[str] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
+    given_up: set[tuple[int, int]] = field(default_factory=set)
+    """Interrupted attempts that a person had repeated, whatever goes on elsewhere."""
     fence: int = 0
     holder: str | None = None
 
@@ -335,6 +337,8 @@ class Promise:
                 model.status = "failed"
         if action is Action.RETRY:
             model.pausing = False
+            if key == "interrupted":
+                model.given_up.add((stage, model.attempts.get(stage, 0)))
         if answers:
             model.open = None
 
@@ -440,9 +444,10 @@ class Promise:
         self._hold(self._rows("PRAGMA integrity_check") == [("ok",)], "the file is damaged")
         self._hold(self._rows("PRAGMA foreign_key_check") == [], "a foreign key is wrong")
         for operation, state in self._world.ledger.operations.items():
-            task = operation.split(":")[0]
-            over = state.cancelled or state.until <= self._world.loop.now
-            self._hold(over, f"the operation {operation} of {task} was left running")
+            task, position, _, attempt = operation.split(":")
+            over = state.cancelled or state.lost or state.until <= self._world.loop.now
+            given_up = (int(position), int(attempt)) in self.models[task].given_up
+            self._hold(over or given_up, f"the operation {operation} was left running")
         sent = {
             n for (n,) in self._rows("SELECT notification_id FROM delivery WHERE sent IS NOT NULL")
         }
