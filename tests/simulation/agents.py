@@ -100,6 +100,7 @@ class SimAgent:
                 # Slow to go; the engine waits for it.
                 await asyncio.sleep(rng.random() * world.pace)
             if ctx.stop == "detach" and not run.asking and rng.random() < 0.1:
+                self._cancel(stage.idempotency_key)
                 return self._result(stage)
             raise
         finally:
@@ -132,7 +133,7 @@ class SimAgent:
             await self._operate(stage, ctx, rng)
         for i, step in enumerate(steps):
             # Drawn for the steps that are left out too, so that the others stay the same.
-            how_long = world.pace * rng.choice((0.1, 1, 1, 3, 10)) * rng.random()
+            how_long = world.pace * rng.choice((0.02, 0.2, 0.5, 1, 6)) * rng.random()
             draw = rng.random()
             if i < start:
                 continue
@@ -163,7 +164,7 @@ class SimAgent:
     async def _operate(self, stage: Stage, ctx: StageContext, rng: random.Random) -> None:
         """Start a remote operation, once; a repetition finds it."""
         world, name = self._world, stage.idempotency_key
-        length = world.pace * rng.choice((0.5, 2, 8)) * rng.random()
+        length = world.pace * rng.choice((0.2, 1, 6)) * rng.random()
         lost = rng.random() < 0.1 and world.may("agents")
         if "operation" not in (stage.state or {}):
             await ctx.save(operation=name)
