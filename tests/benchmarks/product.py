@@ -11,7 +11,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from taskhub_tui.agents.port import AgentCard, Result, Stage, StageContext
+from taskhub_tui.agents.port import (
+    AgentCard,
+    Blocker,
+    BlockerKind,
+    Result,
+    Stage,
+    StageContext,
+)
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings, paths
 from taskhub_tui.domain.model import NewTask, StageSpec, Task
@@ -35,6 +42,39 @@ class TrivialAgent:
     async def run(self, stage: Stage, ctx: StageContext) -> Result:
         self.ran(stage)
         return Result("done")
+
+
+class HoldingAgent:
+    """Never ends by itself, as work of hours does."""
+
+    card = AgentCard("hold", "Holding", "Does not end", on_interrupt="rerun")
+
+    def __init__(self, ran: Callable[[Stage], None] = lambda stage: None) -> None:
+        self.ran = ran
+
+    async def run(self, stage: Stage, ctx: StageContext) -> Result:
+        self.ran(stage)
+        await asyncio.Event().wait()
+        raise AssertionError("it has ended")
+
+
+class AskingAgent:
+    """Asks a person, and is done once there is an answer."""
+
+    card = AgentCard("ask", "Asking", "Asks", on_interrupt="rerun")
+
+    def __init__(self, answered: Callable[[Stage], None] = lambda stage: None) -> None:
+        self.answered = answered
+
+    async def run(self, stage: Stage, ctx: StageContext) -> Result:
+        await ctx.ask(Blocker("may", BlockerKind.APPROVAL, "May I go on?"))
+        self.answered(stage)
+        return Result("done")
+
+
+def one(agent: str) -> tuple[StageSpec, ...]:
+    """Return the stages of a task with one stage."""
+    return (StageSpec("only", agent),)
 
 
 class Countdown:

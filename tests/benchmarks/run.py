@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks import machine
 from benchmarks.report import Figure, Size, line, markdown
 
-PARTS = ("throughput",)
+PARTS = ("throughput", "latency", "waiting", "kill", "start", "front_door", "growth")
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
