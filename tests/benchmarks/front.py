@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks import product
 
 from taskhub_tui.agents.registry import Registry
-from taskhub_tui.domain.model import Action
+from taskhub_tui.domain.model import Action, NewTask
 from taskhub_tui.hub import Hub
 
 
@@ -75,6 +75,12 @@ async def serve(home: Path) -> None:
                 stages = product.one(asked["agent"])
                 made = await product.submit(front.hub, asked["many"], stages=stages)
                 say({"made": [task.id for task in made]})
+            elif "run" in asked:
+                options = {"argv": asked["run"]}
+                task = await front.hub.submit(
+                    NewTask("Run it", agent="command", options=options, workdir=str(home))
+                )
+                say({"task": task.id})
             else:
                 say(asdict(await front.approve(asked["approve"])))
 

@@ -8,54 +8,33 @@ from benchmarks.report import Figure, Size, Spread, number
 
 TITLE = "Cost as it grows"
 
+PAST = {"quick": (1000, 50_000), "full": (1000, 100_000, 1_000_000)}
+
 MOST = 20
 """Per cent of the fastest by which the slowest may lie below it."""
 
 
 def measure(size: Size) -> Iterator[Figure]:
-    tasks = size.pick(6, 100, 300)
-    many = size.pick(12, 600, 2000)
-    yield from _row(
-        size,
-        "tasks that can run, one at a time",
-        [
-            (f"{ready:,}", {"concurrency": 1, "ready": ready, "tasks": tasks})
-            for ready in _steps(size, (1, 10, 100, 1000, 10_000))
-        ],
-    )
-    yield from _row(
-        size,
-        "tasks that can run, 64 at a time",
-        [
-            (f"{ready:,}", {"concurrency": 64, "ready": ready, "tasks": many})
-            for ready in _steps(size, (100, 1000, 10_000))
-        ],
-    )
-    yield from _row(
-        size,
-        "tasks scheduled for later, 64 at a time",
-        [
-            (f"{later:,}", {"concurrency": 64, "later": later, "tasks": many})
-            for later in (0, size.pick(100, 1000, 10_000))
-        ],
-    )
-    for concurrency, count in ((1, tasks), (64, many)):
-        yield from _row(
-            size,
-            f"finished tasks in the file, {concurrency} at a time",
-            [
-                (f"{past:,}", {"concurrency": concurrency, "past": past, "tasks": count})
-                for past in (
-                    size.pick(50, 1000, 1000),
-                    size.pick(100, 50_000, 100_000),
-                    *((1_000_000,) if size.name == "full" else ()),
-                )
-            ],
-        )
+    few, many = size.pick(6, 100, 300), size.pick(12, 600, 2000)
+    if size.name == "tiny":
+        cases = _cases("past", (50, 100), concurrency=64, tasks=many)
+        yield from _row(size, "finished tasks in the file", cases)
+        return
+    for what, key, steps, concurrency in (
+        ("tasks that can run", "ready", (1, 10, 100, 1000, 10_000), 1),
+        ("tasks that can run", "ready", (100, 1000, 10_000), 64),
+        ("tasks scheduled for later", "later", (0, size.pick(0, 2000, 10_000)), 64),
+        ("finished tasks in the file", "past", PAST[size.name], 1),
+        ("finished tasks in the file", "past", PAST[size.name], 64),
+    ):
+        at_once = f"{concurrency} at a time" if concurrency > 1 else "one at a time"
+        tasks = many if concurrency > 1 else few
+        cases = _cases(key, steps, concurrency=concurrency, tasks=tasks)
+        yield from _row(size, f"{what}, {at_once}", cases)
 
 
-def _steps(size: Size, steps: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(step for step in steps if step <= size.pick(10, 10_000, 10_000)) or (6, 12)
+def _cases(key: str, steps: tuple[int, ...], **same: int) -> list[tuple[str, dict[str, Any]]]:
+    return [(f"{step:,}", {key: step, **same}) for step in steps]
 
 
 def _row(size: Size, what: str, cases: list[tuple[str, dict[str, Any]]]) -> Iterator[Figure]:

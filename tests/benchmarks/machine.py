@@ -26,8 +26,13 @@ def describe() -> list[tuple[str, str]]:
         ),
         ("Python", f"{platform.python_implementation()} {platform.python_version()}"),
         ("SQLite", sqlite3.sqlite_version),
-        ("load at the start", " ".join(f"{load:.1f}" for load in os.getloadavg())),
     ]
+
+
+def now() -> str:
+    """Return how busy the machine is just now, which every figure depends on."""
+    per_second, _, _ = syncs(Path(tempfile.gettempdir()), 200)
+    return f"load {os.getloadavg()[0]:.1f}, {number(per_second)} syncs/s before"
 
 
 def syncs(folder: Path, count: int = 500) -> tuple[float, float, float]:

@@ -1,5 +1,6 @@
 """A table of figures: what was measured, what was to be reached, and what stands beside it."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,4 +89,5 @@ def number(value: float) -> str:
 def quantile(values: Sequence[float], share: float) -> float:
     """Return the smallest value that at least `share` of all do not pass."""
     ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, max(0, round(share * len(ranked) + 0.5) - 1))]
+    # Rounded first: 0.07 * 100 is a little more than 7.
+    return ranked[max(0, math.ceil(round(share * len(ranked), 6)) - 1)]

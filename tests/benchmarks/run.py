@@ -8,13 +8,14 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import machine
 from benchmarks.report import Figure, Size, line, markdown
 
-PARTS = ("throughput", "latency", "waiting", "kill", "start", "front_door", "growth")
+PARTS = ("throughput", "latency", "waiting", "kill", "start", "front_door", "growth", "logs")
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
@@ -36,25 +37,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     if given.write and not all(mark in given.write.read_text() for mark in (BEGIN, END)):
         parser.error(f"{given.write} has no place for the table")
-    name = "tiny" if given.tiny else "quick" if given.quick else "full"
-    size = Size(name, peers=not given.no_peers)
+    size = Size(
+        "tiny" if given.tiny else "quick" if given.quick else "full", peers=not given.no_peers
+    )
     facts = machine.describe()
     for what, value in facts:
         print(f"{what:<18} {value}")
     parts: list[tuple[str, list[Figure]]] = []
-    for part in only:
-        module = import_module(f"benchmarks.{part}")
-        print(f"\n{module.TITLE}", flush=True)
+    for name in only:
+        module = part(name)
+        title = f"{module.TITLE} ({machine.now()})"
+        print(f"\n{title}", flush=True)
         figures: list[Figure] = []
         for figure in module.measure(size):
             figures.append(figure)
             print(line(figure), flush=True)
-        parts.append((module.TITLE, figures))
+        parts.append((title, figures))
     if given.write:
         told = "\n".join(f"| {what} | {value} |" for what, value in facts)
         table = f"| the machine | |\n|---|---|\n{told}\n\n{markdown(parts)}"
         put(given.write, table)
     return 0
+
+
+def part(name: str) -> Any:
+    """Return the module that measures one part of the table."""
+    return import_module(f"benchmarks.{name}")
 
 
 def put(file: Path, table: str) -> None:
