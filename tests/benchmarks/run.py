@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(argv)
     only = [name for name in given.only.split(",") if name] or list(PARTS)
-    if unknown := [name for name in only if name not in PARTS]:
+    if unknown := [one for one in only if one not in PARTS]:
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     if given.write and not all(mark in given.write.read_text() for mark in (BEGIN, END)):
         parser.error(f"{given.write} has no place for the table")
@@ -44,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for what, value in facts:
         print(f"{what:<18} {value}")
     parts: list[tuple[str, list[Figure]]] = []
-    for name in only:
-        module = part(name)
+    for one in only:
+        module = part(one)
         title = f"{module.TITLE} ({machine.now()})"
         print(f"\n{title}", flush=True)
         figures: list[Figure] = []
