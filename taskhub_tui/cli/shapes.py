@@ -3,21 +3,25 @@
 Times are ISO 8601 strings in UTC, durations are seconds, unknown is null.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from taskhub_tui.cli.output import iso
-from taskhub_tui.domain.model import (
-    AgentCard,
-    Artifact,
-    Blocker,
-    Event,
-    Notification,
-    Stage,
-    StageSpec,
-    Task,
-    TaskView,
-)
-from taskhub_tui.domain.views import LogLine, WorkerInfo
+
+if TYPE_CHECKING:
+    from taskhub_tui.domain.model import (
+        AgentCard,
+        Artifact,
+        Blocker,
+        Event,
+        Notification,
+        Stage,
+        StageSpec,
+        Task,
+        TaskView,
+    )
+    from taskhub_tui.domain.views import LogLine, WorkerInfo
 
 Shape = dict[str, Any]
 

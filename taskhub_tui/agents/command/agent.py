@@ -3,21 +3,20 @@
 import asyncio
 import contextlib
 import mimetypes
-import os
 import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from taskhub_tui.agents.command.options import MEANINGS, environment, grace, read_job
+from taskhub_tui.agents.command.card import make_card
+from taskhub_tui.agents.command.options import environment, grace, read_job
 from taskhub_tui.agents.command.outcome import conclude
 from taskhub_tui.agents.command.output import OutputParser
 from taskhub_tui.agents.command.process import stop
 from taskhub_tui.agents.command.rundir import RunDir
 from taskhub_tui.agents.command.signals import Ask, HandOver, Log, Progress, Say, Signal, effect
 from taskhub_tui.agents.port import (
-    AgentCard,
     AgentError,
     Answer,
     Artifact,
@@ -40,17 +39,7 @@ FASTEST, SLOWEST = 0.01, 0.25  #: seconds between two looks at the output
 class CommandAgent:
     """Runs any program as a stage. The program outlives the worker, and is started once."""
 
-    card = AgentCard(
-        name="command",
-        title="Command",
-        description="Runs a program or script, keeps its output, and passes on its progress, "
-        "questions and files.",
-        capabilities=frozenset({"run", "shell"}),
-        keywords=("run", "script", "command"),
-        options=MEANINGS,
-        on_interrupt="adopt",
-        problem=None if hasattr(os, "fork") else "Commands run on Linux and macOS only.",
-    )
+    card = make_card()
 
     async def run(self, stage: Stage, ctx: StageContext) -> Result:
         """Run the command of `stage`, or go on following it; see `taskhub_tui.agents.port`."""
