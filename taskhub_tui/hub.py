@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         TaskView,
     )
     from taskhub_tui.domain.playbook import Playbook
-    from taskhub_tui.domain.views import Changes, Check, Counts, LogChunk, WorkerInfo
+    from taskhub_tui.domain.views import Changes, Check, Counts, LogChunk, LogPiece, WorkerInfo
     from taskhub_tui.planning import Planner, PlaybookFile
     from taskhub_tui.storage.writer import Tx
 
@@ -412,6 +412,17 @@ class Hub:
         from taskhub_tui import logs
 
         return await asyncio.to_thread(logs.read, self.paths.log(task_id), offset, limit)
+
+    async def log_pieces(self, task_id: str, offset: int, size: int) -> list[LogPiece]:
+        """Return where whole lines of a log lie from byte `offset` on, without reading them.
+
+        Each piece has at most `size` bytes, or one longer line. A negative offset counts from the
+        end. There is always one piece at least, and where the log is shorter than `offset` it
+        begins earlier.
+        """
+        from taskhub_tui import logs
+
+        return await asyncio.to_thread(logs.pieces, self.paths.log(task_id), offset, size)
 
     # Presence and worker
 

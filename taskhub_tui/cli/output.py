@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TextIO
 
 from taskhub_tui.text import clean
@@ -76,15 +76,22 @@ class Output:
         # Escaped, so that a terminal or an odd locale cannot be harmed by what somebody stored.
         print(json.dumps(value, indent=2), file=self.out)
 
-    def data_line(self, value: Any) -> None:
-        """Print one JSON value on one line, at once."""
+    def data_lines(self, values: Iterable[Any]) -> None:
+        """Print JSON values, one a line."""
         import json
 
-        print(json.dumps(value), file=self.out, flush=True)
+        self.out.write("".join(f"{json.dumps(value)}\n" for value in values))
 
     def line(self, *parts: str | Cell) -> None:
         """Print a line of data; the parts follow each other without a gap."""
         print("".join(self._cell(part) for part in parts), file=self.out)
+
+    def lines(self, text: str, head: Sequence[str | Cell] = (), colour: str = "") -> None:
+        """Print the lines of `text`, each one after `head` and in a colour. Made for many."""
+        before, mark = "".join(map(self._cell, head)), self.paint("\0", colour)
+        start, _, end = mark.partition("\0")
+        lines = clean(text).replace("\n", f"{end}\n{before}{start}")
+        self.out.write(f"{before}{start}{lines}{end}\n")
 
     def text(self, text: str, indent: str = "") -> None:
         """Print a text of several lines, each one indented."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         Task,
         TaskView,
     )
-    from taskhub_tui.domain.views import LogLine, WorkerInfo
+    from taskhub_tui.domain.views import LogRun, WorkerInfo
 
 Shape = dict[str, Any]
 
@@ -131,8 +131,9 @@ def view(it: TaskView, events: list[Event] | None = None) -> Shape:
     return whole
 
 
-def log_line(it: LogLine) -> Shape:
-    return {"at": iso(it.at), "stream": it.stream, "text": it.text}
+def log_lines(it: LogRun) -> list[Shape]:
+    at = iso(it.at)
+    return [{"at": at, "stream": it.stream, "text": text} for text in it.text.split("\n")]
 
 
 def notification(it: Notification) -> Shape:
