@@ -1,9 +1,11 @@
 """Rows of the database to things of the domain, and back."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, Generic, TypeVar
 
+from taskhub_tui.domain.evolve import builder
 from taskhub_tui.domain.model import (
     Action,
     Artifact,
@@ -21,6 +23,8 @@ from taskhub_tui.domain.model import (
     WaitingOn,
 )
 
+T = TypeVar("T")
+
 # Columns that people's decisions own, and those that the engine owns while it holds the task. The
 # engine writes only its own, so that a decision made meanwhile is not written over.
 PERSON = (
@@ -31,15 +35,10 @@ ENGINE = (
     "status", "changed", "seq", "waiting_on", "stage", "stage_name", "fraction", "note", "eta",
     "ready_at", "deps_left", "started", "ended", "error", "summary", "result", "holder", "fence",
 )  # fmt: skip
-FIXED = ("n", "id", "owner", "workdir", "created")
-TASK = FIXED + PERSON + ENGINE
+TASK = tuple(field.name for field in fields(Task))
 TASK_COLUMNS = ", ".join(f"task.{name}" for name in TASK)
 
-STAGE = (
-    "position", "name", "agent", "status", "prompt", "options", "gate", "review", "weight",
-    "timeout", "retries", "retry_delay", "on_interrupt", "attempt", "failures", "approved",
-    "fraction", "note", "estimate", "started", "ended", "state", "output", "error", "log_mark",
-)  # fmt: skip
+STAGE = tuple(field.name for field in fields(Stage) if field.name != "task_id")
 STAGE_COLUMNS = ", ".join(STAGE)
 STAGE_ENGINE = (
     "status", "attempt", "failures", "approved", "fraction", "note", "started", "ended", "state",
@@ -60,8 +59,24 @@ NOTIFICATION_COLUMNS = (
 )
 
 
+def _encoder() -> Callable[[Any], str]:
+    plain = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return plain.encode
+    # `encode` makes one of these at each call, which takes longer than what it is made for.
+    quote = json.encoder.encode_basestring
+    quick = make(None, plain.default, quote, None, ":", ",", False, False, True)
+    return lambda value: "".join(quick(value, 0))
+
+
+_encode = _encoder()
+
+
 def dump(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _encode(value)
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -73,17 +88,57 @@ def load(text: str | None) -> Any:
     return None if text is None else json.loads(text)
 
 
+_STATUS = {status.value: status for status in Status}
+_WAITING = {waiting.value: waiting for waiting in WaitingOn}
+_STAGE_STATUS = {status.value: status for status in StageStatus}
+_PRIORITY = {priority.value: priority for priority in Priority}
+
+_READ_TASK: dict[str, Callable[[Any], Any]] = {
+    # The dictionaries are quicker than the classes, which say what is wrong with an odd value.
+    "status": lambda value: _STATUS.get(value) or Status(value),
+    "waiting_on": lambda value: value and (_WAITING.get(value) or WaitingOn(value)),
+    "priority": lambda value: _PRIORITY[value] if value in _PRIORITY else Priority(value),
+    "options": lambda text: {} if text == "{}" else json.loads(text),
+    "context": lambda text: () if text == "[]" else tuple(json.loads(text)),
+    "stopping": bool,
+    "pausing": bool,
+}
+_READ_STAGE: dict[str, Callable[[Any], Any]] = {
+    "status": lambda value: _STAGE_STATUS.get(value) or StageStatus(value),
+    "options": _READ_TASK["options"],
+    "gate": bool,
+    "review": bool,
+    "approved": bool,
+    "state": load,
+    "output": load,
+}
+_WRITE: dict[str, Callable[[Any], Any]] = {
+    # SQLite takes exact types at once and asks an adapter about all others.
+    "status": lambda status: status._value_,
+    "waiting_on": lambda waiting: None if waiting is None else waiting._value_,
+    "priority": int,
+    "options": lambda options: dump(dict(options)) if options else "{}",
+    "context": lambda words: dump(list(words)) if words else "[]",
+    "stopping": int,
+    "pausing": int,
+    "gate": int,
+    "review": int,
+    "approved": int,
+    "state": lambda value: None if value is None else dump(dict(value)),
+    "output": lambda value: None if value is None else dump(dict(value)),
+}
+_TASK_READERS = tuple((TASK.index(name), read) for name, read in _READ_TASK.items())
+_build_task = builder(Task)
+_build_stage = builder(Stage)
+_STAGE_READERS = tuple((STAGE.index(name) + 1, read) for name, read in _READ_STAGE.items())
+
+
 def task(row: Any) -> Task:
     """Make a task of a row of `TASK_COLUMNS`."""
-    v = dict(zip(TASK, row, strict=True))
-    v["options"] = json.loads(v["options"])
-    v["context"] = tuple(json.loads(v["context"]))
-    v["status"] = Status(v["status"])
-    v["waiting_on"] = WaitingOn(v["waiting_on"]) if v["waiting_on"] else None
-    v["priority"] = Priority(v["priority"])
-    v["stopping"] = bool(v["stopping"])
-    v["pausing"] = bool(v["pausing"])
-    return Task(**v)
+    values = list(row)
+    for place, read in _TASK_READERS:
+        values[place] = read(values[place])
+    return _build_task(values)
 
 
 def task_values(task: Task, names: tuple[str, ...]) -> dict[str, Any]:
@@ -91,28 +146,17 @@ def task_values(task: Task, names: tuple[str, ...]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in names:
         value = getattr(task, name)
-        if name in ("options", "context"):
-            value = dump(dict(value) if isinstance(value, Mapping) else list(value))
-        elif isinstance(value, bool):
-            value = int(value)
-        elif isinstance(value, Status | WaitingOn):
-            value = value.value
-        elif isinstance(value, Priority):
-            value = int(value)
-        values[name] = value
+        write = _WRITE.get(name)
+        values[name] = value if write is None else write(value)
     return values
 
 
 def stage(task_id: str, row: Any) -> Stage:
     """Make a stage of a row of `STAGE_COLUMNS`."""
-    v = dict(zip(STAGE, row, strict=True))
-    v["status"] = StageStatus(v["status"])
-    v["options"] = json.loads(v["options"])
-    v["state"] = load(v["state"])
-    v["output"] = load(v["output"])
-    for name in ("gate", "review", "approved"):
-        v[name] = bool(v[name])
-    return Stage(task_id=task_id, **v)
+    values = [task_id, *row]
+    for place, read in _STAGE_READERS:
+        values[place] = read(values[place])
+    return _build_stage(values)
 
 
 def stage_values(stage: Stage) -> tuple[Any, ...]:
@@ -120,16 +164,55 @@ def stage_values(stage: Stage) -> tuple[Any, ...]:
     values = []
     for name in STAGE:
         value = getattr(stage, name)
-        if name == "options":
-            value = dump(dict(value))
-        elif name in ("state", "output"):
-            value = None if value is None else dump(dict(value))
-        elif name == "status":
-            value = value.value
-        elif isinstance(value, bool):
-            value = int(value)
-        values.append(value)
+        write = _WRITE.get(name)
+        values.append(value if write is None else write(value))
     return tuple(values)
+
+
+class Diff(Generic[T]):
+    """Which columns of a task or stage changed, as an UPDATE has them.
+
+    Code is made for it, as for `evolve`: a loop over the names takes four times as long.
+    """
+
+    def __init__(
+        self, table: str, columns: tuple[str, ...], always: tuple[str, ...], rest: str
+    ) -> None:
+        """`always` are columns that others write too, so that what was read of them is stale.
+
+        `rest` is how the statement ends.
+        """
+        self._head, self._end = f"UPDATE {table} SET ", rest
+        self._always = always
+        self._rest = tuple(name for name in columns if name not in always)
+        self._texts: dict[int, str] = {}
+        code = ["def compare(old, new):", "    changed = 0", "    values = ["]
+        code += [f"        {self._written(name)}," for name in always]
+        code += ["    ]"]
+        for place, name in enumerate(self._rest):
+            code += [
+                f"    if new.{name} is not old.{name} and new.{name} != old.{name}:",
+                f"        changed |= {1 << place}",
+                f"        values.append({self._written(name)})",
+            ]
+        code += ["    return changed, values"]
+        space: dict[str, Any] = {"write": _WRITE}
+        exec("\n".join(code), space)
+        self._compare: Callable[[T, T], tuple[int, list[Any]]] = space["compare"]
+
+    def __call__(self, old: T, new: T) -> tuple[str, list[Any]]:
+        """Return the statement, and its values but for those in its end."""
+        changed, values = self._compare(old, new)
+        return self._texts.get(changed) or self._text(changed), values
+
+    def _written(self, name: str) -> str:
+        return f"write[{name!r}](new.{name})" if name in _WRITE else f"new.{name}"
+
+    def _text(self, changed: int) -> str:
+        names = [name for place, name in enumerate(self._rest) if changed >> place & 1]
+        columns = ", ".join(f"{name} = ?" for name in (*self._always, *names))
+        text = self._texts[changed] = self._head + columns + self._end
+        return text
 
 
 def blocker(task_id: str, row: Any) -> Blocker:
