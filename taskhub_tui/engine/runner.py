@@ -114,6 +114,22 @@ class Held:
         elif self.coroutine is not None:
             self.coroutine.cancel()
 
+    async def ended(self) -> None:
+        """Leave the task, which is not ours under this fence any more, and wait for the agent.
+
+        A cancellation waits as well: two agents must never work on one stage.
+        """
+        cancelled = False
+        if self.context is None or self.context.stop == "no":
+            self.stop("detach")
+        while self.coroutine is not None and not self.coroutine.done():
+            try:
+                await asyncio.wait([self.coroutine])
+            except asyncio.CancelledError:
+                cancelled = True
+        if cancelled:
+            raise asyncio.CancelledError
+
     async def carry(self) -> None:
         """Go on until the task is over, waits for somebody, or is ours no more."""
         try:
