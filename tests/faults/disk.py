@@ -67,6 +67,13 @@ def preloaded(library: Path, environ: Mapping[str, str] | None = None) -> dict[s
     return {**(os.environ if environ is None else environ), "LD_PRELOAD": str(library)}
 
 
+def full_while(library: Path, prefix: Path, switch: Path) -> dict[str, str]:
+    """Return variables for a program whose disk, as far as `prefix` goes, is full while `switch`
+    exists.
+    """
+    return {"LD_PRELOAD": str(library), "FAULTFS_FULL": f"{prefix}:{switch}"}
+
+
 def arm(prefix: Path, fault: Fault, n: int, report: Path, *, seconds: float = 0.0) -> None:
     """Let the n-th call of this process on a file that begins with `prefix` go wrong.
 

@@ -28,7 +28,8 @@ enum mode {
     FULL_FOR, /* ENOSPC for everything that grows a file, until so many milliseconds are over */
     BAD,      /* EIO, once */
     BAD_KILL, /* EIO, and SIGKILL instead of the next call */
-    SHORT     /* half of a write, said to be half */
+    SHORT,    /* half of a write, said to be half */
+    FULL_WHILE /* ENOSPC for everything that grows a file, while a file is there */
 };
 
 #define MANY 4096
@@ -38,6 +39,7 @@ static char prefix[PATH_MAX];
 static size_t prefix_length;
 static long at, duration_ms, seen;
 static int report = -1;
+static char full_while[PATH_MAX];
 static struct timespec since;
 static unsigned char ours[MANY]; /* by file descriptor */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -65,6 +67,7 @@ static long elapsed_ms(void) {
 static enum mode fate(const char *what, int grows) {
     if (mode == OFF) return OFF;
     enum mode now = OFF;
+    if (mode == FULL_WHILE) return grows && access(full_while, F_OK) == 0 ? FULL : OFF;
     pthread_mutex_lock(&lock);
     seen++;
     if (mode == COUNT) {
@@ -84,6 +87,17 @@ static enum mode fate(const char *what, int grows) {
     }
     pthread_mutex_unlock(&lock);
     return now;
+}
+
+/* FAULTFS_FULL is "PREFIX:FILE": the disk is full for this program while that file is there. */
+__attribute__((constructor)) static void begin(void) {
+    const char *wish = getenv("FAULTFS_FULL");
+    const char *colon = wish ? strrchr(wish, ':') : NULL;
+    if (!colon || colon - wish >= PATH_MAX || strlen(colon + 1) >= PATH_MAX) return;
+    prefix_length = (size_t)(colon - wish);
+    memcpy(prefix, wish, prefix_length);
+    strcpy(full_while, colon + 1);
+    mode = FULL_WHILE;
 }
 
 static void die(void) {
