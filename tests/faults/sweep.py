@@ -28,8 +28,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 import plan
 from disk import Fault, arm, build, preloaded
 from plan import Actor, Ledger
