@@ -21,7 +21,6 @@ from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui.watch import Watcher
 
-PACE = 0.3
 TURN = 6.0
 """Seconds between two workers that leave."""
 TROUBLE = re.compile(rb"Traceback|kept busy|is locked|is damaged|gave an error|has a bug")
@@ -45,7 +44,7 @@ async def watch(name: str) -> None:
 class Load:
     """The processes, and what is counted of them."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, pace: float) -> None:
         self.scene = scene
         self.broken: list[str] = []
         self.leaves: list[float] = []
@@ -54,7 +53,7 @@ class Load:
         """Tasks that others took from workers that left."""
         self.workers = [scene.worker() for _ in range(2)]
         self.front_ends = [
-            scene.start(str(HERE / "front_end.py"), "f1", "load", str(PACE)),
+            scene.start(str(HERE / "front_end.py"), "f1", "load", str(pace)),
             scene.start(str(HERE / "load.py"), "watcher"),
             scene.app(),
         ]
@@ -109,9 +108,12 @@ class Load:
         self._look()
 
 
-def run(scene: Scene, seconds: float) -> Found:
-    """Load the hub of `scene` for so long, and hold what came of it to the promise."""
-    load = Load(scene)
+def run(scene: Scene, seconds: float, pace: float = 0.3) -> Found:
+    """Load the hub of `scene` for so long, and hold what came of it to the promise.
+
+    The smaller `pace` is, the less the front end rests.
+    """
+    load = Load(scene, pace)
     found = Found(0, load.broken)
     try:
         load.run(seconds)
