@@ -20,7 +20,7 @@ from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.lifecycle import ANSWER_TO
 from taskhub_tui.domain.model import Artifact, Interrupt, Stage, StageStatus, Task
-from taskhub_tui.engine.context import Context
+from taskhub_tui.engine.context import WRITE_TRIES, Context
 from taskhub_tui.engine.tasklog import TaskLog
 from taskhub_tui.storage import changes, queries
 from taskhub_tui.storage.claims import Claimed
@@ -33,8 +33,6 @@ log = logging.getLogger("taskhub.engine")
 ERROR_LIMIT = 4000
 LOST_RERUNS = 3
 """How often work that was lost, and may be repeated, is repeated without asking."""
-WRITE_TRIES = 60
-"""How often a step is written again while the database is busy or the disk full; 5 minutes."""
 RESULT_LIMIT = 400_000
 """Most characters of a result's text, and of its data as JSON."""
 
