@@ -42,21 +42,18 @@ def _python() -> Check:
 
 
 def _sqlite(version: tuple[int, ...]) -> Check:
-    """Warn of the WAL-reset bug: two processes that write at one instant may lose pages.
+    """Say what is done about the WAL-reset bug, where this SQLite has it."""
+    from taskhub_tui.storage.guard import exposed
 
-    Versions: https://sqlite.org/changes.html; fixed in 3.51.3, and in 3.44.6 and 3.50.7.
-    """
     said = f"SQLite {'.'.join(map(str, version))}"
-    fixed = version >= (3, 51, 3) or any(
-        version[:2] == branch[:2] and version >= branch for branch in ((3, 44, 6), (3, 50, 7))
-    )
-    if fixed or version < (3, 7):
+    if not exposed(version):
         return Check("sqlite", "ok", said)
     return Check(
         "sqlite",
-        "warn",
-        f"{said} has a rare bug by which two processes writing at one instant can damage the file",
-        "Use a Python with SQLite 3.51.3 or newer, and keep copies of the database until then",
+        "ok",
+        f"{said} has the WAL-reset bug; TaskHub's guard is on, so one process at a time writes",
+        "Other programs know nothing of the guard: change the file with none, such as sqlite3,"
+        " while TaskHub runs. SQLite 3.51.3 or newer has no such bug",
     )
 
 

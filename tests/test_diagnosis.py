@@ -36,21 +36,11 @@ def test_a_new_hub_is_in_order_and_every_problem_has_a_remedy(where: Paths) -> N
     assert checks["desktop"].state == "warn"
 
 
-@pytest.mark.parametrize(
-    ("version", "state"),
-    [
-        ((3, 40, 1), "warn"),
-        ((3, 44, 5), "warn"),
-        ((3, 44, 6), "ok"),
-        ((3, 50, 6), "warn"),
-        ((3, 50, 7), "ok"),
-        ((3, 51, 2), "warn"),
-        ((3, 51, 3), "ok"),
-        ((3, 53, 0), "ok"),
-    ],
-)
-def test_the_versions_of_sqlite_with_the_bug_are_known(version, state) -> None:
-    assert diagnosis._sqlite(version).state == state
+def test_a_sqlite_with_the_bug_is_named_and_so_is_the_guard() -> None:
+    exposed, cured = diagnosis._sqlite((3, 40, 1)), diagnosis._sqlite((3, 51, 3))
+    assert "WAL-reset bug; TaskHub's guard is on" in exposed.message
+    assert exposed.remedy is not None
+    assert (cured.message, cured.remedy) == ("SQLite 3.51.3", None)
 
 
 def test_files_that_others_can_read_are_named(where: Paths) -> None:

@@ -15,6 +15,7 @@ import aiosqlite
 
 from taskhub_tui.domain.errors import StoreError
 from taskhub_tui.storage.database import explain
+from taskhub_tui.storage.guard import Guard
 
 T = TypeVar("T")
 
@@ -39,12 +40,17 @@ class Writer:
     """Runs requests in `BEGIN IMMEDIATE` transactions on one connection."""
 
     def __init__(
-        self, connection: aiosqlite.Connection, path: Path, after_commit: Callable[[], None]
+        self,
+        connection: aiosqlite.Connection,
+        path: Path,
+        after_commit: Callable[[], None],
+        guard: Guard,
     ) -> None:
         """`after_commit` is called after each commit that had a loud request."""
         self._connection = connection
         self._path = path
         self._after_commit = after_commit
+        self._guard = guard
         self._waiting: list[tuple[Request, asyncio.Future[Any]]] = []
         self._flusher: asyncio.Task[None] | None = None
         self._closed = False
@@ -82,7 +88,7 @@ class Writer:
                 # function there, and makes a commit one hop (tests/storage holds it to that).
                 run: Any = self._connection._execute
                 try:
-                    results, loud = await run(self._commit, requests)
+                    results, loud = await run(self._guarded, requests)
                 except (sqlite3.Error, StoreError, ValueError) as error:
                     reason = (
                         explain(error, self._path) if isinstance(error, sqlite3.Error) else error
@@ -101,6 +107,11 @@ class Writer:
                     self._after_commit()
         finally:
             self._flusher = None
+
+    def _guarded(self, requests: list[Request]) -> tuple[list[tuple[bool, Any]], bool]:
+        """Commit; the guard is held until the checkpoint that a COMMIT may run has ended."""
+        with self._guard:
+            return self._commit(requests)
 
     def _commit(self, requests: list[Request]) -> tuple[list[tuple[bool, Any]], bool]:
         """Run in the connection's thread: one transaction for all requests."""
