@@ -23,6 +23,7 @@ from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of, nu
 from taskhub_tui.notifications.policy import Channel, Prefs
 from taskhub_tui.storage import claims, outbox
 from taskhub_tui.storage.store import Store
+from taskhub_tui.upkeep import Upkeep
 
 log = logging.getLogger("taskhub.worker")
 
@@ -60,6 +61,9 @@ class Worker:
             make = desktop or _real_desktop
             channels[Channel.DESKTOP] = make(self._pressed, self._desktop_restarted)
         self.notifier = Notifier(store, self.engine.me, prefs, channels, clock=clock)
+        self._upkeep = Upkeep(
+            paths, settings, partial(self.notifier.tell, Channel.DESKTOP), clock=clock
+        )
         store.after_commit = self._committed
 
     def _committed(self) -> None:
@@ -77,6 +81,7 @@ class Worker:
         if idle_exit > 0:
             helpers.append(asyncio.create_task(self._leave_when_idle(idle_exit), name="idle"))
         helpers.append(asyncio.create_task(self._revive(), name="revive notifications"))
+        helpers.append(asyncio.create_task(self._upkeep.run(), name="upkeep"))
         try:
             await self.engine.run()
         finally:

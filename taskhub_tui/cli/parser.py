@@ -307,9 +307,35 @@ def _system(add: _Adder) -> None:
     what.add_argument("--status", action="store_true", help="list the workers")
     what.add_argument("--stop", action="store_true", help="ask those on this machine to leave")
     add("doctor", "system.doctor", "check that everything TaskHub needs is there")
+    _care(add)
     add("completion", "system.completion", "print a completion script for your shell").add_argument(
         "shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS)
     )
+
+
+def _care(add: _Adder) -> None:
+    backup = add(
+        "backup",
+        "care.backup",
+        "copy the database, and verify the copy",
+        "Workers do so daily by themselves; work goes on meanwhile.",
+    )
+    backup.add_argument("-o", "--output", metavar="FILE", help="to this new file; else among the "
+                        "daily copies")  # fmt: skip
+    backup.add_argument("--list", action="store_true", help="list the copies, the newest first")
+    restore = add(
+        "restore",
+        "care.restore",
+        "put a backup in the place of the database",
+        "The replaced file is kept aside. Tasks that were not over are paused. No worker and no "
+        "app may run.",
+    )
+    restore.add_argument("file", metavar="FILE", nargs="?", help="the copy; else the newest")
+    _yes(restore)
+
+
+def _yes(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--yes", action="store_true", help="do not ask first")
 
 
 def _count(text: str) -> int:

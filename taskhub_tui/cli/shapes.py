@@ -17,7 +17,7 @@ from taskhub_tui.domain.model import (
     Task,
     TaskView,
 )
-from taskhub_tui.domain.views import LogLine, WorkerInfo
+from taskhub_tui.domain.views import Copy, LogLine, Restored, WorkerInfo
 
 Shape = dict[str, Any]
 
@@ -181,3 +181,11 @@ def planned(it: StageSpec) -> Shape:
         "timeout": it.timeout,
         "retries": it.retries,
     }
+
+
+def copy(it: Copy) -> Shape:
+    return {"path": it.path, "made": iso(it.made), "size": it.size}
+
+
+def restored(it: Restored) -> Shape:
+    return {"copy": it.copy, "aside": it.aside, "paused": it.paused}

@@ -100,3 +100,24 @@ class Check:
     state: Literal["ok", "warn", "fail"]
     message: str
     remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A backup of the database."""
+
+    path: str
+    made: float
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What putting a backup in the place of the database has done."""
+
+    copy: str
+    aside: str | None
+    """Folder that the replaced file was moved to; None when there was none."""
+    paused: int
+    """Tasks that were not over when the backup was made, and wait for a person now."""

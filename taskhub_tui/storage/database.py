@@ -13,6 +13,7 @@ import aiosqlite
 
 from taskhub_tui.config import make_private
 from taskhub_tui.domain.errors import StoreBusy, StoreError
+from taskhub_tui.storage import filesystem
 from taskhub_tui.storage.guard import Guard
 
 APPLICATION_ID = 0x5461736B
@@ -27,6 +28,7 @@ def create(path: Path) -> Guard:
     Raises:
         StoreError: it cannot be created, or opened.
     """
+    filesystem.refuse_network(path.parent)
     _create_private(path)
     return Guard(path.parent, BUSY_MS / 1000)
 
@@ -182,7 +184,7 @@ def explain(error: sqlite3.Error, path: Path) -> StoreError:
     if "malformed" in said or "not a database" in said:
         return StoreError(
             f"The database {path} is damaged: {said}",
-            "Move it aside, or put a copy of it back; `taskhub doctor` says more",
+            "`taskhub restore` puts the newest backup back; `taskhub doctor` says more",
         )
     if "readonly" in said or "unable to open" in said:
         return StoreError(f"The database {path} cannot be opened or written: {said}")

@@ -1,0 +1,83 @@
+"""Commands that look after the store: `backup`, `restore`."""
+
+import asyncio
+import sys
+import time
+from argparse import Namespace
+from pathlib import Path
+
+from taskhub_tui.cli import shapes
+from taskhub_tui.cli.output import Cell, Output, local, size
+from taskhub_tui.domain.errors import BadInput
+
+
+def backup(args: Namespace, out: Output) -> int:
+    """Copy the database, or list the copies."""
+    from taskhub_tui import care, config
+
+    where = config.paths()
+    if args.list:
+        found = care.copies(where)
+        if out.as_json:
+            out.data([shapes.copy(one) for one in found])
+        elif not found:
+            out.say("There is no backup yet. Workers make one a day; `taskhub backup` makes one.")
+        else:
+            now = time.time()
+            rows: list[list[str | Cell]] = [
+                [local(one.made, now), size(one.size), one.path] for one in found
+            ]
+            out.table(("MADE", "SIZE", "FILE"), rows)
+        return 0
+    target = Path(args.output) if args.output else None
+    made = asyncio.run(care.back_up(where, config.settings(where), target))
+    if out.as_json:
+        out.data(shapes.copy(made))
+    else:
+        out.line(made.path)
+        out.say(f"Backed up {size(made.size)}, and found the copy sound.")
+    return 0
+
+
+def restore(args: Namespace, out: Output) -> int:
+    """Put a backup in the place of the database."""
+    from taskhub_tui import care, config
+
+    where = config.paths()
+    if args.file:
+        copy = Path(args.file)
+    else:
+        found = care.copies(where)
+        if not found:
+            raise BadInput("There is no backup", "Name a file: `taskhub restore FILE`")
+        copy = Path(found[0].path)
+    sure(args, out, f"Put {copy} in the place of the database?")
+    done = asyncio.run(care.restore(where, copy))
+    if out.as_json:
+        out.data(shapes.restored(done))
+        return 0
+    out.say(f"Restored {done.copy}.")
+    if done.aside:
+        out.say(f"What it replaced is in {done.aside}.")
+    if done.paused:
+        tasks = "1 task was" if done.paused == 1 else f"{done.paused} tasks were"
+        out.say(
+            f"{tasks} not over then, and paused now: what has run since the backup would run"
+            " again. See `taskhub list --status paused`, then `taskhub resume ID`."
+        )
+    return 0
+
+
+def sure(args: Namespace, out: Output, question: str) -> None:
+    """Ask on a terminal whether to go on.
+
+    Raises:
+        BadInput: the answer is no, or nobody is there to ask.
+    """
+    if args.yes:
+        return
+    if not sys.stdin.isatty() or not sys.stderr.isatty():
+        raise BadInput("There is nobody to ask here, so nothing was done", "Add --yes to do it")
+    print(f"{question} [y/N] ", end="", file=out.err, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise BadInput("Nothing was done")
