@@ -248,7 +248,7 @@ def main(argv: list[str] | None = None) -> int:
         idle_exit = settings.idle_exit if detached else 0.0
         asyncio.run(foreground(paths, settings, idle_exit=idle_exit))
     except TaskHubError as error:
-        log.error("%s", error)
+        log.error("%s%s", error, f". {error.hint}" if error.hint else "")
         # The keeper tries again, for a while, but not what only a person can mend.
         return 0 if detached and isinstance(error, BadInput) else error.exit_code
     return 0
