@@ -2,14 +2,18 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from taskhub_tui import keeper
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import BadInput
-from taskhub_tui.domain.views import Copy, Restored
-from taskhub_tui.storage import backups
+from taskhub_tui.domain.model import Status
+from taskhub_tui.domain.views import Compacted, Copy, Pruned, Restored
+from taskhub_tui.doorbell import Doorbell
+from taskhub_tui.storage import backups, compaction, retention
 from taskhub_tui.storage import restore as restoring
+from taskhub_tui.storage.store import Store
 
 
 async def back_up(paths: Paths, settings: Settings, target: Path | None = None) -> Copy:
@@ -53,3 +57,48 @@ async def restore(paths: Paths, copy: Path) -> Restored:
             return restoring.restore(paths.database, copy.absolute(), time.time())
 
     return await asyncio.to_thread(put)
+
+
+async def prune(
+    paths: Paths,
+    older_than: float,
+    status: Sequence[Status],
+    *,
+    by: str,
+    keep_results: bool = False,
+    dry: bool = False,
+) -> Pruned:
+    """Delete tasks that are over for longer than `older_than` seconds; returns what went.
+
+    Args:
+        keep_results: delete their logs and scratch files only.
+        dry: delete nothing; return what would go.
+
+    Raises:
+        StoreError: the database cannot be read or written.
+    """
+    now = time.time()
+    before = now - older_than
+    if not paths.database.exists():
+        return Pruned((), 0, 0, 0, 0)
+    store = await Store.open(paths.database)
+    try:
+        store.after_commit = Doorbell(paths.home).ring
+        found = await store.read(lambda reader: retention.old(reader, before, status))
+        would = await asyncio.to_thread(retention.look, paths, found, keep_results=keep_results)
+        if dry:
+            return would
+        return await retention.prune(
+            store, paths, would.tasks, before, status, keep_results=keep_results, by=by, now=now
+        )
+    finally:
+        await store.close()
+
+
+async def compact(paths: Paths) -> Compacted:
+    """Give the room of deleted rows back to the disk.
+
+    Raises:
+        StoreError: the file is large and in use, there is no room for a copy, or it is damaged.
+    """
+    return await asyncio.to_thread(compaction.compact, paths.database)

@@ -62,7 +62,12 @@ class Worker:
             channels[Channel.DESKTOP] = make(self._pressed, self._desktop_restarted)
         self.notifier = Notifier(store, self.engine.me, prefs, channels, clock=clock)
         self._upkeep = Upkeep(
-            paths, settings, partial(self.notifier.tell, Channel.DESKTOP), clock=clock
+            store,
+            paths,
+            settings,
+            partial(self.notifier.tell, Channel.DESKTOP),
+            lambda: not self.engine.busy,
+            clock=clock,
         )
         store.after_commit = self._committed
 

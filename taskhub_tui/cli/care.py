@@ -1,4 +1,4 @@
-"""Commands that look after the store: `backup`, `restore`."""
+"""Commands that look after the store: `backup`, `restore`, `prune`, `compact`."""
 
 import asyncio
 import sys
@@ -8,7 +8,11 @@ from pathlib import Path
 
 from taskhub_tui.cli import shapes
 from taskhub_tui.cli.output import Cell, Output, local, size
+from taskhub_tui.cli.values import duration
+from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput
+from taskhub_tui.domain.model import Status
+from taskhub_tui.domain.views import Pruned
 
 
 def backup(args: Namespace, out: Output) -> int:
@@ -65,6 +69,74 @@ def restore(args: Namespace, out: Output) -> int:
             f"{tasks} not over then, and paused now: what has run since the backup would run"
             " again. See `taskhub list --status paused`, then `taskhub resume ID`."
         )
+    return 0
+
+
+def prune(args: Namespace, out: Output) -> int:
+    """Delete tasks that are long over."""
+    from taskhub_tui import care, config
+
+    where = config.paths()
+    settings = config.settings(where)
+    status = [Status(one) for one in args.status] or [Status.COMPLETED, Status.CANCELLED]
+    seconds = duration(args.older_than, "--older-than")
+
+    def run(dry: bool) -> Pruned:
+        keep, by = args.keep_results, settings.owner
+        return asyncio.run(care.prune(where, seconds, status, by=by, keep_results=keep, dry=dry))
+
+    found = run(True)
+    if not args.dry_run and found.tasks:
+        if not args.yes:
+            _list(out, found)
+        sure(args, out, f"Delete {_amount(found, args.keep_results)}?")
+        found = run(False)
+    if out.as_json:
+        out.data({"deleted": not args.dry_run, **shapes.pruned(found)})
+    elif not found.tasks:
+        age = durations.spell(seconds)
+        out.say(f"Nothing to delete: no such task was over for longer than {age}.")
+    elif args.dry_run:
+        _list(out, found)
+        out.say(f"Would delete {_amount(found, args.keep_results)}.")
+    else:
+        out.say(f"Deleted {_amount(found, args.keep_results)}.")
+        out.say("`taskhub compact` gives the room in the database back to the disk.")
+    return 0
+
+
+_SHOWN = 20
+
+
+def _list(out: Output, found: Pruned) -> None:
+    now = time.time()
+    rows: list[list[str | Cell]] = [
+        [Cell(one.id, "bold"), one.status.value, durations.spell(now - one.ended), one.title]
+        for one in found.tasks[:_SHOWN]
+    ]
+    out.table(("ID", "STATE", "OVER FOR", "TITLE"), rows)
+    if len(found.tasks) > _SHOWN:
+        out.say(f"… and {len(found.tasks) - _SHOWN} more")
+
+
+def _amount(found: Pruned, keep_results: bool) -> str:
+    count = len(found.tasks)
+    tasks = "1 task" if count == 1 else f"{count} tasks"
+    files = f"{size(found.log)} of logs, {found.folders} run folders, {size(found.size)} in all"
+    if keep_results:
+        return f"the logs and scratch files of {tasks} ({files})"
+    return f"{tasks} with {found.events} events ({files})"
+
+
+def compact(args: Namespace, out: Output) -> int:
+    """Give the room of deleted rows back to the disk."""
+    from taskhub_tui import care, config
+
+    done = asyncio.run(care.compact(config.paths()))
+    if out.as_json:
+        out.data({"before": done.before, "after": done.after})
+    else:
+        out.say(f"The database had {size(done.before)}, and has {size(done.after)} now.")
     return 0
 
 

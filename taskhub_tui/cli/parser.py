@@ -332,6 +332,32 @@ def _care(add: _Adder) -> None:
     )
     restore.add_argument("file", metavar="FILE", nargs="?", help="the copy; else the newest")
     _yes(restore)
+    prune = add(
+        "prune",
+        "care.prune",
+        "delete tasks that are long over",
+        "Shows what would go, and asks. Never a task that runs, waits, or is waited for; results "
+        "in your own folder stay.",
+    )
+    prune.add_argument("--older-than", metavar="DURATION", default="30d",
+                       help="over for longer than this; else 30d")  # fmt: skip
+    prune.add_argument(
+        "--status",
+        choices=[status.value for status in Status if status.over],
+        action="append",
+        default=[],
+        help="only these; may be repeated; else completed and cancelled",
+    )
+    prune.add_argument("--keep-results", action="store_true",
+                       help="delete logs and scratch files only; the tasks stay")  # fmt: skip
+    prune.add_argument("--dry-run", action="store_true", help="only show what would go")
+    _yes(prune)
+    add(
+        "compact",
+        "care.compact",
+        "give the room of deleted tasks back to the disk",
+        "Nothing can be saved meanwhile, which takes seconds; a large file must not be in use.",
+    )
 
 
 def _yes(command: argparse.ArgumentParser) -> None:

@@ -31,6 +31,8 @@ strings in UTC (`2031-05-04T08:30:00.000Z`), durations are seconds, unknown is `
 | `worker --status` | an array of workers; `--stop`: how many were `asked` |
 | `backup` | `path`, `made` and `size` of the copy; `--list`: an array of them |
 | `restore` | `copy`, `aside` (where the replaced file is, or `null`), and how many were `paused` |
+| `prune` | `deleted`, `tasks`, `events`, `log_bytes`, `run_folders`, `bytes` |
+| `compact` | bytes `before` and `after` |
 | `doctor` | an array of `name`, `state` (`ok`, `warn`, `fail`), `message`, `remedy` |
 
 A task has `id`, `title`, `status`, `waiting_on`, `agent`, `playbook`, `priority`, `owner`,

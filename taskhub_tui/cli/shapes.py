@@ -17,7 +17,7 @@ from taskhub_tui.domain.model import (
     Task,
     TaskView,
 )
-from taskhub_tui.domain.views import Copy, LogLine, Restored, WorkerInfo
+from taskhub_tui.domain.views import Copy, LogLine, Pruned, Restored, WorkerInfo
 
 Shape = dict[str, Any]
 
@@ -189,3 +189,16 @@ def copy(it: Copy) -> Shape:
 
 def restored(it: Restored) -> Shape:
     return {"copy": it.copy, "aside": it.aside, "paused": it.paused}
+
+
+def pruned(it: Pruned) -> Shape:
+    return {
+        "tasks": [
+            {"id": one.id, "title": one.title, "status": one.status.value, "ended": iso(one.ended)}
+            for one in it.tasks
+        ],
+        "events": it.events,
+        "log_bytes": it.log,
+        "run_folders": it.folders,
+        "bytes": it.size,
+    }

@@ -121,3 +121,38 @@ class Restored:
     """Folder that the replaced file was moved to; None when there was none."""
     paused: int
     """Tasks that were not over when the backup was made, and wait for a person now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prunable:
+    """A task that may be deleted."""
+
+    n: int
+    id: str
+    title: str
+    status: Status
+    ended: float
+    events: int
+    """Lines of its audit trail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was deleted, or would be."""
+
+    tasks: Sequence[Prunable]
+    events: int
+    log: int
+    """Bytes of logs."""
+    folders: int
+    """Scratch folders of single runs."""
+    size: int
+    """Bytes on disk, logs and scratch folders together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """Bytes of the database before and after compacting."""
+
+    before: int
+    after: int

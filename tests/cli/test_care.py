@@ -69,3 +69,52 @@ def test_restore_without_any_backup_says_so(home: Path, cli) -> None:
     said = cli("restore", "other.db", "--yes")
     assert (said.code, "is no sound backup" in said.err) == (2, True)
     assert not (home / "taskhub.db").exists()
+
+
+def over(cli) -> str:
+    """Hand over a task and end it."""
+    task_id = cli("run", "--", "ls").out.strip()
+    assert cli("cancel", task_id).code == 0
+    return task_id
+
+
+def test_prune_shows_asks_and_deletes(still: Path, cli) -> None:
+    waits, task_id = cli("run", "--", "ls").out.strip(), over(cli)
+    nothing = cli("prune")
+    assert (nothing.code, nothing.out) == (0, "")
+    assert "no such task was over for longer than 30d" in nothing.err
+    shown = cli("prune", "--older-than", "0s", "--dry-run")
+    assert (shown.code, task_id in shown.out, waits in shown.out) == (0, True, False)
+    assert "Would delete 1 task with" in shown.err
+    asked = cli("prune", "--older-than", "0s")
+    assert (asked.code, "nobody to ask here" in asked.err) == (2, True)
+    assert cli("show", task_id).code == 0
+    told = json.loads(cli("prune", "--older-than", "0s", "--yes", "--json").out)
+    assert (told["deleted"], [one["id"] for one in told["tasks"]]) == (True, [task_id])
+    gone = cli("show", task_id)
+    assert (gone.code, f"There is no task `{task_id}`" in gone.err) == (2, True)
+    assert cli("show", waits).code == 0
+
+
+def test_prune_takes_only_the_states_that_are_named(still: Path, cli) -> None:
+    over(cli)
+    said = cli("prune", "--older-than", "0s", "--status", "completed", "--dry-run", "--json")
+    assert json.loads(said.out)["tasks"] == []
+    assert cli("prune", "--status", "pending").code == 2
+    assert "is not a duration" in cli("prune", "--older-than", "long").err
+
+
+def test_prune_can_leave_the_tasks_and_delete_their_logs(still: Path, cli) -> None:
+    task_id = over(cli)
+    (still / "tasks" / task_id / "log").write_text("0\tout\thello\n")
+    said = cli("prune", "--older-than", "0s", "--keep-results", "--yes")
+    assert "Deleted the logs and scratch files of 1 task" in said.err
+    assert cli("show", task_id).code == 0
+    assert cli("logs", task_id).out == ""
+
+
+def test_compact_says_what_it_gained(still: Path, cli) -> None:
+    cli("run", "--", "ls")
+    said = cli("compact")
+    assert (said.code, "The database had" in said.err) == (0, True)
+    assert json.loads(cli("compact", "--json").out).keys() == {"before", "after"}
