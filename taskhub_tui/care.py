@@ -83,7 +83,8 @@ async def prune(
         return Pruned((), 0, 0, 0, 0)
     store = await Store.open(paths.database)
     try:
-        store.after_commit = Doorbell(paths.home).ring
+        bell = Doorbell(paths.home)
+        store.after_commit = lambda tx: bell.ring()
         found = await store.read(lambda reader: retention.old(reader, before, status))
         would = await asyncio.to_thread(retention.look, paths, found, keep_results=keep_results)
         if dry:

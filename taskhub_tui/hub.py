@@ -81,7 +81,7 @@ class Hub:
         self._bell = Doorbell(paths.home)
         self._listening = False
         self._started_worker = -1e9
-        store.after_commit = self._bell.ring
+        store.after_commit = lambda tx: self._bell.ring()
 
     @classmethod
     async def open(

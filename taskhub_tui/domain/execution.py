@@ -1,11 +1,11 @@
 """What the engine's steps make of a task. Pure, like `lifecycle`, which has people's decisions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from taskhub_tui.domain import progress
 from taskhub_tui.domain.change import Change, Happened, Notice
+from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW
 from taskhub_tui.domain.model import (
     Blocker,
@@ -240,7 +240,15 @@ def fail(
 
 def paused(task: Task, now: float) -> Change:
     """Hold a task between two stages, as a person asked."""
-    task = replace(task, status=Status.PAUSED, waiting_on=None, eta=None, changed=now, holder=None)
+    task = replace(
+        task,
+        status=Status.PAUSED,
+        waiting_on=None,
+        eta=None,
+        changed=now,
+        holder=None,
+        pausing=False,
+    )
     return Change(task, events=(Happened("paused"),))
 
 

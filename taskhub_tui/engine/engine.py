@@ -7,7 +7,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from taskhub_tui import __version__
@@ -19,6 +19,7 @@ from taskhub_tui.domain.model import Action, Decision, Stage, Task
 from taskhub_tui.engine.runner import Held, stop_agent
 from taskhub_tui.process import identity
 from taskhub_tui.storage import changes, claims, queries, stages
+from taskhub_tui.storage.changes import Known
 from taskhub_tui.storage.claims import Claimed
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
@@ -57,6 +58,11 @@ class Engine:
         self._again: dict[int, float] = {}
         """Tasks of ours that nothing carries, with the time to pick each up again."""
         self._wake = asyncio.Event()
+        self._look = True
+        """True when others may have left something to be done."""
+        self._next_look = 0.0
+        self._backlog = False
+        """True when more tasks were ready than there were places free."""
         self._leaving = False
 
     @property
@@ -66,6 +72,7 @@ class Engine:
 
     def wake(self) -> None:
         """Look at once for what is to be done."""
+        self._look = True
         self._wake.set()
 
     def stop(self) -> None:
@@ -97,25 +104,37 @@ class Engine:
 
     async def _turn(self) -> float:
         """Do what is to be done now; return the seconds until something is due by the clock."""
+        if self._look or self._clock() >= self._next_look or not self._backlog:
+            await self._look_around()
+        free = self._settings.concurrency - len(self._held)
+        if self._backlog and free > 0 and not self._leaving:
+            now = self._clock()
+            claimed = await self._store.write(
+                lambda tx: claims.claim(tx, self.me, now, free, Held.first)
+            )
+            self._backlog = len(claimed) == free
+            for one in claimed:
+                self._carry(one)
+        return max(0.0, min(LOOK, self._next_look - self._clock()))
+
+    async def _look_around(self) -> None:
+        """Do what others have left to be done."""
         now = self._clock()
-        if await self._store.read(lambda reader: claims.asked_to_stop(reader, self.me)):
+        self._look, self._next_look = False, now + LOOK
+        seen = await self._store.read(lambda reader: claims.look(reader, self.me, now))
+        if seen.asked_to_stop:
             self.stop()
-            return 0.0
-        await self._take_over(now)
+            return
+        await self._take_over(seen.orphans, now)
         await self._pick_up_again(now)
         # In this order: an agent whose task was cancelled is stopped, not only left.
-        await self._stop_agents()
+        if seen.to_stop:
+            await self._stop_agents()
         self._let_go_lost()
-        await self._meet_deadlines(now)
-        free = self._settings.concurrency - len(self._held)
-        if free > 0 and not self._leaving:
-            ready = await self._store.read(lambda reader: claims.any_ready(reader, now))
-            if ready:
-                claimed = await self._store.write(lambda tx: claims.claim(tx, self.me, now, free))
-                for one in claimed:
-                    self._carry(one)
-        due = await self._store.read(lambda reader: claims.next_due(reader, now))
-        return LOOK if due is None else min(LOOK, max(0.0, due - self._clock()))
+        await self._meet_deadlines(seen.overdue)
+        self._backlog = seen.ready
+        if seen.next_due is not None:
+            self._next_look = min(self._next_look, seen.next_due)
 
     # Carrying tasks
 
@@ -158,16 +177,16 @@ class Engine:
                 del self._held[held.task.n]
             self._wake.set()
 
-    async def _take_over(self, now: float) -> None:
-        """Take tasks whose worker is gone."""
-        for holder in await self._store.read(lambda r: claims.orphans(r, self.me, now)):
+    async def _take_over(self, holders: Sequence[str], now: float) -> None:
+        """Take tasks of workers that are gone."""
+        for holder in holders:
             found = await self._store.write(
                 partial(claims.take_over, me=self.me, dead=holder, now=now, limit=TAKE_OVER_BATCH)
             )
             for one in found:
                 self._carry(one)
             if len(found) == TAKE_OVER_BATCH:
-                self._wake.set()
+                self.wake()
             elif found:
                 log.info("took over %d tasks of %s", len(found), holder)
 
@@ -187,8 +206,6 @@ class Engine:
 
     async def _stop_agents(self) -> None:
         """Stop the agents of tasks that people cancelled, reassigned or modified."""
-        if not await self._store.read(lambda reader: claims.any_to_stop(reader, self.me)):
-            return
         for task, stage in await self._store.write(lambda tx: claims.claim_stopping(tx, self.me)):
             if task.n not in self._stopping_agents:
                 self._stopping_agents[task.n] = asyncio.create_task(
@@ -204,7 +221,7 @@ class Engine:
                 await asyncio.wait([held.coroutine])
             else:
                 empty = Held(
-                    Claimed(task, (stage,)),
+                    Claimed(Known(task, (stage,))),
                     self._store,
                     self._registry,
                     self._paths,
@@ -220,11 +237,10 @@ class Engine:
         finally:
             del self._stopping_agents[task.n]
             if done:
-                self._wake.set()
+                self.wake()
 
-    async def _meet_deadlines(self, now: float) -> None:
+    async def _meet_deadlines(self, due: Sequence[tuple[str, str, Action]]) -> None:
         """Take the default for questions that nobody answered in time."""
-        due = await self._store.read(lambda reader: queries.overdue(reader, now))
         for task_id, blocker_id, default in due:
             await self._store.write(
                 partial(self._expire, task_id=task_id, blocker_id=blocker_id, default=default)

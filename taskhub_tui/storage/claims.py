@@ -4,15 +4,17 @@ A worker's lease is one row, renewed for all its tasks at once. A task names its
 fence; whoever takes it over raises the fence, so that a late writer changes no row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from taskhub_tui.domain.model import Stage, Status, Task
+from taskhub_tui.domain.change import Change
+from taskhub_tui.domain.evolve import replace
+from taskhub_tui.domain.model import Action, Stage, Status, Task
 from taskhub_tui.domain.views import WorkerInfo
 from taskhub_tui.process import Identity
-from taskhub_tui.storage import rows
-from taskhub_tui.storage.changes import add_event
-from taskhub_tui.storage.queries import Reader, stages_of
+from taskhub_tui.storage import queries, rows
+from taskhub_tui.storage.changes import Known, add_event, known_of, read_known, write_held
+from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.writer import Tx
 
 
@@ -20,26 +22,36 @@ from taskhub_tui.storage.writer import Tx
 class Claimed:
     """A task that this worker now holds."""
 
-    task: Task
-    stages: tuple[Stage, ...]
+    known: Known
     interrupted: bool = False
     """True when it was taken from a worker that is gone."""
+    begun: bool = False
+    """True when its stage was started in the same transaction."""
+
+    @property
+    def task(self) -> Task:
+        return self.known.task
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return self.known.stages
 
 
-CLAIM = f"""
-    UPDATE task SET status = 'in_progress', waiting_on = NULL, holder = :me, fence = fence + 1,
-                    started = COALESCE(started, :now), changed = :now, seq = :seq
-     WHERE n IN (SELECT n FROM task
-                  WHERE status = 'pending' AND stopping = 0 AND deps_left = 0 AND ready_at <= :now
-                    AND holder IS NULL
-                  ORDER BY priority DESC, n LIMIT :limit)
- RETURNING {rows.TASK_COLUMNS}
+Start = Callable[[Task, Sequence[Stage]], Change | None]
+"""Says how the first stage of a task just claimed is started; None when more is to be done."""
+
+
+READY = f"""
+    SELECT {rows.TASK_COLUMNS}, edits FROM task
+     WHERE status = 'pending' AND stopping = 0 AND deps_left = 0 AND ready_at <= ?
+       AND holder IS NULL
+     ORDER BY priority DESC, n LIMIT ?
 """
 
 TAKE_OVER = f"""
     UPDATE task SET holder = :me, fence = fence + 1, changed = :now, seq = :seq
      WHERE n IN (SELECT n FROM task WHERE holder = :from AND status = 'in_progress' LIMIT :limit)
- RETURNING {rows.TASK_COLUMNS}
+ RETURNING {rows.TASK_COLUMNS}, edits
 """
 
 CLAIM_STOPPING = f"""
@@ -48,12 +60,28 @@ CLAIM_STOPPING = f"""
 """
 
 
-def claim(tx: Tx, me: str, now: float, limit: int) -> list[Claimed]:
-    """Take the next ready tasks, the highest priority and oldest first."""
-    found = tx.execute(CLAIM, {"me": me, "now": now, "limit": limit, "seq": tx.seq}).fetchall()
-    if found:
-        tx.loud = True
-    return [_claimed(tx, row) for row in found]
+def claim(tx: Tx, me: str, now: float, limit: int, start: Start) -> list[Claimed]:
+    """Take the next ready tasks, the highest priority and oldest first.
+
+    What `start` makes of each is written with the claim.
+    """
+    found = []
+    for *row, edits in tx.execute(READY, (now, limit)).fetchall():
+        known = known_of(tx, row, edits)
+        was = known.task
+        task = replace(
+            was,
+            status=Status.IN_PROGRESS,
+            waiting_on=None,
+            holder=me,
+            fence=was.fence + 1,
+            started=now if was.started is None else was.started,
+            changed=now,
+        )
+        change = start(task, known.stages)
+        known = write_held(tx, change or Change(task), known)
+        found.append(Claimed(known, begun=change is not None))
+    return found
 
 
 def take_over(tx: Tx, me: str, dead: str, now: float, limit: int) -> list[Claimed]:
@@ -63,20 +91,23 @@ def take_over(tx: Tx, me: str, dead: str, now: float, limit: int) -> list[Claime
     ).fetchall()
     # One that was cancelled or reassigned is nobody's now; its agent must still be stopped.
     tx.execute("UPDATE task SET holder = NULL WHERE holder = ? AND stopping = 1", (dead,))
-    for row in found:
+    taken = []
+    for *row, edits in found:
         tx.loud = True
-        task = rows.task(row)
+        known = known_of(tx, row, edits)
+        task = known.task
         add_event(tx, task.n, now, "taken over", task.stage, "engine", "worker", {"from": dead})
-    return [_claimed(tx, row, interrupted=True) for row in found]
+        taken.append(Claimed(known, interrupted=True))
+    return taken
 
 
 def still_held(reader: Reader, me: str, n: int) -> Claimed | None:
     """Return a task that this worker holds, as one that was interrupted; None when it does not."""
-    row = reader.execute(
-        f"SELECT {rows.TASK_COLUMNS} FROM task WHERE n = ? AND holder = ? AND status = ?",
+    found = reader.execute(
+        "SELECT 1 FROM task WHERE n = ? AND holder = ? AND status = ?",
         (n, me, Status.IN_PROGRESS.value),
     ).fetchone()
-    return None if row is None else _claimed(reader, row, interrupted=True)
+    return None if found is None else Claimed(read_known(reader, n), interrupted=True)
 
 
 def fences(reader: Reader, ns: Sequence[int]) -> dict[int, int]:
@@ -85,9 +116,37 @@ def fences(reader: Reader, ns: Sequence[int]) -> dict[int, int]:
     return dict(reader.execute(f"SELECT n, fence FROM task WHERE n IN ({marks})", ns).fetchall())
 
 
-def _claimed(tx: Reader, row: object, *, interrupted: bool = False) -> Claimed:
-    task = rows.task(row)
-    return Claimed(task, tuple(stages_of(tx, task)), interrupted)
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a worker finds when it looks around, in one moment."""
+
+    asked_to_stop: bool
+    orphans: Sequence[str]
+    """Holders of tasks in progress, other than us, that are dead or off the list."""
+    to_stop: bool
+    """True when there are tasks whose agent must be stopped, by us or by anybody."""
+    overdue: Sequence[tuple[str, str, Action]]
+    """Questions that nobody answered in time: task, blocker, default answer."""
+    ready: bool
+    """True when a claim would find something."""
+    next_due: float | None
+    """When a task is next ready, or a question overdue; None is never."""
+
+
+def look(reader: Reader, me: str, now: float) -> Seen:
+    """Look for all that a worker might have to do."""
+    asked = reader.execute("SELECT stop FROM worker WHERE id = ?", (me,)).fetchone()
+    to_stop = reader.execute(
+        "SELECT 1 FROM task WHERE stopping = 1 AND (holder IS NULL OR holder = ?) LIMIT 1", (me,)
+    ).fetchone()
+    return Seen(
+        asked is not None and bool(asked[0]),
+        orphans(reader, me, now),
+        to_stop is not None,
+        queries.overdue(reader, now),
+        any_ready(reader, now),
+        next_due(reader, now),
+    )
 
 
 _READY = "status = 'pending' AND stopping = 0 AND deps_left = 0"
@@ -113,17 +172,6 @@ def next_due(reader: Reader, now: float) -> float | None:
     return min(known, default=None)
 
 
-def any_to_stop(reader: Reader, me: str) -> bool:
-    """Return whether there are tasks whose agent must be stopped, by us or by anybody."""
-    return (
-        reader.execute(
-            "SELECT 1 FROM task WHERE stopping = 1 AND (holder IS NULL OR holder = ?) LIMIT 1",
-            (me,),
-        ).fetchone()
-        is not None
-    )
-
-
 def claim_stopping(tx: Tx, me: str) -> list[tuple[Task, Stage]]:
     """Take the tasks whose agent must be stopped, each with the stage that agent works on.
 
@@ -143,7 +191,7 @@ def claim_stopping(tx: Tx, me: str) -> list[tuple[Task, Stage]]:
 
 def stopped(tx: Tx, n: int) -> None:
     """Note that the agent of a cancelled or reassigned task does not run any more."""
-    tx.loud = True
+    tx.loud = tx.ready = True
     tx.execute("DELETE FROM stop WHERE task_n = ?", (n,))
     tx.execute("UPDATE task SET stopping = 0, holder = NULL, seq = ? WHERE n = ?", (tx.seq, n))
 
@@ -170,19 +218,14 @@ def beat(tx: Tx, me: str, who: Identity, version: str, now: float, until: float)
     )
 
 
-def asked_to_stop(reader: Reader, me: str) -> bool:
-    row = reader.execute("SELECT stop FROM worker WHERE id = ?", (me,)).fetchone()
-    return row is not None and bool(row[0])
-
-
 def leave(tx: Tx, me: str) -> None:
     """Take a worker off the list; tasks it still holds are free to be taken over at once."""
-    tx.loud = True
+    tx.loud = tx.ready = True
     tx.execute("DELETE FROM worker WHERE id = ?", (me,))
 
 
 def ask_to_stop(tx: Tx, ids: Sequence[str]) -> None:
-    tx.loud = True
+    tx.loud = tx.ready = True
     for id_ in ids:
         tx.execute("UPDATE worker SET stop = 1 WHERE id = ?", (id_,))
 
@@ -205,10 +248,12 @@ def workers(reader: Reader, now: float) -> list[WorkerInfo]:
 
 def orphans(reader: Reader, me: str, now: float) -> list[str]:
     """Return the holders, other than us, of tasks in progress that are dead or off the list."""
-    alive = {worker.id for worker in workers(reader, now) if worker.alive}
     found = reader.execute(
         "SELECT DISTINCT holder FROM task WHERE holder IS NOT NULL AND holder <> ?", (me,)
     ).fetchall()
+    if not found:
+        return []  # Whether a process is gone is not asked of the system without need.
+    alive = {worker.id for worker in workers(reader, now) if worker.alive}
     return [holder for (holder,) in found if holder not in alive]
 
 

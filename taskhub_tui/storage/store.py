@@ -30,12 +30,12 @@ class Store:
         guard: Guard,
     ) -> None:
         self.path = path
-        self.after_commit: Callable[[], None] = lambda: None
+        self.after_commit: Callable[[Tx], None] = lambda tx: None
         """Called after each commit that other processes may wait for."""
         self._writing = writing
         self._reading = reading
         self._guard = guard
-        self._writer = Writer(writing, path, lambda: self.after_commit(), guard)
+        self._writer = Writer(writing, path, lambda tx: self.after_commit(tx), guard)
         self._closed = False
 
     @classmethod
