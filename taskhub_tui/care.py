@@ -1,15 +1,19 @@
-"""The care of the store, for front ends: backups and what is done with them."""
+"""The care of the store, for front ends: backups, deleting, compacting, export and import."""
 
 import asyncio
+import contextlib
+import shutil
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import BinaryIO, TextIO
 
 from taskhub_tui import keeper
-from taskhub_tui.config import Paths, Settings
+from taskhub_tui.config import Paths, Settings, make_private
 from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.model import Status
-from taskhub_tui.domain.views import Compacted, Copy, Pruned, Restored
+from taskhub_tui.domain.views import Compacted, Copy, Imported, Pruned, Restored
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.storage import backups, compaction, retention
 from taskhub_tui.storage import restore as restoring
@@ -81,10 +85,7 @@ async def prune(
     before = now - older_than
     if not paths.database.exists():
         return Pruned((), 0, 0, 0, 0)
-    store = await Store.open(paths.database)
-    try:
-        bell = Doorbell(paths.home)
-        store.after_commit = lambda tx: bell.ring()
+    async with _opened(paths) as store:
         found = await store.read(lambda reader: retention.old(reader, before, status))
         would = await asyncio.to_thread(retention.look, paths, found, keep_results=keep_results)
         if dry:
@@ -92,6 +93,16 @@ async def prune(
         return await retention.prune(
             store, paths, would.tasks, before, status, keep_results=keep_results, by=by, now=now
         )
+
+
+@contextlib.asynccontextmanager
+async def _opened(paths: Paths) -> AsyncIterator[Store]:
+    """Open the store; others are told of what is written to it."""
+    store = await Store.open(paths.database)
+    bell = Doorbell(paths.home)
+    store.after_commit = lambda tx: bell.ring()
+    try:
+        yield store
     finally:
         await store.close()
 
@@ -103,3 +114,48 @@ async def compact(paths: Paths) -> Compacted:
         StoreError: the file is large and in use, there is no room for a copy, or it is damaged.
     """
     return await asyncio.to_thread(compaction.compact, paths.database)
+
+
+async def export(paths: Paths, wanted: Sequence[str], out: TextIO) -> int:
+    """Write tasks to `out` as JSON Lines, all of them when none is named; returns how many.
+
+    Raises:
+        UnknownTask: one that is named does not exist.
+        StoreError: the database cannot be read.
+    """
+    from taskhub_tui.storage import exchange
+
+    if not wanted and not paths.database.exists():
+        return 0
+    async with _opened(paths) as store:
+        found = await store.read(lambda reader: exchange.numbers(reader, wanted))
+        return await exchange.write(store, found, out)
+
+
+async def import_(paths: Paths, source: Path | BinaryIO, *, by: str, dry: bool = False) -> Imported:
+    """Import the tasks of an export; those that were not over are paused.
+
+    Args:
+        source: a file, or a stream that is read to its end first.
+        dry: only check, and say what would be imported.
+
+    Raises:
+        BadInput: a line is wrong; nothing was imported.
+        StoreError: the database cannot be written.
+    """
+    from taskhub_tui.storage import exchange
+
+    make_private(paths.home)
+    with contextlib.ExitStack() as stack:
+        if isinstance(source, Path):
+            path, name = source, str(source)
+        else:
+            # It is read twice: to check all of it, and to import it.
+            held = stack.enter_context(
+                tempfile.NamedTemporaryFile(dir=paths.home, prefix=".import-")
+            )
+            await asyncio.to_thread(shutil.copyfileobj, source, held)
+            held.flush()
+            path, name = Path(held.name), "The input"
+        async with _opened(paths) as store:
+            return await exchange.load(store, path, name, by=by, now=time.time(), dry=dry)

@@ -1,6 +1,9 @@
-"""Commands that look after the store: `backup`, `restore`, `prune`, `compact`."""
+"""Commands that look after the store: `backup`, `restore`, `prune`, `compact`, `export`,
+`import`.
+"""
 
 import asyncio
+import os
 import sys
 import time
 from argparse import Namespace
@@ -120,8 +123,7 @@ def _list(out: Output, found: Pruned) -> None:
 
 
 def _amount(found: Pruned, keep_results: bool) -> str:
-    count = len(found.tasks)
-    tasks = "1 task" if count == 1 else f"{count} tasks"
+    tasks = _count(len(found.tasks))
     files = f"{size(found.log)} of logs, {found.folders} run folders, {size(found.size)} in all"
     if keep_results:
         return f"the logs and scratch files of {tasks} ({files})"
@@ -138,6 +140,63 @@ def compact(args: Namespace, out: Output) -> int:
     else:
         out.say(f"The database had {size(done.before)}, and has {size(done.after)} now.")
     return 0
+
+
+def export(args: Namespace, out: Output) -> int:
+    """Print tasks as JSON Lines, or write them to a file."""
+    from taskhub_tui import care, config
+
+    if bool(args.ids) == args.all:
+        raise BadInput("Name the tasks to export, or say --all", "See `taskhub export --help`")
+    where = config.paths()
+    if args.output is None:
+        asyncio.run(care.export(where, args.ids, out.out))
+        return 0
+    target = Path(args.output)
+    try:
+        file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        raise BadInput(f"{target} exists already", "Name another file") from None
+    except OSError as error:
+        raise BadInput(f"{target} cannot be written: {error.strerror}") from None
+    try:
+        with os.fdopen(file, "w", encoding="utf-8") as lines:
+            count = asyncio.run(care.export(where, args.ids, lines))
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    out.say(f"Exported {_count(count)} to {target}.")
+    return 0
+
+
+def import_(args: Namespace, out: Output) -> int:
+    """Take over tasks that were exported."""
+    from taskhub_tui import care, config
+
+    where = config.paths()
+    source = sys.stdin.buffer if args.file == "-" else Path(args.file)
+    by = config.settings(where).owner
+    done = asyncio.run(care.import_(where, source, by=by, dry=args.dry_run))
+    if out.as_json:
+        out.data({"imported": not args.dry_run, **shapes.imported(done)})
+        return 0
+    verb = "Would import" if args.dry_run else "Imported"
+    out.say(f"{verb} {_count(len(done.tasks))}.")
+    if done.paused:
+        were = "was" if done.paused == 1 else "were"
+        out.say(
+            f"{_count(done.paused)} {were} not over, so paused: see"
+            " `taskhub list --status paused`, then `taskhub resume ID`."
+        )
+    if done.skipped:
+        out.say(f"Skipped {_count(len(done.skipped))} that are here already.")
+    for note in done.notes:
+        out.say(note)
+    return 0
+
+
+def _count(tasks: int) -> str:
+    return "1 task" if tasks == 1 else f"{tasks} tasks"
 
 
 def sure(args: Namespace, out: Output, question: str) -> None:

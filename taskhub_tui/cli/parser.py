@@ -358,6 +358,24 @@ def _care(add: _Adder) -> None:
         "give the room of deleted tasks back to the disk",
         "Nothing can be saved meanwhile, which takes seconds; a large file must not be in use.",
     )
+    export = add(
+        "export",
+        "care.export",
+        "print tasks as JSON Lines",
+        "One task a line with all that belongs to it, but for logs and the files it made.",
+    )
+    export.add_argument("ids", metavar="ID", nargs="*", help=_ID)
+    export.add_argument("--all", action="store_true", help="every task")
+    export.add_argument("-o", "--output", metavar="FILE", help="to this new file")
+    importing = add(
+        "import",
+        "care.import_",
+        "take over tasks that were exported",
+        "All lines are checked before anything is written. What was not over is paused, and asks "
+        "before it goes on; tasks that are here already are skipped.",
+    )
+    importing.add_argument("file", metavar="FILE", help="the export; `-` reads it from the input")
+    importing.add_argument("--dry-run", action="store_true", help="only check")
 
 
 def _yes(command: argparse.ArgumentParser) -> None:

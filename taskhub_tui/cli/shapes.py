@@ -17,7 +17,7 @@ from taskhub_tui.domain.model import (
     Task,
     TaskView,
 )
-from taskhub_tui.domain.views import Copy, LogLine, Pruned, Restored, WorkerInfo
+from taskhub_tui.domain.views import Copy, Imported, LogLine, Pruned, Restored, WorkerInfo
 
 Shape = dict[str, Any]
 
@@ -201,4 +201,13 @@ def pruned(it: Pruned) -> Shape:
         "log_bytes": it.log,
         "run_folders": it.folders,
         "bytes": it.size,
+    }
+
+
+def imported(it: Imported) -> Shape:
+    return {
+        "tasks": list(it.tasks),
+        "skipped": list(it.skipped),
+        "paused": it.paused,
+        "notes": list(it.notes),
     }

@@ -156,3 +156,17 @@ class Compacted:
 
     before: int
     after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import has done, or would do."""
+
+    tasks: Sequence[str]
+    """IDs of the new tasks."""
+    skipped: Sequence[str]
+    """IDs that are here already."""
+    paused: int
+    """How many of the new ones were not over, and wait for a person now."""
+    notes: Sequence[str]
+    """What could not be taken over, in sentences."""

@@ -118,3 +118,41 @@ def test_compact_says_what_it_gained(still: Path, cli) -> None:
     said = cli("compact")
     assert (said.code, "The database had" in said.err) == (0, True)
     assert json.loads(cli("compact", "--json").out).keys() == {"before", "after"}
+
+
+def test_tasks_go_from_one_hub_to_another(still: Path, cli, monkeypatch, tmp_path: Path) -> None:
+    first, second = cli("run", "--", "ls").out.strip(), over(cli)
+    said = cli("export", "--all", "-o", "tasks.jsonl")
+    assert (said.code, "Exported 2 tasks to tasks.jsonl" in said.err) == (0, True)
+    assert Path("tasks.jsonl").stat().st_mode & 0o777 == 0o600
+    assert cli("export", "--all").out == Path("tasks.jsonl").read_text()
+    (one,) = cli("export", second[:6]).out.splitlines()
+    assert json.loads(one)["task"]["id"] == second
+    monkeypatch.setenv("TASKHUB_HOME", str(tmp_path / "other"))
+    assert "Would import 2 tasks" in cli("import", "tasks.jsonl", "--dry-run").err
+    assert json.loads(cli("list", "--json").out) == []
+    told = json.loads(cli("import", "tasks.jsonl", "--json").out)
+    assert (told["tasks"], told["paused"]) == ([first, second], 1)
+    assert "Skipped 2 tasks that are here already" in cli("import", "tasks.jsonl").err
+
+
+def test_export_and_import_say_what_is_wrong(still: Path, cli) -> None:
+    assert cli("export").code == 2
+    assert cli("export", "--all", "abc").code == 2
+    assert "There is no task `zzzz`" in cli("export", "zzzz", "-o", "some.jsonl").err
+    assert not Path("some.jsonl").exists()
+    Path("some.jsonl").write_text("mine")
+    assert "exists already" in cli("export", "--all", "-o", "some.jsonl").err
+    assert (
+        "some.jsonl, line 1, cannot be imported: it is no JSON" in cli("import", "some.jsonl").err
+    )
+    assert "cannot be read: No such file" in cli("import", "nowhere.jsonl").err
+
+
+def test_an_export_can_be_piped_into_an_import(still: Path, cli, program, monkeypatch, tmp_path):
+    cli("run", "--", "ls")
+    text = program("export", "--all").out
+    monkeypatch.setenv("TASKHUB_HOME", str(tmp_path / "other"))
+    said = program("import", "-", stdin=text)
+    assert (said.code, "Imported 1 task." in said.err) == (0, True)
+    assert list((tmp_path / "other").glob(".import*")) == []
