@@ -224,6 +224,7 @@ async def test_a_real_history_goes_over_and_the_rest_asks_before_it_runs(
         if stage.stage_id == "slow" and stage.attempt == 1:
             await ctx.save(pid=4711)
             await asyncio.sleep(60)
+        return Result("done")
 
     agent = ScriptedAgent("actor", script)
     plan = (StageSpec("quick", "actor"), StageSpec("slow", "actor"))
