@@ -138,7 +138,9 @@ class Engine:
             await self._stop_agents()
         self._let_go_lost()
         await self._meet_deadlines(seen.overdue)
-        self._backlog = seen.ready
+        if seen.due:
+            await self._store.write(lambda tx: claims.make_ready(tx, now))
+        self._backlog = seen.ready or seen.due
         if seen.next_due is not None:
             self._next_look = min(self._next_look, seen.next_due)
 
@@ -155,11 +157,23 @@ class Engine:
             clock=self._clock,
             rng=self._rng,
             lost=self.wake,
+            follow=self._follow,
+            carry=self._carry_next,
         )
         self._held[n] = held
         held.coroutine = asyncio.create_task(
             self._carried(held, before), name=f"task {claimed.task.id}"
         )
+
+    def _follow(self, tx: Tx) -> list[Claimed]:
+        """Claim one task more in the transaction that completes one of ours."""
+        if not self._backlog or self._leaving or len(self._held) > self._settings.concurrency:
+            return []
+        return claims.claim(tx, self.me, self._clock(), 1, Held.first)
+
+    def _carry_next(self, claimed: list[Claimed]) -> None:
+        for one in claimed:
+            self._carry(one)
 
     async def _carried(self, held: Held, before: Held | None) -> None:
         try:
