@@ -84,7 +84,7 @@ class SimAgent:
         world = self._world
         key = (stage.task_id, stage.position, stage.attempt)
         if ctx.stop == "cancel":
-            return await self._clean_up(stage)
+            return await self._clean_up(stage, ctx)
         proc = PROC.get()
         assert proc is not None
         run = world.promise.begins(key, proc, stage, self.card)
@@ -107,11 +107,17 @@ class SimAgent:
             run.ended = True
             world.say(f"run {'/'.join(map(str, key))} ends, stop {ctx.stop}")
 
-    async def _clean_up(self, stage: Stage) -> Result:
+    async def _clean_up(self, stage: Stage, ctx: StageContext) -> Result:
         """End what an earlier run left behind."""
         self._world.say(f"clean up {stage.idempotency_key}, state {stage.state}")
         rng = self._world.rng(f"clean up {stage.idempotency_key}")
         await asyncio.sleep(rng.random() * self._world.pace)
+        ctx.log("cleaning up")
+        ctx.progress(rng.random(), "cleaning up")
+        try:
+            await ctx.save(cleaned=True)
+        except Exception as error:
+            self._world.breaks(f"clean up of {stage.idempotency_key} cannot save: {error!r}")
         if stage.state and "operation" in stage.state:
             self._cancel(stage.state["operation"])
         if rng.random() < 0.1 and self._world.may("agents"):

@@ -21,7 +21,7 @@ import aiosqlite.core
 
 from simulation.agents import HABITS, Ledger, SimAgent
 from simulation.desktop import SimDesktop
-from simulation.disk import Connections, NoThread, Thread
+from simulation.disk import Connections, Guards, NoThread, Thread
 from simulation.loop import PROC, Proc, SimLoop
 from simulation.people import Person
 from simulation.promise import Promise
@@ -32,6 +32,7 @@ from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import StoreError
 from taskhub_tui.engine import engine
 from taskhub_tui.hub import Hub
+from taskhub_tui.storage import guard
 from taskhub_tui.notifications import notifier
 from taskhub_tui.worker import Worker, serve
 
@@ -119,6 +120,7 @@ class World:
         self._ends: dict[Proc, asyncio.Future[None]] = {}
         self._leave: dict[Proc, Callable[[], None]] = {}
         self._connections = Connections()
+        self.guards = Guards()
         self._pids = 100
         self._at_once: asyncio.Event | None = None
 
@@ -500,6 +502,7 @@ class World:
                     task.cancel()
             self.loop.run_until_complete(asyncio.wait(tasks, timeout=1))
         self._connections.end()
+        self.guards.end()
         self._lock.close()
         self._seeing.close()
         asyncio.set_event_loop(None)
@@ -548,7 +551,8 @@ def patched(world: World) -> Iterator[None]:
         (engine, "LOOK", world.look),
         (engine, "TICK", world.look / 4),
         (notifier, "LOOK", world.look),
-        (registry, "entry_points", lambda group: ()),
+        (registry, "_named_by_others", lambda: False),
+        (guard.Guard, "__init__", lambda *a, **more: world.guards(*a, **more)),
     ]
     logger = logging.getLogger("taskhub")
     before = [(owner, name, owner.__dict__[name]) for owner, name, _ in values]
