@@ -19,6 +19,8 @@ from taskhub_tui.text import one_line
 
 TESTS = Path(__file__).parents[1]
 MARK = "benchmark: "
+PATIENCE = 1200
+"""Seconds after which a child is taken to hang."""
 
 
 class ChildFailed(Exception):
@@ -42,13 +44,17 @@ def child(module: str, **what: Any) -> dict[str, Any]:
         ChildFailed: it gave none.
     """
     with tempfile.TemporaryDirectory(prefix="taskhub-bench-") as folder:
-        run = subprocess.run(
-            [sys.executable, "-m", f"benchmarks.{module}", folder, json.dumps(what)],
-            env=environment(Path(folder)),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        try:
+            run = subprocess.run(
+                [sys.executable, "-m", f"benchmarks.{module}", folder, json.dumps(what)],
+                env=environment(Path(folder)),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=PATIENCE,
+            )
+        except subprocess.TimeoutExpired:
+            raise ChildFailed(f"{module} had no answer after {PATIENCE} s") from None
     for said in reversed(run.stdout.splitlines()):
         if said.startswith(MARK):
             found: dict[str, Any] = json.loads(said.removeprefix(MARK))
