@@ -15,6 +15,7 @@ import aiosqlite
 
 from taskhub_tui.domain.errors import StoreError
 from taskhub_tui.storage.database import explain
+from taskhub_tui.storage.guard import Guard
 
 T = TypeVar("T")
 
@@ -69,12 +70,17 @@ class Writer:
     """Runs requests in `BEGIN IMMEDIATE` transactions on one connection."""
 
     def __init__(
-        self, connection: aiosqlite.Connection, path: Path, after_commit: Callable[[Tx], None]
+        self,
+        connection: aiosqlite.Connection,
+        path: Path,
+        after_commit: Callable[[Tx], None],
+        guard: Guard,
     ) -> None:
         """`after_commit` is called after each commit that had a loud request."""
         self._connection = connection
         self._path = path
         self._after_commit = after_commit
+        self._guard = guard
         self._waiting: list[tuple[Request, asyncio.Future[Any]]] = []
         self._flusher: asyncio.Task[None] | None = None
         self._closed = False
@@ -115,7 +121,7 @@ class Writer:
                 run: Any = self._connection._execute
                 tx: Tx | None = None
                 try:
-                    results, tx = await run(self._commit, requests)
+                    results, tx = await run(self._guarded, requests)
                 except (sqlite3.Error, StoreError, ValueError) as error:
                     results = [(False, self._told(error))] * len(batch)
                 for (_, future), (ok, value) in zip(batch, results, strict=True):
@@ -131,6 +137,11 @@ class Writer:
                     self._after_commit(tx)
         finally:
             self._flusher = None
+
+    def _guarded(self, requests: list[Request]) -> tuple[list[tuple[bool, Any]], Tx | None]:
+        """Commit; the guard is held until the checkpoint that a COMMIT may run has ended."""
+        with self._guard:
+            return self._commit(requests)
 
     def _commit(self, requests: list[Request]) -> tuple[list[tuple[bool, Any]], Tx | None]:
         """Run in the connection's thread: one transaction for all requests."""
