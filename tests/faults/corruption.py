@@ -7,6 +7,7 @@ that still says the same is harmless; of all others somebody must notice somethi
 import asyncio
 import contextlib
 import random
+import re
 import shutil
 import sqlite3
 from collections import Counter
@@ -23,16 +24,29 @@ from taskhub_tui.config import Paths
 from taskhub_tui.domain.errors import NotLegal, TaskHubError
 from taskhub_tui.domain.model import Action, NewTask, Status
 from taskhub_tui.hub import Hub
+from taskhub_tui.storage import soundness
 
 PAGE = 4096
-CONTENT = (
-    "output of a stage",
-    "SELECT output FROM stage JOIN task ON task.n = stage.task_n"
+PATIENCE = 20.0
+OPEN = (Status.PENDING, Status.IN_PROGRESS)
+VALUES = {
+    # What an engine or a person is about to act on, with the task it belongs to.
+    "an output of a stage": "SELECT task.id, output FROM stage JOIN task ON task.n = stage.task_n"
     " WHERE output IS NOT NULL AND task.status = 'blocked'",
-)
-QUESTION = ("open question", "SELECT question FROM blocker WHERE state = 'open'")
-ANSWER = ("answer", "SELECT answer FROM blocker WHERE state = 'answered'")
-DECISION = ("recorded decision", "SELECT data FROM event WHERE kind = 'decided'")
+    "an open question": "SELECT task.id, question FROM blocker JOIN task ON task.n = blocker.task_n"
+    " WHERE blocker.state = 'open'",
+    "an answer": "SELECT task.id, answer FROM blocker JOIN task ON task.n = blocker.task_n"
+    " WHERE blocker.state = 'answered' AND task.status = 'pending'",
+    "a recorded decision": "SELECT task.id, data FROM event JOIN task ON task.n = event.task_n"
+    " WHERE kind = 'decided'",
+}
+ACTED_ON = {
+    "an output of a stage": ("start", "wrong"),
+    "an open question": ("start", "wrong"),
+    # It may be called again; but what was answered it must not be told.
+    "an answer": ("heard",),
+}
+"""What no agent may write into its ledger once that is damaged."""
 
 
 class Original:
@@ -71,8 +85,12 @@ class Original:
             for path in self.home.glob("taskhub.db*"):
                 if not path.name.endswith("-shm"):
                     shutil.copy(path, self.with_log)
+            asking = await hub.submit(NewTask("asking", agent="actor", stages=plan.PLAN["book"]))
+            await self._until_over(hub, asking.id, leave=True)
             worker.engine.stop()
             await serving
+            # Nobody is there to hear it yet.
+            await hub.decide(asking.id, Action.APPROVE, text="heard later")
 
     async def _until_over(self, hub: Hub, task: str, *, leave: bool) -> None:
         """Answer what a task asks, or `leave` it with its first open question."""
@@ -118,23 +136,32 @@ class Damage:
     def bit(self, home: Path) -> None:
         self._write(home, flipped(self.original.data, self.rng))
 
-    def bit_in(self, sql: str) -> Callable[[Path], None]:
-        """Return what turns a bit within one of the values that `sql` gives."""
+    def bit_in(self, sql: str) -> Callable[[Path], str]:
+        """Return what turns a bit in a value that `sql` gives, and says whose task it is."""
 
-        def damage(home: Path) -> None:
+        def damage(home: Path) -> str:
             with contextlib.closing(sqlite3.connect(self.original.paths.database)) as connection:
-                values = [row[0].encode() for row in connection.execute(sql)]
-            data, value = self.original.data, self.rng.choice(values)
-            at = data.find(value)
-            while at >= 0:
-                # Older versions of a row may still stand in unused places.
+                task, text = self.rng.choice(connection.execute(sql).fetchall())
+            data, value = self.original.data, text.encode()
+            places = [found.start() for found in re.finditer(re.escape(value), data)]
+            self.rng.shuffle(places)
+            for at in places:
                 self._write(home, flipped(data, self.rng, at, at + len(value)))
-                if contents(home / "taskhub.db") != self.original.rows:
-                    return
-                at = data.find(value, at + 1)
+                # Older versions of a row may still stand in unused places, and the same words in
+                # another row; what counts is that the wanted one has changed.
+                if self._gone(home, sql, task, text):
+                    return str(task)
             raise AssertionError(f"{value!r} is not in one piece in the file")
 
         return damage
+
+    @staticmethod
+    def _gone(home: Path, sql: str, task: str, text: str) -> bool:
+        with contextlib.closing(sqlite3.connect(home / "taskhub.db")) as connection:
+            connection.text_factory = bytes
+            rows = connection.execute(sql).fetchall()
+        wanted = (task.encode(), text.encode())
+        return wanted not in rows
 
     def zeroed_page(self, home: Path) -> None:
         pages = len(self.original.data) // PAGE
@@ -220,10 +247,16 @@ def opening(database: Path) -> bool:
     return False
 
 
+def doctor(database: Path) -> bool:
+    """Look as `taskhub doctor` and every backup do, with the checksums."""
+    return bool(soundness.problems(database))
+
+
 NOTICERS: dict[str, Callable[[Path], bool]] = {
     "opening and reading": opening,
     "`quick_check`": pragma("quick_check"),
     "`integrity_check`": pragma("integrity_check"),
+    "`taskhub doctor`": doctor,
 }
 
 
@@ -242,13 +275,9 @@ def run(folder: Path, each: int, seed: int = 1) -> Found:
     rng = random.Random(seed)
     original = Original(folder)
     damage = Damage(original, rng)
-    ways: dict[str, Callable[[Path], None]] = {
+    ways: dict[str, Callable[[Path], object]] = {
         "one flipped bit": damage.bit,
-        **{
-            f"one flipped bit in an {what}": damage.bit_in(sql)
-            for what, sql in (CONTENT, QUESTION, ANSWER)
-        },
-        "one flipped bit in a recorded decision": damage.bit_in(DECISION[1]),
+        **{f"one flipped bit in {what}": damage.bit_in(sql) for what, sql in VALUES.items()},
         "a page of zeros": damage.zeroed_page,
         "a page that was never written": damage.old_page,
         "cut off": damage.cut_off,
@@ -268,15 +297,74 @@ def run(folder: Path, each: int, seed: int = 1) -> Found:
             _one(original, folder, f"{what}, copy {number}", spoil, row, seen, found)
         counts = " | ".join(str(seen[name]) for name in NOTICERS)
         lines.append(f"| {what} | {row.cases} | {row.harmless} | {counts} | {row.unnoticed} |")
+    acted = 0
+    for what, never in ACTED_ON.items():
+        for number in range(each):
+            acted += 1
+            go = damage.bit_in(VALUES[what])
+            _act(folder, f"{what}, copy {number}", go, never, found)
+    found.cases += acted
     found.table = "\n".join(lines)
+    found.note = f"in {acted} more a worker and a person went on with what was damaged"
     return found
+
+
+def _act(
+    folder: Path, name: str, spoil: Callable[[Path], str], never: tuple[str, ...], found: Found
+) -> None:
+    """Let a worker and a person go on with a damaged copy: nothing may be done on what is wrong."""
+    home, ledger = folder / "damaged", folder / "acts"
+    home.mkdir(mode=0o700)
+    ledger.touch()
+    try:
+        task = spoil(home)
+        said = asyncio.run(_go_on(home, ledger, task))
+        for line in ledger.read_text().splitlines():
+            words = line.split()
+            if task in words and words[0] in never:
+                said.append(f"an agent went on: {line}")
+        found.broken += [f"{name}: {words}" for words in said]
+    except Exception as error:
+        found.broken.append(f"{name}: it fails with {type(error).__name__}: {error}")
+    finally:
+        shutil.rmtree(home)
+        ledger.unlink()
+
+
+async def _go_on(home: Path, path: Path, damaged: str) -> list[str]:
+    """Approve all that is asked, and wait until nothing more is to be done."""
+    ledger, said = Ledger(path), []
+    paths = Paths(home, home / "config.toml", home / "results")
+    registry = Registry(extra={"actor": Actor(ledger)})
+    up = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(plan.worker(paths, registry, ledger, up.set_result))
+    worker = await up
+    hub = await Hub.open(paths=paths, settings=plan.settings(), autostart=False, registry=registry)
+    async with hub:
+        for task in await hub.tasks(status=[Status.BLOCKED]):
+            try:
+                await hub.decide(task.id, Action.APPROVE, text="go on")
+            except TaskHubError as refused:
+                if task.id != damaged:
+                    said.append(f"the sound task {task.id} was refused: {refused}")
+        async with asyncio.timeout(PATIENCE):
+            while any(task.status in OPEN for task in await hub.tasks()):
+                await hub.changed(0.02)
+        for task in await hub.tasks():
+            if task.id == damaged and task.status is Status.COMPLETED:
+                said.append("the task was completed")
+            if task.id != damaged and task.status is Status.FAILED:
+                said.append(f"the sound task {task.id} failed: {task.error}")
+        worker.engine.stop()
+        await serving
+    return said
 
 
 def _one(
     original: Original,
     folder: Path,
     name: str,
-    spoil: Callable[[Path], None],
+    spoil: Callable[[Path], object],
     row: Row,
     seen: Counter[str],
     found: Found,
