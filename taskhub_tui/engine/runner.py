@@ -16,7 +16,7 @@ from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, make_private
 from taskhub_tui.domain import durations, execution, ids
 from taskhub_tui.domain.change import Change
-from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
+from taskhub_tui.domain.errors import Damaged, LeaseLost, StoreBusy, TaskHubError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.lifecycle import ANSWER_TO
 from taskhub_tui.domain.model import Artifact, Interrupt, Stage, StageStatus, Task
@@ -336,6 +336,8 @@ class Held:
             await self._agent_error(stage, problem, habit)
         elif isinstance(problem, LeaseLost):
             self._note_lost()
+        elif isinstance(problem, Damaged):
+            await self._failed(stage, f"{problem}; {problem.hint}")
         else:
             lines = traceback.format_exception(problem)
             self.log.add(self.clock(), "hub", "".join(lines))

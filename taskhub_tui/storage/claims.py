@@ -13,7 +13,8 @@ from taskhub_tui.domain.model import Action, Stage, Status, Task
 from taskhub_tui.domain.views import WorkerInfo
 from taskhub_tui.process import Identity
 from taskhub_tui.storage import queries, rows
-from taskhub_tui.storage.changes import Known, add_event, known_of, read_known, write_held
+from taskhub_tui.storage.changes import Known, add_event, read_known, write_held
+from taskhub_tui.storage.damage import sound
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.writer import Tx
 
@@ -75,7 +76,9 @@ def claim(tx: Tx, me: str, now: float, limit: int, start: Start) -> list[Claimed
     """
     found = []
     for *row, edits in tx.execute(READY, (now, limit)).fetchall():
-        known = known_of(tx, row, edits)
+        known = sound(tx, row, edits, now)
+        if known is None:
+            continue
         was = known.task
         task = replace(
             was,
@@ -108,7 +111,9 @@ def take_over(tx: Tx, me: str, dead: str, now: float, limit: int) -> list[Claime
     taken = []
     for *row, edits in found:
         tx.loud = True
-        known = known_of(tx, row, edits)
+        known = sound(tx, row, edits, now)
+        if known is None:
+            continue
         task = known.task
         add_event(tx, task.n, now, "taken over", task.stage, "engine", "worker", {"from": dead})
         taken.append(Claimed(known, interrupted=True))

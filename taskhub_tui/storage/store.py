@@ -100,6 +100,12 @@ class Store:
             connection.execute("BEGIN")
             try:
                 return query(connection)
+            except sqlite3.OperationalError as error:
+                if not database.undecodable(error):
+                    raise
+                # Slower, so only from the first damaged text on.
+                connection.text_factory = database.tolerant
+                return query(connection)
             finally:
                 # Open statements would hold the snapshot, and the write-ahead log would grow.
                 connection.execute("COMMIT")

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from taskhub_tui.domain.errors import StoreError
-from taskhub_tui.storage.database import BUSY_MS, explain
+from taskhub_tui.storage.database import BUSY_MS, explain, tolerant, undecodable
 from taskhub_tui.storage.guard import Guard
 
 T = TypeVar("T")
@@ -66,6 +66,10 @@ Request = Callable[[Tx], Any]
 
 class _Spoilt(Exception):
     """A request failed after it had written something."""
+
+
+class _Garbled(Exception):
+    """A request read a text that is damaged."""
 
 
 class Writer:
@@ -151,6 +155,11 @@ class Writer:
         try:
             try:
                 return self._transact(connection, requests, careful=False)
+            except _Garbled:
+                connection.execute("ROLLBACK")
+                # Slower, so only from the first damaged text on.
+                connection.text_factory = tolerant
+                return self._commit(requests)
             except _Spoilt as spoilt:
                 connection.execute("ROLLBACK")
                 if len(requests) == 1:
@@ -186,6 +195,8 @@ class Writer:
             except Exception as error:
                 if not connection.in_transaction:
                     raise  # SQLite has undone all of it, as it does when the disk is full.
+                if undecodable(error):
+                    raise _Garbled from error
                 if careful:
                     tx.late.clear()
                     execute("ROLLBACK TO request")

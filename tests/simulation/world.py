@@ -32,8 +32,8 @@ from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import StoreError
 from taskhub_tui.engine import engine
 from taskhub_tui.hub import Hub
-from taskhub_tui.storage import guard
 from taskhub_tui.notifications import notifier
+from taskhub_tui.storage import guard
 from taskhub_tui.worker import Worker, serve
 
 FAULTS = (

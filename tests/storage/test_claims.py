@@ -132,7 +132,7 @@ async def test_every_write_with_a_stale_fence_is_refused_and_writes_nothing(
         with pytest.raises(LeaseLost, match="has been taken over"):
             await store.write(lambda tx: changes.write_held(tx, start, known))
         with pytest.raises(LeaseLost):
-            await store.write(lambda tx: stages.save(tx, n, fence, 0, {"a": 1}, 0))
+            await store.write(lambda tx: stages.save(tx, n, fence, mine.stages[0]))
         late = stages.Progressed(n, fence, 0, 0.5, 0.5, "late", None)
         await store.write(lambda tx: stages.progress(tx, [late], now))
         assert await h.hub.status(mine.task.id) == before
