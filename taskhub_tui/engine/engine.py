@@ -7,7 +7,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from taskhub_tui import __version__
@@ -15,10 +15,11 @@ from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import lifecycle
 from taskhub_tui.domain.errors import BadInput, NotLegal, TaskHubError
-from taskhub_tui.domain.model import Action, Decision, Stage, Task
+from taskhub_tui.domain.model import Action, Decision, Interrupt, Stage, StageStatus, Task
 from taskhub_tui.engine.runner import Held, stop_agent
+from taskhub_tui.engine.watchdog import Watchdog
 from taskhub_tui.process import identity
-from taskhub_tui.storage import changes, claims, queries, stages
+from taskhub_tui.storage import changes, claims, lanes, queries, stages
 from taskhub_tui.storage.claims import Claimed
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
@@ -58,6 +59,10 @@ class Engine:
         """Tasks of ours that nothing carries, with the time to pick each up again."""
         self._wake = asyncio.Event()
         self._leaving = False
+        self._watchdog = Watchdog(store, settings.stall)
+        self._watched = 0.0
+        self._limited: dict[str, float] = {}
+        """Agents whose provider takes nothing, with the time until which; at most a second old."""
 
     @property
     def busy(self) -> bool:
@@ -107,15 +112,25 @@ class Engine:
         await self._stop_agents()
         self._let_go_lost()
         await self._meet_deadlines(now)
-        free = self._settings.concurrency - len(self._held)
+        free = self._free
+        limits = self._settings.limits
         if free > 0 and not self._leaving:
-            ready = await self._store.read(lambda reader: claims.any_ready(reader, now))
+            ready = await self._store.read(lambda reader: claims.any_ready(reader, now, limits))
             if ready:
-                claimed = await self._store.write(lambda tx: claims.claim(tx, self.me, now, free))
+                claimed = await self._store.write(
+                    lambda tx: claims.claim(tx, self.me, now, free, limits)
+                )
                 for one in claimed:
                     self._carry(one)
         due = await self._store.read(lambda reader: claims.next_due(reader, now))
         return LOOK if due is None else min(LOOK, max(0.0, due - self._clock()))
+
+    @property
+    def _free(self) -> int:
+        return self._settings.concurrency - len(self._held)
+
+    def _closed(self, agent: str) -> bool:
+        return self._limited.get(agent, 0.0) > self._clock()
 
     # Carrying tasks
 
@@ -130,6 +145,9 @@ class Engine:
             clock=self._clock,
             rng=self._rng,
             lost=self.wake,
+            limits=self._settings.limits,
+            closed=self._closed,
+            close=self._limited.__setitem__,
         )
         self._held[n] = held
         held.coroutine = asyncio.create_task(
@@ -161,15 +179,51 @@ class Engine:
     async def _take_over(self, now: float) -> None:
         """Take tasks whose worker is gone."""
         for holder in await self._store.read(lambda r: claims.orphans(r, self.me, now)):
-            found = await self._store.write(
-                partial(claims.take_over, me=self.me, dead=holder, now=now, limit=TAKE_OVER_BATCH)
+            found, queued = await self._store.write(
+                partial(
+                    claims.take_over,
+                    me=self.me,
+                    dead=holder,
+                    now=now,
+                    limit=TAKE_OVER_BATCH,
+                    carries=self._carries(),
+                )
             )
             for one in found:
                 self._carry(one)
-            if len(found) == TAKE_OVER_BATCH:
+            if len(found) + queued == TAKE_OVER_BATCH:
                 self._wake.set()
-            elif found:
-                log.info("took over %d tasks of %s", len(found), holder)
+            elif found or queued:
+                log.info("took over %d tasks of %s", len(found) + queued, holder)
+
+    def _carries(self) -> Callable[[Task, Sequence[Stage]], bool]:
+        """Return whether a task of a dead worker is carried on at once, or goes to its queue.
+
+        What goes on by itself, such as a command, is followed at once, and what asks is asked; what
+        would be begun again, or anew, takes a free slot, as any other work does.
+        """
+        free = self._free
+
+        def carries(task: Task, stages: Sequence[Stage]) -> bool:
+            nonlocal free
+            stage = stages[task.stage] if task.stage < len(stages) else None
+            if stage is None:
+                return True
+            if stage.status is StageStatus.RUNNING and self._habit(stage) != "rerun":
+                free -= 1
+                return True
+            free -= 1
+            return free >= 0
+
+        return carries
+
+    def _habit(self, stage: Stage) -> Interrupt:
+        if stage.on_interrupt is not None:
+            return stage.on_interrupt
+        try:
+            return self._registry.agent(stage.agent).card.on_interrupt
+        except TaskHubError:
+            return "ask"
 
     def _let_go_lost(self) -> None:
         """Leave tasks that were taken from us; what a person stopped is stopped elsewhere."""
@@ -224,11 +278,23 @@ class Engine:
 
     async def _meet_deadlines(self, now: float) -> None:
         """Take the default for questions that nobody answered in time."""
+        for late in await self._store.read(lambda reader: lanes.expired(reader, now)):
+            await self._store.write(partial(self._miss, task_id=late))
         due = await self._store.read(lambda reader: queries.overdue(reader, now))
         for task_id, blocker_id, default in due:
             await self._store.write(
                 partial(self._expire, task_id=task_id, blocker_id=blocker_id, default=default)
             )
+
+    def _miss(self, tx: Tx, task_id: str) -> None:
+        """Fail a task whose deadline has passed; its agent is stopped as with CANCEL."""
+        task = queries.task_by_id(tx, task_id)
+        stages = queries.stages_of(tx, task)
+        change = lifecycle.miss_deadline(
+            task, stages, queries.open_blocker(tx, task), self._clock()
+        )
+        if change is not None:
+            changes.write_decided(tx, change, by="engine", channel="deadline")
 
     def _expire(self, tx: Tx, task_id: str, blocker_id: str, default: Action) -> None:
         task = queries.task_by_id(tx, task_id)
@@ -287,11 +353,17 @@ class Engine:
                 continue
             if context.dirty or context.stale(now):
                 made.append(context.progressed())
-        if made:
-            try:
+        try:
+            if made:
                 await self._store.write(lambda tx: stages.progress(tx, made, now))
-            except TaskHubError as error:
-                log.warning("progress could not be written: %s", error)
+            if now - self._watched >= LOOK or now < self._watched:
+                self._watched = now
+                known = await self._store.read(lambda reader: lanes.limited(reader, now))
+                self._limited.clear()
+                self._limited.update(known)
+                await self._watchdog.look(list(self._held.values()), now)
+        except TaskHubError as error:
+            log.warning("progress could not be written: %s", error)
 
     async def _leave(self, keepers: list[asyncio.Task[None]]) -> None:
         """Detach from all work, then take us off the list, so that others take over at once."""

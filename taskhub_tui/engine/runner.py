@@ -12,19 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from taskhub_tui.agents import port
-from taskhub_tui.agents.port import Agent, AgentError, Output, Stop
+from taskhub_tui.agents.port import Agent, AgentError, Output, ProviderLimit, Stop
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, make_private
-from taskhub_tui.domain import durations, execution, ids
+from taskhub_tui.domain import durations, execution, ids, limits
 from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
 from taskhub_tui.domain.lifecycle import ANSWER_TO
-from taskhub_tui.domain.model import Interrupt, Stage, StageStatus, Task
+from taskhub_tui.domain.limits import NO_LIMITS, Limits
+from taskhub_tui.domain.model import Interrupt, Stage, StageStatus, Status, Task
 from taskhub_tui.engine.context import Context
 from taskhub_tui.engine.tasklog import TaskLog
-from taskhub_tui.storage import changes, queries
+from taskhub_tui.storage import changes, lanes, queries
 from taskhub_tui.storage.claims import Claimed
 from taskhub_tui.storage.store import Store
+from taskhub_tui.storage.writer import Tx
 from taskhub_tui.text import clean, clean_json, one_line
 
 log = logging.getLogger("taskhub.engine")
@@ -51,7 +53,21 @@ class Held:
         clock: Callable[[], float],
         rng: random.Random,
         lost: Callable[[], None],
+        limits: Limits = NO_LIMITS,
+        closed: Callable[[str], bool] = lambda agent: False,
+        close: Callable[[str, float], None] = lambda agent, until: None,
     ) -> None:
+        """
+        Args:
+            limits: how many stages may run at once.
+            closed: whether the provider behind an agent takes nothing now, as far as is known.
+            close: is told of an agent whose provider takes nothing until then.
+        """
+        self._limits = limits
+        self._closed = closed
+        self._close = close
+        self._slot = claimed.task.stage_agent
+        """The agent whose slot this task has."""
         self.task: Task = claimed.task
         self.stages: tuple[Stage, ...] = claimed.stages
         self.store = store
@@ -129,7 +145,8 @@ class Held:
                 why = "adopted" if self._interrupted and running else "resumed"
                 start = execution.go_on(self._after(before), self.stages, stage, now, why)
             self._interrupted = False
-            await self._write(before, start)
+            if not await self._begin(before, start, stage):
+                return
             before = None
             if self.task.pausing and start.events[-1].kind == "started":
                 # Asked for while the checkpoint was written; the attempt has done nothing yet.
@@ -143,14 +160,48 @@ class Held:
             if before is None:
                 return
 
+    async def _begin(self, before: Change | None, start: Change, stage: Stage) -> bool:
+        """Start a stage, or queue the task when its agent takes no more; say which."""
+        agent, now = stage.agent, self.clock()
+        other = agent != self._slot
+        if not ((other and agent in self._limits.agents) or self._closed(agent)):
+            await self._write(before, start)
+        else:
+            wait = execution.wait_for_turn(self._after(before), self.stages, stage, now)
+            limits = self._limits if other else NO_LIMITS
+
+            def free(tx: Tx) -> bool:
+                return lanes.may_start(tx, self.task, agent, limits, now)
+
+            await self._write(before, start, unless=(free, wait))
+            if self.task.status is not Status.IN_PROGRESS:
+                return False
+        self._slot = agent
+        return True
+
     def _after(self, before: Change | None) -> Task:
         return before.task if before is not None else self.task
 
     def _current(self, position: int) -> Stage:
         return self.stages[position]
 
-    async def _write(self, before: Change | None, change: Change) -> None:
-        """Commit one step, together with the checkpoint before it if there is one."""
+    async def _write(
+        self,
+        before: Change | None,
+        change: Change,
+        *,
+        unless: tuple[Callable[[Tx], bool], Change] | None = None,
+        also: Callable[[Tx], None] | None = None,
+    ) -> None:
+        """Commit one step, together with the checkpoint before it if there is one.
+
+        Args:
+            unless: a test, made in the transaction, and the step to take where it says no.
+            also: what else belongs to the step.
+        """
+        alive = self.task.silent_since is not None
+        if alive:
+            change = replace(change, alive=True)
         if before is not None:
             change = execution.joined(before, change)
         if change.blocker is not None:
@@ -159,11 +210,19 @@ class Held:
             change = replace(change, blocker=shown)
         fence = self.task.fence
         tries = 0
+
+        def write(tx: Tx) -> tuple[Task, dict[int, Stage]]:
+            made = change
+            if unless is not None and not unless[0](tx):
+                made = replace(unless[1], alive=alive)
+                made = execution.joined(before, made) if before is not None else made
+            if also is not None:
+                also(tx)
+            return changes.write_held(tx, made, fence)
+
         while True:
             try:
-                task, stages = await self.store.write(
-                    lambda tx: changes.write_held(tx, change, fence)
-                )
+                task, stages = await self.store.write(write)
                 break
             except StoreBusy as error:
                 # A full disk, or a file kept busy: what was done is worth waiting for.
@@ -339,6 +398,9 @@ class Held:
     async def _agent_error(self, stage: Stage, error: AgentError, habit: Interrupt) -> None:
         said = clean(str(error), ERROR_LIMIT).strip() or "The agent failed and does not say why"
         detail, _ = _json(error.detail)
+        if isinstance(error, ProviderLimit):
+            await self._limited(stage, error, said)
+            return
         if error.lost and habit != "rerun":
             await self._ask_interrupted(stage, said)
             return
@@ -351,6 +413,32 @@ class Held:
             retryable=error.retryable or error.lost,
             after=error.retry_after,
             detail=detail,
+        )
+
+    async def _limited(self, stage: Stage, error: ProviderLimit, said: str) -> None:
+        """Let the stage go on when its provider takes it again; for too long a person decides."""
+        now = self.clock()
+        since = stage.limited if stage.limited is not None else now
+        delay = limits.limit_delay(now - since, self._rng.random(), error.retry_after)
+        if now - since + delay > limits.LONGEST_WAIT:
+            spelled = durations.countdown(delay)
+            most = durations.spell(limits.LONGEST_WAIT)
+            await self._failed(
+                stage,
+                f"{said}\nIt makes sense again in {spelled}; TaskHub waits at most {most} for a"
+                " provider. RETRY tries again",
+            )
+            return
+        self.log.add(now, "hub", f"{said}: going on in {durations.countdown(delay)}")
+        stage = replace(stage, log_mark=self.log.mark())
+        change = execution.wait_for_provider(self.task, self.stages, stage, said, delay, now)
+        until = now + delay
+        if error.alone:
+            await self._write(None, change)
+            return
+        self._close(stage.agent, until)
+        await self._write(
+            None, change, also=lambda tx: lanes.limit(tx, stage.agent, until, one_line(said, 300))
         )
 
     async def _ask_interrupted(self, stage: Stage, said: str) -> None:
@@ -370,11 +458,8 @@ class Held:
         now = self.clock()
         self.log.add(now, "hub", error)
         if retryable and stage.failures < stage.retries:
-            # Up to a quarter more, so that many that failed together do not come back together.
-            delay = stage.retry_delay * 2**stage.failures * (1 + self._rng.random() / 4)
-            change = execution.retry_later(
-                self.task, self.stages, stage, error, max(delay, after or 0.0), now
-            )
+            delay = limits.retry_delay(stage.retry_delay, stage.failures, self._rng.random(), after)
+            change = execution.retry_later(self.task, self.stages, stage, error, delay, now)
         else:
             change = execution.fail(self.task, self.stages, stage, error, now, detail or {})
         await self._write(None, change)

@@ -8,6 +8,7 @@ from taskhub_tui.domain.errors import LeaseLost
 from taskhub_tui.domain.legal import LEGAL
 from taskhub_tui.domain.model import (
     Blocker,
+    BlockerKind,
     NoticeKind,
     Stage,
     StageStatus,
@@ -118,6 +119,8 @@ def write_blocker(tx: Tx, task_n: int, blocker: Blocker) -> None:
 def _write_rest(tx: Tx, change: Change, *, by: str, channel: str) -> None:
     tx.loud = True
     task = change.task
+    if change.alive:
+        withdraw_stalled(tx, task)
     if change.blocker is not None:
         write_blocker(tx, task.n, change.blocker)
         # Its stage was or will be waited for: its duration says nothing about the work.
@@ -181,6 +184,20 @@ def add_notice(tx: Tx, task_n: int, at: float, notice: Notice) -> None:
             rows.dump([action.value for action in notice.actions]),
         ),
     )
+
+
+def withdraw_stalled(tx: Tx, task: Task) -> None:
+    """Take back the question about a stage that has given a sign of life, or has ended."""
+    for (blocker_id,) in tx.execute(
+        "UPDATE blocker SET state = 'withdrawn', seq = ?"
+        " WHERE task_n = ? AND state = 'open' AND kind = ? RETURNING id",
+        (tx.seq, task.n, BlockerKind.STALLED.value),
+    ).fetchall():
+        tx.execute(
+            "UPDATE notification SET withdrawn = ?, seq = ?"
+            " WHERE task_n = ? AND blocker_id = ? AND withdrawn IS NULL",
+            (task.changed, tx.seq, task.n, blocker_id),
+        )
 
 
 def _unblock(tx: Tx, task: Task) -> None:

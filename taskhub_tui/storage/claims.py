@@ -4,13 +4,15 @@ A worker's lease is one row, renewed for all its tasks at once. A task names its
 fence; whoever takes it over raises the fence, so that a late writer changes no row.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from taskhub_tui.domain.model import Stage, Status, Task
+from taskhub_tui.domain.limits import NO_LIMITS, Limits
+from taskhub_tui.domain.model import Stage, StageStatus, Status, Task
 from taskhub_tui.domain.views import WorkerInfo
 from taskhub_tui.process import Identity
-from taskhub_tui.storage import rows
+from taskhub_tui.storage import lanes, rows
 from taskhub_tui.storage.changes import add_event
 from taskhub_tui.storage.queries import Reader, stages_of
 from taskhub_tui.storage.writer import Tx
@@ -29,11 +31,14 @@ class Claimed:
 CLAIM = f"""
     UPDATE task SET status = 'in_progress', waiting_on = NULL, holder = :me, fence = fence + 1,
                     started = COALESCE(started, :now), changed = :now, seq = :seq
-     WHERE n IN (SELECT n FROM task
-                  WHERE status = 'pending' AND stopping = 0 AND deps_left = 0 AND ready_at <= :now
-                    AND holder IS NULL
-                  ORDER BY priority DESC, n LIMIT :limit)
+     WHERE n IN (SELECT value FROM json_each(:picked))
  RETURNING {rows.TASK_COLUMNS}
+"""
+
+REQUEUE = """
+    UPDATE task SET status = 'pending', waiting_on = NULL, ready_at = :now, eta = NULL,
+                    holder = NULL, silent_since = NULL
+     WHERE n = :n
 """
 
 TAKE_OVER = f"""
@@ -48,26 +53,56 @@ CLAIM_STOPPING = f"""
 """
 
 
-def claim(tx: Tx, me: str, now: float, limit: int) -> list[Claimed]:
-    """Take the next ready tasks, the highest priority and oldest first."""
-    found = tx.execute(CLAIM, {"me": me, "now": now, "limit": limit, "seq": tx.seq}).fetchall()
-    if found:
+def claim(tx: Tx, me: str, now: float, limit: int, limits: Limits = NO_LIMITS) -> list[Claimed]:
+    """Take the next ready tasks, the highest priority and oldest first, as the limits allow."""
+    if lanes.promote(tx, now):
         tx.loud = True
-    return [_claimed(tx, row) for row in found]
+    picked = lanes.pick(tx, limits, now, limit)
+    if not picked:
+        return []
+    tx.loud = True
+    values = {"me": me, "now": now, "picked": json.dumps(picked), "seq": tx.seq}
+    return [_claimed(tx, row) for row in tx.execute(CLAIM, values).fetchall()]
 
 
-def take_over(tx: Tx, me: str, dead: str, now: float, limit: int) -> list[Claimed]:
-    """Take tasks that a worker held which is gone; a waiting writer of it is fenced off."""
+def take_over(
+    tx: Tx,
+    me: str,
+    dead: str,
+    now: float,
+    limit: int,
+    carries: Callable[[Task, Sequence[Stage]], bool] = lambda task, stages: True,
+) -> tuple[list[Claimed], int]:
+    """Take tasks that a worker held which is gone; a waiting writer of it is fenced off.
+
+    Args:
+        carries: whether a task is carried on at once; if not, it goes back to its queue.
+
+    Returns:
+        those to be carried on, and how many went back.
+    """
     found = tx.execute(
         TAKE_OVER, {"me": me, "from": dead, "now": now, "limit": limit, "seq": tx.seq}
     ).fetchall()
     # One that was cancelled or reassigned is nobody's now; its agent must still be stopped.
     tx.execute("UPDATE task SET holder = NULL WHERE holder = ? AND stopping = 1", (dead,))
+    taken, queued = [], 0
     for row in found:
         tx.loud = True
-        task = rows.task(row)
-        add_event(tx, task.n, now, "taken over", task.stage, "engine", "worker", {"from": dead})
-    return [_claimed(tx, row, interrupted=True) for row in found]
+        claimed = _claimed(tx, row, interrupted=True)
+        task, facts = claimed.task, {"from": dead}
+        if carries(task, claimed.stages):
+            taken.append(claimed)
+        else:
+            queued += 1
+            facts["then"] = "queued"
+            tx.execute(REQUEUE, {"n": task.n, "now": now})
+            tx.execute(
+                "UPDATE stage SET status = ? WHERE task_n = ? AND position = ? AND status = ?",
+                (StageStatus.WAITING.value, task.n, task.stage, StageStatus.RUNNING.value),
+            )
+        add_event(tx, task.n, now, "taken over", task.stage, "engine", "worker", facts)
+    return taken, queued
 
 
 def still_held(reader: Reader, me: str, n: int) -> Claimed | None:
@@ -87,30 +122,28 @@ def fences(reader: Reader, ns: Sequence[int]) -> dict[int, int]:
 
 def _claimed(tx: Reader, row: object, *, interrupted: bool = False) -> Claimed:
     task = rows.task(row)
-    return Claimed(task, tuple(stages_of(tx, task)), interrupted)
+    stages = tuple(stages_of(tx, task))
+    begun = any(stage.status is StageStatus.WAITING for stage in stages)
+    return Claimed(task, stages, interrupted or begun)
 
 
-_READY = "status = 'pending' AND stopping = 0 AND deps_left = 0"
-
-
-def any_ready(reader: Reader, now: float) -> bool:
+def any_ready(reader: Reader, now: float, limits: Limits = NO_LIMITS) -> bool:
     """Return whether a claim would find anything."""
-    sql = f"SELECT 1 FROM task WHERE {_READY} AND ready_at <= ? AND holder IS NULL LIMIT 1"
-    return reader.execute(sql, (now,)).fetchone() is not None
+    return lanes.timed_out(reader, now) or bool(lanes.pick(reader, limits, now, 1))
 
 
 def next_due(reader: Reader, now: float) -> float | None:
-    """Return when, after `now`, a task is next ready or a question overdue; None is never."""
+    """Return when, after `now`, something is next due by the clock; None is never."""
     ready = reader.execute(
-        f"SELECT min(ready_at) FROM task WHERE {_READY} AND ready_at > ?", (now,)
+        f"SELECT min(ready_at) FROM task WHERE {lanes.TIMED} AND ready_at > ?", (now,)
     ).fetchone()[0]
     late = reader.execute(
         "SELECT min(deadline) FROM blocker WHERE state = 'open' AND deadline > ?"
         " AND default_action IS NOT NULL",
         (now,),
     ).fetchone()[0]
-    known = [float(time) for time in (ready, late) if time is not None]
-    return min(known, default=None)
+    times = (ready, late, lanes.next_opening(reader, now), lanes.next_deadline(reader, now))
+    return min((float(time) for time in times if time is not None), default=None)
 
 
 def any_to_stop(reader: Reader, me: str) -> bool:
@@ -223,10 +256,11 @@ def forget_dead(tx: Tx, me: str, now: float) -> None:
 
 
 def work_left(reader: Reader) -> bool:
-    """Return whether any task runs, waits for its turn, or waits for a person."""
+    """Return whether any task runs, waits for its turn or a person, or has a deadline to meet."""
     return (
         reader.execute(
-            "SELECT 1 FROM task WHERE status IN (?, ?, ?) OR stopping = 1 LIMIT 1",
+            "SELECT 1 FROM task WHERE status IN (?, ?, ?) OR stopping = 1"
+            " OR (deadline IS NOT NULL AND ended IS NULL) LIMIT 1",
             (Status.PENDING.value, Status.IN_PROGRESS.value, Status.BLOCKED.value),
         ).fetchone()
         is not None

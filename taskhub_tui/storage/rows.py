@@ -25,11 +25,12 @@ from taskhub_tui.domain.model import (
 # engine writes only its own, so that a decision made meanwhile is not written over.
 PERSON = (
     "title", "request", "agent", "playbook", "options", "context", "priority", "stopping",
-    "pausing", "stages",
+    "pausing", "stages", "deadline",
 )  # fmt: skip
 ENGINE = (
     "status", "changed", "seq", "waiting_on", "stage", "stage_name", "fraction", "note", "eta",
     "ready_at", "deps_left", "started", "ended", "error", "summary", "result", "holder", "fence",
+    "stage_agent", "silent_since",
 )  # fmt: skip
 FIXED = ("n", "id", "owner", "workdir", "created")
 TASK = FIXED + PERSON + ENGINE
@@ -39,11 +40,12 @@ STAGE = (
     "position", "name", "agent", "status", "prompt", "options", "gate", "review", "weight",
     "timeout", "retries", "retry_delay", "on_interrupt", "attempt", "failures", "approved",
     "fraction", "note", "estimate", "started", "ended", "state", "output", "error", "log_mark",
+    "stall", "limited",
 )  # fmt: skip
 STAGE_COLUMNS = ", ".join(STAGE)
 STAGE_ENGINE = (
     "status", "attempt", "failures", "approved", "fraction", "note", "started", "ended", "state",
-    "output", "error", "log_mark",
+    "output", "error", "log_mark", "limited",
 )  # fmt: skip
 """What the engine writes of a stage; the rest people may change while it works."""
 
