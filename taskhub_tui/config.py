@@ -69,6 +69,12 @@ def make_private(folder: Path) -> None:
         StoreError: it cannot be created, or others can get into it.
     """
     try:
+        mode = os.lstat(folder)
+        if _private(mode):
+            return
+    except OSError:
+        pass
+    try:
         # `mkdir(parents=True)` gives its mode to the last folder only.
         for parent in [*reversed(folder.parents), folder]:
             if not parent.exists():
@@ -83,6 +89,11 @@ def make_private(folder: Path) -> None:
         raise StoreError(f"The folder {folder} belongs to somebody else")
     if stat.S_IMODE(mode.st_mode) & 0o077:
         folder.chmod(0o700)
+
+
+def _private(mode: os.stat_result) -> bool:
+    mine = not hasattr(os, "getuid") or mode.st_uid == os.getuid()
+    return stat.S_ISDIR(mode.st_mode) and mine and not mode.st_mode & 0o077
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ class Hub:
         self._bell = Doorbell(paths.home)
         self._listening = False
         self._started_worker = -1e9
-        store.after_commit = self._bell.ring
+        store.after_commit = lambda tx: self._bell.ring()
 
     @classmethod
     async def open(
@@ -226,10 +226,10 @@ class Hub:
     ) -> list[Task]:
         """Return tasks in the order in which they are shown; every word of `text` must occur."""
         return await self._store.read(
-            lambda reader: self._seen(reader, queries.tasks(reader, text, status, limit))
+            lambda reader: [*self._seen(reader, queries.tasks(reader, text, status, limit))]
         )
 
-    def _seen(self, reader: queries.Reader, tasks: list[Task]) -> list[Task]:
+    def _seen(self, reader: queries.Reader, tasks: Sequence[Task]) -> Sequence[Task]:
         """Return tasks with what holds those back that wait for their turn."""
         if not any(task.status is Status.PENDING and not task.waiting_on for task in tasks):
             return tasks
@@ -248,7 +248,7 @@ class Hub:
     async def rows(self, ns: Sequence[int]) -> list[Task]:
         """Return the tasks with these numbers, in no particular order."""
         return await self._store.read(
-            lambda reader: self._seen(reader, queries.tasks_by_number(reader, ns))
+            lambda reader: [*self._seen(reader, queries.tasks_by_number(reader, ns))]
         )
 
     async def counts(self) -> Counts:
@@ -371,7 +371,7 @@ class Hub:
 
         def read(reader: queries.Reader) -> Changes:
             found = queries.changes(reader, since)
-            return replace(found, tasks=self._seen(reader, list(found.tasks)))
+            return replace(found, tasks=self._seen(reader, found.tasks))
 
         return await self._store.read(read)
 

@@ -23,6 +23,7 @@ from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of, nu
 from taskhub_tui.notifications.policy import Channel, Prefs
 from taskhub_tui.storage import claims, outbox
 from taskhub_tui.storage.store import Store
+from taskhub_tui.storage.writer import Tx
 
 log = logging.getLogger("taskhub.worker")
 
@@ -62,10 +63,12 @@ class Worker:
         self.notifier = Notifier(store, self.engine.me, prefs, channels, clock=clock)
         store.after_commit = self._committed
 
-    def _committed(self) -> None:
+    def _committed(self, tx: Tx) -> None:
         self._bell.ring()
-        self.engine.wake()
-        self.notifier.wake()
+        if tx.ready:
+            self.engine.wake()
+        if tx.told:
+            self.notifier.wake()
 
     async def run(self, *, idle_exit: float = 0.0) -> None:
         """Work until `engine.stop()`, or until nothing was left to do for `idle_exit` seconds."""

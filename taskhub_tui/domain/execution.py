@@ -1,11 +1,11 @@
 """What the engine's steps make of a task. Pure, like `lifecycle`, which has people's decisions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from taskhub_tui.domain import durations, progress
 from taskhub_tui.domain.change import Change, Happened, Notice
+from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW
 from taskhub_tui.domain.model import (
     Blocker,
@@ -325,6 +325,7 @@ def paused(task: Task, now: float) -> Change:
         eta=None,
         changed=now,
         holder=None,
+        pausing=False,
         silent_since=None,
     )
     return Change(task, events=(Happened("paused"),))

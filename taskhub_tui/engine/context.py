@@ -4,13 +4,13 @@ import asyncio
 import mimetypes
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from taskhub_tui.agents import port
 from taskhub_tui.agents.port import Stop, Stream
 from taskhub_tui.domain import execution, ids, progress
 from taskhub_tui.domain.errors import LeaseLost, TaskHubError
+from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW, STALLED
 from taskhub_tui.domain.model import Action, Artifact, Blocker, Choice, Stage, Status
 from taskhub_tui.engine.tasklog import TaskLog
@@ -88,6 +88,7 @@ class Context:
         task, position, mark = self._held.task, self._stage.position, self._log.mark()
         snapshot = dict(self._state)
         await self._fenced(lambda tx: stages.save(tx, task.n, task.fence, position, snapshot, mark))
+        self._held.saved(position, snapshot, mark)
         # Else a later write of this stage, such as the question after a loss, would undo it.
         self._stage = replace(self._stage, state=snapshot, log_mark=mark)
         self._held.put(self._stage)
@@ -143,7 +144,8 @@ class Context:
         self._stop = "detach"
         self.suspended = True
         try:
-            await self._fenced(lambda tx: changes.write_held(tx, change, task.fence))
+            before = self._held.known
+            await self._fenced(lambda tx: changes.write_held(tx, change, before))
         except port.AgentError:
             self._stop, self.suspended = "no", False
             raise
@@ -170,6 +172,7 @@ class Context:
         )
         task, main = self._held.task, artifact.main
         await self._fenced(lambda tx: stages.artifact(tx, task.n, task.fence, made, main=main))
+        self._held.handed_over(made)
         if main:
             self._held.task = replace(self._held.task, result=made.path)
 

@@ -19,7 +19,8 @@ from taskhub_tui.domain.model import Action, Decision, Interrupt, Stage, StageSt
 from taskhub_tui.engine.runner import Held, stop_agent
 from taskhub_tui.engine.watchdog import Watchdog
 from taskhub_tui.process import identity
-from taskhub_tui.storage import changes, claims, lanes, queries, stages
+from taskhub_tui.storage import changes, claims, queries, stages
+from taskhub_tui.storage.changes import Known
 from taskhub_tui.storage.claims import Claimed
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
@@ -58,11 +59,16 @@ class Engine:
         self._again: dict[int, float] = {}
         """Tasks of ours that nothing carries, with the time to pick each up again."""
         self._wake = asyncio.Event()
+        self._look = True
+        """True when others may have left something to be done."""
+        self._next_look = 0.0
+        self._backlog = False
+        """True when more tasks were ready than there were places free."""
         self._leaving = False
         self._watchdog = Watchdog(store, settings.stall)
         self._watched = 0.0
         self._limited: dict[str, float] = {}
-        """Agents whose provider takes nothing, with the time until which; at most a second old."""
+        """Agents whose provider takes nothing, with the time until which; as of the last look."""
 
     @property
     def busy(self) -> bool:
@@ -71,6 +77,7 @@ class Engine:
 
     def wake(self) -> None:
         """Look at once for what is to be done."""
+        self._look = True
         self._wake.set()
 
     def stop(self) -> None:
@@ -102,35 +109,45 @@ class Engine:
 
     async def _turn(self) -> float:
         """Do what is to be done now; return the seconds until something is due by the clock."""
+        if self._look or self._clock() >= self._next_look or not self._backlog:
+            await self._look_around()
+        free = self._free
+        if self._backlog and free > 0 and not self._leaving:
+            now = self._clock()
+            claimed = await self._store.write(
+                lambda tx: claims.claim(tx, self.me, now, free, Held.first, self._settings.limits)
+            )
+            self._backlog = len(claimed) == free
+            for one in claimed:
+                self._carry(one)
+        return max(0.0, min(LOOK, self._next_look - self._clock()))
+
+    async def _look_around(self) -> None:
+        """Do what others have left to be done."""
         now = self._clock()
-        if await self._store.read(lambda reader: claims.asked_to_stop(reader, self.me)):
+        self._look, self._next_look = False, now + LOOK
+        limits = self._settings.limits
+        seen = await self._store.read(lambda reader: claims.look(reader, self.me, now, limits))
+        self._limited = dict(seen.limited)
+        if seen.asked_to_stop:
             self.stop()
-            return 0.0
-        await self._take_over(now)
+            return
+        await self._take_over(seen.orphans, now)
         await self._pick_up_again(now)
         # In this order: an agent whose task was cancelled is stopped, not only left.
-        await self._stop_agents()
+        if seen.to_stop:
+            await self._stop_agents()
         self._let_go_lost()
-        await self._meet_deadlines(now)
-        free = self._free
-        limits = self._settings.limits
-        if free > 0 and not self._leaving:
-            ready = await self._store.read(lambda reader: claims.any_ready(reader, now, limits))
-            if ready:
-                claimed = await self._store.write(
-                    lambda tx: claims.claim(tx, self.me, now, free, limits)
-                )
-                for one in claimed:
-                    self._carry(one)
-        due = await self._store.read(lambda reader: claims.next_due(reader, now))
-        return LOOK if due is None else min(LOOK, max(0.0, due - self._clock()))
+        for late in seen.late:
+            await self._store.write(partial(self._miss, task_id=late))
+        await self._meet_deadlines(seen.overdue)
+        self._backlog = seen.ready
+        if seen.next_due is not None:
+            self._next_look = min(self._next_look, seen.next_due)
 
     @property
     def _free(self) -> int:
         return self._settings.concurrency - len(self._held)
-
-    def _closed(self, agent: str) -> bool:
-        return self._limited.get(agent, 0.0) > self._clock()
 
     # Carrying tasks
 
@@ -146,8 +163,7 @@ class Engine:
             rng=self._rng,
             lost=self.wake,
             limits=self._settings.limits,
-            closed=self._closed,
-            close=self._limited.__setitem__,
+            limited=self._limited_until,
         )
         self._held[n] = held
         held.coroutine = asyncio.create_task(
@@ -176,46 +192,35 @@ class Engine:
                 del self._held[held.task.n]
             self._wake.set()
 
-    async def _take_over(self, now: float) -> None:
-        """Take tasks whose worker is gone."""
-        for holder in await self._store.read(lambda r: claims.orphans(r, self.me, now)):
-            found, queued = await self._store.write(
-                partial(
-                    claims.take_over,
-                    me=self.me,
-                    dead=holder,
-                    now=now,
-                    limit=TAKE_OVER_BATCH,
-                    carries=self._carries(),
-                )
-            )
+    async def _take_over(self, holders: Sequence[str], now: float) -> None:
+        """Take tasks of workers that are gone."""
+        for holder in holders:
+            found, number = await self._store.write(partial(self._take, holder=holder, now=now))
             for one in found:
                 self._carry(one)
-            if len(found) + queued == TAKE_OVER_BATCH:
-                self._wake.set()
-            elif found or queued:
-                log.info("took over %d tasks of %s", len(found) + queued, holder)
+            if number == TAKE_OVER_BATCH:
+                self.wake()
+            elif number:
+                log.info("took over %d tasks of %s", number, holder)
 
-    def _carries(self) -> Callable[[Task, Sequence[Stage]], bool]:
-        """Return whether a task of a dead worker is carried on at once, or goes to its queue.
+    def _take(self, tx: Tx, holder: str, now: float) -> tuple[list[Claimed], int]:
+        """Take tasks of a dead worker; returns those to carry on now, and how many there were.
 
         What goes on by itself, such as a command, is followed at once, and what asks is asked; what
-        would be begun again, or anew, takes a free slot, as any other work does.
+        would be begun again, or anew, needs a free place, as any other work does.
         """
-        free = self._free
+        free, number = self._free, 0
 
         def carries(task: Task, stages: Sequence[Stage]) -> bool:
-            nonlocal free
+            nonlocal number
+            number += 1
             stage = stages[task.stage] if task.stage < len(stages) else None
-            if stage is None:
+            if stage is None or number <= free:
                 return True
-            if stage.status is StageStatus.RUNNING and self._habit(stage) != "rerun":
-                free -= 1
-                return True
-            free -= 1
-            return free >= 0
+            return stage.status is StageStatus.RUNNING and self._habit(stage) != "rerun"
 
-        return carries
+        found = claims.take_over(tx, self.me, holder, now, TAKE_OVER_BATCH, carries)
+        return found, number
 
     def _habit(self, stage: Stage) -> Interrupt:
         if stage.on_interrupt is not None:
@@ -224,6 +229,12 @@ class Engine:
             return self._registry.agent(stage.agent).card.on_interrupt
         except TaskHubError:
             return "ask"
+
+    def _limited_until(self, agent: str, until: float | None = None) -> float:
+        """Return until when an agent's provider takes nothing, as far as is known; `until` adds."""
+        if until is not None:
+            self._limited[agent] = max(until, self._limited.get(agent, 0.0))
+        return self._limited.get(agent, 0.0)
 
     def _let_go_lost(self) -> None:
         """Leave tasks that were taken from us; what a person stopped is stopped elsewhere."""
@@ -241,8 +252,6 @@ class Engine:
 
     async def _stop_agents(self) -> None:
         """Stop the agents of tasks that people cancelled, reassigned or modified."""
-        if not await self._store.read(lambda reader: claims.any_to_stop(reader, self.me)):
-            return
         for task, stage in await self._store.write(lambda tx: claims.claim_stopping(tx, self.me)):
             if task.n not in self._stopping_agents:
                 self._stopping_agents[task.n] = asyncio.create_task(
@@ -258,7 +267,7 @@ class Engine:
                 await asyncio.wait([held.coroutine])
             else:
                 empty = Held(
-                    Claimed(task, (stage,)),
+                    Claimed(Known(task, (stage,))),
                     self._store,
                     self._registry,
                     self._paths,
@@ -274,13 +283,10 @@ class Engine:
         finally:
             del self._stopping_agents[task.n]
             if done:
-                self._wake.set()
+                self.wake()
 
-    async def _meet_deadlines(self, now: float) -> None:
+    async def _meet_deadlines(self, due: Sequence[tuple[str, str, Action]]) -> None:
         """Take the default for questions that nobody answered in time."""
-        for late in await self._store.read(lambda reader: lanes.expired(reader, now)):
-            await self._store.write(partial(self._miss, task_id=late))
-        due = await self._store.read(lambda reader: queries.overdue(reader, now))
         for task_id, blocker_id, default in due:
             await self._store.write(
                 partial(self._expire, task_id=task_id, blocker_id=blocker_id, default=default)
@@ -289,10 +295,9 @@ class Engine:
     def _miss(self, tx: Tx, task_id: str) -> None:
         """Fail a task whose deadline has passed; its agent is stopped as with CANCEL."""
         task = queries.task_by_id(tx, task_id)
-        stages = queries.stages_of(tx, task)
-        change = lifecycle.miss_deadline(
-            task, stages, queries.open_blocker(tx, task), self._clock()
-        )
+        all_stages = queries.stages_of(tx, task)
+        blocker = queries.open_blocker(tx, task)
+        change = lifecycle.miss_deadline(task, all_stages, blocker, self._clock())
         if change is not None:
             changes.write_decided(tx, change, by="engine", channel="deadline")
 
@@ -356,11 +361,8 @@ class Engine:
         try:
             if made:
                 await self._store.write(lambda tx: stages.progress(tx, made, now))
-            if now - self._watched >= LOOK or now < self._watched:
+            if not 0 <= now - self._watched < LOOK:
                 self._watched = now
-                known = await self._store.read(lambda reader: lanes.limited(reader, now))
-                self._limited.clear()
-                self._limited.update(known)
                 await self._watchdog.look(list(self._held.values()), now)
         except TaskHubError as error:
             log.warning("progress could not be written: %s", error)

@@ -6,10 +6,10 @@ import logging
 import random
 import secrets
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from taskhub_tui.agents import port
 from taskhub_tui.agents.port import Agent, AgentError, Output, ProviderLimit, Stop
@@ -18,9 +18,10 @@ from taskhub_tui.config import Paths, make_private
 from taskhub_tui.domain import durations, execution, ids, limits
 from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
+from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.lifecycle import ANSWER_TO
 from taskhub_tui.domain.limits import NO_LIMITS, Limits
-from taskhub_tui.domain.model import Interrupt, Stage, StageStatus, Status, Task
+from taskhub_tui.domain.model import Artifact, Interrupt, Stage, StageStatus, Status, Task
 from taskhub_tui.engine.context import Context
 from taskhub_tui.engine.tasklog import TaskLog
 from taskhub_tui.storage import changes, lanes, queries
@@ -40,6 +41,16 @@ RESULT_LIMIT = 400_000
 """Most characters of a result's text, and of its data as JSON."""
 
 
+class Limited(Protocol):
+    """Tells until when the provider of an agent takes nothing; given a time, notes it."""
+
+    def __call__(self, agent: str, until: float | None = None) -> float: ...
+
+
+def _never(agent: str, until: float | None = None) -> float:
+    return 0.0
+
+
 class Held:
     """A task that this worker holds: what is known of it, and what runs for it."""
 
@@ -54,20 +65,14 @@ class Held:
         rng: random.Random,
         lost: Callable[[], None],
         limits: Limits = NO_LIMITS,
-        closed: Callable[[str], bool] = lambda agent: False,
-        close: Callable[[str, float], None] = lambda agent, until: None,
+        limited: Limited = _never,
     ) -> None:
-        """
-        Args:
-            limits: how many stages may run at once.
-            closed: whether the provider behind an agent takes nothing now, as far as is known.
-            close: is told of an agent whose provider takes nothing until then.
-        """
         self._limits = limits
-        self._closed = closed
-        self._close = close
+        self._limited_until = limited
         self._slot = claimed.task.stage_agent
-        """The agent whose slot this task has."""
+        """The agent whose place this task has, where the number of those is limited."""
+        self.known = claimed.known
+        """The task as the database has it."""
         self.task: Task = claimed.task
         self.stages: tuple[Stage, ...] = claimed.stages
         self.store = store
@@ -79,6 +84,10 @@ class Held:
         """True once a write was refused because the fence is stale."""
         self.log = TaskLog(paths.log(claimed.task.id))
         self._interrupted = claimed.interrupted
+        self._begun = claimed.begun
+        self._artifacts: list[Artifact] | None = [] if claimed.begun else None
+        """What its stages have handed over; None until it was read."""
+        self._folders: tuple[Path, Path, Path] | None = None
         self._registry = registry
         self._paths = paths
         self._rng = rng
@@ -87,7 +96,22 @@ class Held:
 
     def put(self, stage: Stage) -> None:
         """Replace what is known of one stage."""
-        self.stages = tuple(stage if old.position == stage.position else old for old in self.stages)
+        stages = list(self.stages)
+        stages[stage.position] = stage
+        self.stages = tuple(stages)
+
+    def saved(self, position: int, state: Mapping[str, Any], log_mark: int) -> None:
+        """Note that the database has this state of a stage."""
+        stages = list(self.known.stages)
+        stages[position] = replace(stages[position], state=state, log_mark=log_mark)
+        self.known = replace(self.known, stages=tuple(stages))
+
+    def handed_over(self, made: Artifact) -> None:
+        """Note a file that the database has; one of the same name is replaced by it."""
+        if self._artifacts is not None:
+            same = (made.stage, made.name)
+            others = [a for a in self._artifacts if (a.stage, a.name) != same]
+            self._artifacts = [*others, made]
 
     def stop(self, why: Stop) -> None:
         """Stop the agent, and with it this task's coroutine."""
@@ -106,6 +130,15 @@ class Held:
             self._note_lost()
         finally:
             self.log.flush()
+
+    @staticmethod
+    def first(task: Task, stages: Sequence[Stage]) -> Change | None:
+        """Return the start of a task just claimed, where nothing else is to be done first."""
+        stage = stages[0]
+        if task.fence != 1 or stage.attempt or stage.gate or task.pausing:
+            return None
+        # Nothing has happened yet, so its log is empty.
+        return execution.begin(task, stages, stage, task.changed, 0)
 
     async def _stages(self) -> None:
         before: Change | None = None
@@ -129,55 +162,64 @@ class Held:
                     execution.ask(self._after(before), self.stages, stage, asked, now),
                 )
                 return
-            agent, card_habit = self._agent(stage)
-            habit = stage.on_interrupt or card_habit
-            if stage.status is StageStatus.PENDING or stage.attempt == 0:
-                start = execution.begin(
-                    self._after(before), self.stages, stage, now, self.log.mark()
-                )
-            elif self._interrupted and habit == "ask" and stage.status is StageStatus.RUNNING:
-                await self._ask_interrupted(stage, "Its worker ended while it was running")
-                return
+            agent, habit = self._agent(stage)
+            how: str | None = "started"
+            if self._begun:
+                self._begun = False  # In the transaction that claimed the task.
             else:
-                if self._interrupted:
-                    self.log.cut(stage.log_mark)
-                running = stage.status is StageStatus.RUNNING
-                why = "adopted" if self._interrupted and running else "resumed"
-                start = execution.go_on(self._after(before), self.stages, stage, now, why)
-            self._interrupted = False
-            if not await self._begin(before, start, stage):
-                return
-            before = None
-            if self.task.pausing and start.events[-1].kind == "started":
-                # Asked for while the checkpoint was written; the attempt has done nothing yet.
-                await self._unstart(stage)
-                return
-            adopted = start.events[-1].kind == "adopted"
-            result = await self._run(agent, self._current(stage.position), habit, adopted=adopted)
+                how = await self._start(before, stage, habit, now)
+                if how is None:
+                    return
+            stage = self._current(stage.position)
+            result = await self._run(agent, stage, habit, adopted=how == "adopted")
             if result is None:
                 return
             before = await self._checkpointed(stage.position, result)
             if before is None:
                 return
 
-    async def _begin(self, before: Change | None, start: Change, stage: Stage) -> bool:
-        """Start a stage, or queue the task when its agent takes no more; say which."""
-        agent, now = stage.agent, self.clock()
-        other = agent != self._slot
-        if not ((other and agent in self._limits.agents) or self._closed(agent)):
-            await self._write(before, start)
+    async def _start(
+        self, before: Change | None, stage: Stage, habit: Interrupt, now: float
+    ) -> str | None:
+        """Write that `stage` starts or goes on, and return which; None when it must wait."""
+        if stage.status is StageStatus.PENDING or stage.attempt == 0:
+            start = execution.begin(self._after(before), self.stages, stage, now, self.log.mark())
+        elif self._interrupted and habit == "ask" and stage.status is StageStatus.RUNNING:
+            await self._ask_interrupted(stage, "Its worker ended while it was running")
+            return None
         else:
-            wait = execution.wait_for_turn(self._after(before), self.stages, stage, now)
-            limits = self._limits if other else NO_LIMITS
+            if self._interrupted:
+                self.log.cut(stage.log_mark)
+            running = stage.status is StageStatus.RUNNING
+            why = "adopted" if self._interrupted and running else "resumed"
+            start = execution.go_on(self._after(before), self.stages, stage, now, why)
+        self._interrupted = False
+        how = start.events[-1].kind
+        if stage.agent == self._slot and self._limited_until(stage.agent) <= now:
+            await self._write(before, start)
+        elif not await self._start_or_wait(before, start, stage, now):
+            return None
+        if self.task.pausing and how == "started":
+            # Asked for while the checkpoint was written; the attempt has done nothing yet.
+            await self._unstart(stage)
+            return None
+        return how
 
-            def free(tx: Tx) -> bool:
-                return lanes.may_start(tx, self.task, agent, limits, now)
+    async def _start_or_wait(
+        self, before: Change | None, start: Change, stage: Stage, now: float
+    ) -> bool:
+        """Write that `stage` starts, or that it waits for its agent's turn; return which."""
+        agent = stage.agent
+        wait = execution.wait_for_turn(self._after(before), self.stages, stage, now)
+        limits = NO_LIMITS if agent == self._slot else self._limits
 
-            await self._write(before, start, unless=(free, wait))
-            if self.task.status is not Status.IN_PROGRESS:
-                return False
+        def free(tx: Tx) -> bool:
+            return lanes.may_start(tx, self.task, agent, limits, now)
+
+        limited = self._limited_until(agent) > now or agent in limits.agents
+        await self._write(before, start, unless=(free, wait) if limited else None)
         self._slot = agent
-        return True
+        return self.task.status is Status.IN_PROGRESS
 
     def _after(self, before: Change | None) -> Task:
         return before.task if before is not None else self.task
@@ -199,30 +241,29 @@ class Held:
             unless: a test, made in the transaction, and the step to take where it says no.
             also: what else belongs to the step.
         """
-        alive = self.task.silent_since is not None
-        if alive:
+        if self.task.silent_since is not None:
             change = replace(change, alive=True)
+            unless = unless and (unless[0], replace(unless[1], alive=True))
         if before is not None:
             change = execution.joined(before, change)
+            unless = unless and (unless[0], execution.joined(before, unless[1]))
         if change.blocker is not None:
             # The plan it shows has options as they were given: exact, and perhaps hostile.
             shown = replace(change.blocker, detail=clean_json(change.blocker.detail))
             change = replace(change, blocker=shown)
-        fence = self.task.fence
+        known = self.known
         tries = 0
 
-        def write(tx: Tx) -> tuple[Task, dict[int, Stage]]:
-            made = change
-            if unless is not None and not unless[0](tx):
-                made = replace(unless[1], alive=alive)
-                made = execution.joined(before, made) if before is not None else made
+        def write(tx: Tx) -> changes.Known:
             if also is not None:
                 also(tx)
-            return changes.write_held(tx, made, fence)
+            if unless is not None and not unless[0](tx):
+                return changes.write_held(tx, unless[1], known)
+            return changes.write_held(tx, change, known)
 
         while True:
             try:
-                task, stages = await self.store.write(write)
+                now = await self.store.write(write)
                 break
             except StoreBusy as error:
                 # A full disk, or a file kept busy: what was done is worth waiting for.
@@ -231,9 +272,8 @@ class Held:
                     raise
                 log.warning("task %s: %s; trying again", self.task.id, error)
                 await asyncio.sleep(min(5.0, 0.5 * tries))
-        self.task = task
-        for stage in stages.values():
-            self.put(stage)
+        self.known = now
+        self.task, self.stages = now.task, now.stages
 
     async def _unstart(self, stage: Stage) -> None:
         back = replace(stage, status=StageStatus.PENDING)
@@ -241,11 +281,12 @@ class Held:
         await self._write(None, replace(change, stages=(back,)))
 
     def _agent(self, stage: Stage) -> tuple[Agent | None, Interrupt]:
+        """Return the agent of a stage, if it can be used, and what to do after an interruption."""
         try:
             agent = self._registry.agent(stage.agent)
         except TaskHubError:
-            return None, "ask"
-        return agent, agent.card.on_interrupt
+            return None, stage.on_interrupt or "ask"
+        return agent, stage.on_interrupt or agent.card.on_interrupt
 
     # Running one stage
 
@@ -261,9 +302,9 @@ class Held:
             return None
         context = Context(self, stage, self.log, self._note_lost)
         self.context = context
-        work = await self._work(stage)
+        await self.load()
         runner = asyncio.create_task(
-            _call(agent, work, context), name=f"{stage.agent} {work.task_id}"
+            _call(agent, self.work(stage), context), name=f"{stage.agent} {self.task.id}"
         )
         context.task = runner
         if self._stop != "no":
@@ -324,9 +365,16 @@ class Held:
             )
         return None
 
-    async def _work(self, stage: Stage) -> port.Stage:
+    async def load(self) -> None:
+        """Read what `work` needs, unless that has been done."""
+        if self._artifacts is None:
+            self._artifacts = await self.store.read(
+                lambda reader: queries.artifacts_of(reader, self.task)
+            )
+
+    def work(self, stage: Stage) -> port.Stage:
         """Return what the agent is to do, with all that went before."""
-        made = await self.store.read(lambda reader: queries.artifacts_of(reader, self.task))
+        made = self._artifacts or ()
         inputs = []
         for earlier in self.stages[: stage.position]:
             output = earlier.output or {}
@@ -349,8 +397,7 @@ class Held:
         if self.task.context:
             added = "\n".join(f"- {words}" for words in self.task.context)
             prompt = f"{prompt}\n\nContext added since:\n{added}"
-        slug = "".join(c if c.isalnum() and c.isascii() else "-" for c in self.task.title.lower())
-        slug = "-".join(part for part in slug.split("-") if part)[:40].strip("-")
+        workdir, datadir, outdir = self._folders or self._make_folders()
         return port.Stage(
             task_id=self.task.id,
             stage_id=stage.name,
@@ -360,13 +407,19 @@ class Held:
             # The latest wish first: it outweighs what was said before.
             request="\n".join([*reversed(wishes), stage.prompt or self.task.request]),
             options={**self.task.options, **stage.options},
-            workdir=Path(self.task.workdir),
-            datadir=self._paths.task(self.task.id),
-            outdir=self._paths.results / (f"{slug}-{self.task.id}" if slug else self.task.id),
+            workdir=workdir,
+            datadir=datadir,
+            outdir=outdir,
             inputs=inputs,
             context=self.task.context,
             state=stage.state,
         )
+
+    def _make_folders(self) -> tuple[Path, Path, Path]:
+        task = self.task
+        name = f"{_slug(task.title)}-{task.id}".lstrip("-")
+        self._folders = Path(task.workdir), self._paths.task(task.id), self._paths.results / name
+        return self._folders
 
     # What came of it
 
@@ -374,7 +427,7 @@ class Held:
         """Record a result; returns what is still to be written, or None when the task waits."""
         stage = self._current(position)
         now = self.clock()
-        data, problem = _json(result.data)
+        data, problem = _json(result.data) if result.data else ({}, "")
         if problem:
             self.log.add(now, "hub", f"The data of the result was left out: {problem}")
         output = {"text": clean(result.text, RESULT_LIMIT), "data": data}
@@ -416,7 +469,7 @@ class Held:
         )
 
     async def _limited(self, stage: Stage, error: ProviderLimit, said: str) -> None:
-        """Let the stage go on when its provider takes it again; for too long a person decides."""
+        """Let the stage go on when its provider takes it again; for too long, a person decides."""
         now = self.clock()
         since = stage.limited if stage.limited is not None else now
         delay = limits.limit_delay(now - since, self._rng.random(), error.retry_after)
@@ -425,21 +478,23 @@ class Held:
             most = durations.spell(limits.LONGEST_WAIT)
             await self._failed(
                 stage,
-                f"{said}\nIt makes sense again in {spelled}; TaskHub waits at most {most} for a"
-                " provider. RETRY tries again",
+                f"{said}\nIt makes sense again in {spelled}, and TaskHub waits for a provider at"
+                f" most {most}; RETRY tries again",
             )
             return
         self.log.add(now, "hub", f"{said}: going on in {durations.countdown(delay)}")
         stage = replace(stage, log_mark=self.log.mark())
         change = execution.wait_for_provider(self.task, self.stages, stage, said, delay, now)
         until = now + delay
-        if error.alone:
-            await self._write(None, change)
-            return
-        self._close(stage.agent, until)
-        await self._write(
-            None, change, also=lambda tx: lanes.limit(tx, stage.agent, until, one_line(said, 300))
-        )
+
+        def also(tx: Tx) -> None:
+            lanes.waited(tx, self.task.n, stage.position)
+            if not error.alone:
+                lanes.limit(tx, stage.agent, until, one_line(said, 300))
+
+        if not error.alone:
+            self._limited_until(stage.agent, until)
+        await self._write(None, change, also=also)
 
     async def _ask_interrupted(self, stage: Stage, said: str) -> None:
         now = self.clock()
@@ -482,9 +537,13 @@ async def _finished(runner: asyncio.Task[Any], context: Context) -> None:
     A cancelled engine means `detach`: the agent is told once, and waited for.
     """
     cancelled = False
+    loop = asyncio.get_running_loop()
     while not runner.done():
+        # What `asyncio.wait` does for one task, in a third of its time.
+        ended = loop.create_future()
+        runner.add_done_callback(partial(_tell, ended))
         try:
-            await asyncio.wait([runner])
+            await ended
         except asyncio.CancelledError:
             cancelled = True
             context.cancel("detach")
@@ -492,6 +551,17 @@ async def _finished(runner: asyncio.Task[Any], context: Context) -> None:
         runner.exception()
     if cancelled:
         raise asyncio.CancelledError
+
+
+def _tell(ended: asyncio.Future[None], runner: asyncio.Task[Any]) -> None:
+    if not ended.done():
+        ended.set_result(None)
+
+
+def _slug(title: str) -> str:
+    """Return what a folder may be called after a title."""
+    slug = "".join(c if c.isalnum() and c.isascii() else "-" for c in title.lower())
+    return "-".join(part for part in slug.split("-") if part)[:40].strip("-")
 
 
 async def _call(agent: Agent, work: port.Stage, context: Context) -> port.Result:
@@ -511,8 +581,10 @@ async def stop_agent(held: Held, stage: Stage) -> None:
         return
     context = Context(held, stage, held.log, lambda: None)
     context.cancel("cancel")
-    work = await held._work(stage)
-    runner = asyncio.create_task(_call(agent, work, context), name=f"stop {work.task_id}")
+    await held.load()
+    runner = asyncio.create_task(
+        _call(agent, held.work(stage), context), name=f"stop {held.task.id}"
+    )
     context.task = runner
     await asyncio.wait([runner], timeout=60)
     if not runner.done():

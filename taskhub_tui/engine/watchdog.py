@@ -6,13 +6,14 @@ while agents say something now and then.
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from taskhub_tui.domain import ids
 from taskhub_tui.domain.errors import LeaseLost, TaskHubError
-from taskhub_tui.domain.model import Stage
+from taskhub_tui.domain.evolve import replace
+from taskhub_tui.domain.model import Stage, Task
 from taskhub_tui.domain.stall import Patience
 from taskhub_tui.engine.context import Context
 from taskhub_tui.storage import stalls
@@ -67,7 +68,10 @@ class Watchdog:
                 writes.append(show)
             if known is not None and asks and now >= known.ask_at:
                 known.ask_at = now + patience.ask_after
-                writes.append(partial(self._ask, held=held, stage=stage, known=known, now=now))
+                pause = patience.ask_after
+                writes.append(
+                    partial(_ask, task=held.task, stage=stage, known=known, now=now, pause=pause)
+                )
         if writes:
             try:
                 await self._store.write(partial(_each, writes=writes))
@@ -76,12 +80,6 @@ class Watchdog:
                 raise
         if len(self._silent) > 1000:
             self._forget(tasks)
-
-    def _ask(self, tx: Tx, held: "Held", stage: Stage, known: _Silent, now: float) -> None:
-        pause = known.ask_at - now
-        known.ask_at = stalls.ask(
-            tx, held.task, stage, ids.new_id(secrets.randbelow), known.since, now, pause
-        )
 
     def _forget(self, tasks: Iterable["Held"]) -> None:
         held = {one.task.n for one in tasks}
@@ -94,3 +92,8 @@ def _each(tx: Tx, writes: list[partial[None]]) -> None:
             write(tx)
         except LeaseLost:
             continue  # It is somebody else's now; the runner finds out by itself.
+
+
+def _ask(tx: Tx, task: Task, stage: Stage, known: _Silent, now: float, pause: float) -> None:
+    blocker_id = ids.new_id(secrets.randbelow)
+    known.ask_at = stalls.ask(tx, task, stage, blocker_id, known.since, now, pause)

@@ -1,6 +1,7 @@
 """Writing one `Change` of one task: its rows, events, notification, and who waits for it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from taskhub_tui.domain.change import Change, Notice
@@ -17,27 +18,23 @@ from taskhub_tui.domain.model import (
     WaitingOn,
 )
 from taskhub_tui.storage import rows
+from taskhub_tui.storage.queries import Reader, stages_of
 from taskhub_tui.storage.writer import Tx
 
 _SET = ", ".join
-_ENGINE_SET = _SET(f"{name} = :{name}" for name in rows.ENGINE)
-_PERSON_COLUMNS = ", ".join(rows.PERSON)
 
-ENGINE_WRITE = f"""
-    UPDATE task SET {_ENGINE_SET}, pausing = pausing AND :status <> 'paused'
-     WHERE n = :n AND fence = :held
- RETURNING {_PERSON_COLUMNS}
-"""  # No row: a decision or another worker has taken the task over.
+# What an agent reports between two steps is written by `stages`, beside these.
+_TASK_DIFF = rows.Diff[Task](
+    "task",
+    (*(name for name in rows.ENGINE if name != "seq"), "pausing"),
+    always=("changed", "fraction", "note", "eta"),
+)
+_STAGE_DIFF = rows.Diff[Stage]("stage", rows.STAGE_ENGINE, always=("fraction", "note", "log_mark"))
 
 FULL_WRITE = f"""
-    UPDATE task SET {_SET(f"{name} = :{name}" for name in rows.PERSON + rows.ENGINE)}
+    UPDATE task SET {_SET(f"{name} = :{name}" for name in rows.PERSON + rows.ENGINE)},
+                    edits = edits + 1
      WHERE n = :n
-"""
-
-STAGE_PROGRESS = f"""
-    UPDATE stage SET {_SET(f"{name} = :{name}" for name in rows.STAGE_ENGINE)}
-     WHERE task_n = :task_n AND position = :position
- RETURNING {rows.STAGE_COLUMNS}
 """
 
 STAGE_WRITE = f"""
@@ -53,41 +50,84 @@ BLOCKER_WRITE = f"""
 """  # Not REPLACE, which would take an answered question away for another with its key.
 
 
+EVENT_WRITE = """
+    INSERT INTO event (task_n, at, kind, stage, by, channel, data, seq)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+NOTICE_WRITE = """
+    INSERT INTO notification (task_n, kind, title, body, created, seq, blocker_id, actions)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
 def history_key(stage: Stage, options: Any) -> str:
     """Return what the duration of a stage is compared with: the same agent doing the same thing."""
     command = options.get("argv") or options.get("shell")
     return f"{stage.agent}:{stage.name}" + (f":{rows.dump(command)}" if command else "")
 
 
-def write_held(tx: Tx, change: Change, held: int) -> tuple[Task, dict[int, Stage]]:
-    """Write what the engine changed in a task that it holds with fence `held`.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A task and its stages as the database has them, in the eyes of the worker that holds it."""
 
-    Returns the task, and the written stages by position, with what people changed meanwhile.
+    task: Task
+    stages: tuple[Stage, ...]
+    edits: int = 0
+    """How often people had changed it then."""
+
+
+def write_held(tx: Tx, change: Change, known: Known) -> Known:
+    """Write what the engine changed in a task that it holds with the fence of `known`.
+
+    Only what differs is written. Returns how the task stands now, with what people changed
+    meanwhile.
 
     Raises:
         LeaseLost: the fence is stale; nothing was written.
     """
-    values = rows.task_values(change.task, rows.ENGINE)
-    values.update(n=change.task.n, held=held, seq=tx.seq)
-    row = tx.execute(ENGINE_WRITE, values).fetchone()
-    if row is None:
-        raise LeaseLost(
-            f"Task {change.task.id} has been taken over; fence {held} is stale",
-            f"`taskhub show {change.task.id}` says how it goes on",
-        )
-    stages = {}
+    task, was = change.task, known.task
+    text, values = _TASK_DIFF(was, task)
+    # No row: people have changed something, or have taken the task from us, or a worker has.
+    ours = tx.execute(
+        f"{text}, seq = ? WHERE n = ? AND fence = ? AND edits = ?",
+        (*values, tx.seq, was.n, was.fence, known.edits),
+    ).rowcount
+    if not ours:
+        found = tx.execute(
+            f"{text}, seq = ? WHERE n = ? AND fence = ?", (*values, tx.seq, was.n, was.fence)
+        ).rowcount
+        if not found:
+            raise LeaseLost(
+                f"Task {task.id} has been taken over; fence {was.fence} is stale",
+                f"`taskhub show {task.id}` says how it goes on",
+            )
+    stages = list(known.stages)
     for stage in change.stages:
-        mine = dict(zip(rows.STAGE, rows.stage_values(stage), strict=True))
-        written = tx.execute(STAGE_PROGRESS, {**mine, "task_n": change.task.n}).fetchone()
-        stages[stage.position] = rows.stage(change.task.id, written)
+        text, values = _STAGE_DIFF(stages[stage.position], stage)
+        tx.execute(f"{text} WHERE task_n = ? AND position = ?", (*values, was.n, stage.position))
+        stages[stage.position] = stage
     _write_rest(tx, change, by="engine", channel="worker")
-    told = dict(zip(rows.PERSON, row, strict=True))
-    fresh = rows.task_values(change.task, rows.FIXED) | values | told
-    return rows.task(tuple(fresh[name] for name in rows.TASK)), stages
+    return Known(task, tuple(stages), known.edits) if ours else read_known(tx, was.n)
+
+
+def read_known(reader: Reader, n: int) -> Known:
+    """Return how the task with this number stands."""
+    *row, edits = reader.execute(
+        f"SELECT {rows.TASK_COLUMNS}, edits FROM task WHERE n = ?", (n,)
+    ).fetchone()
+    return known_of(reader, row, edits)
+
+
+def known_of(reader: Reader, row: Sequence[Any], edits: int) -> Known:
+    """Return what is known of a task by its row of `TASK_COLUMNS`."""
+    task = rows.task(row)
+    return Known(task, tuple(stages_of(reader, task)), edits)
 
 
 def write_decided(tx: Tx, change: Change, *, by: str, channel: str) -> None:
     """Write what a decision made of a task; the caller has read it in the same transaction."""
+    tx.ready = True
     if change.task.stopping:
         # Its agent is stopped by what is noted here, whatever becomes of the stage.
         tx.execute(
@@ -133,7 +173,10 @@ def _write_rest(tx: Tx, change: Change, *, by: str, channel: str) -> None:
             "UPDATE blocker SET state = 'withdrawn', seq = ? WHERE task_n = ? AND state = 'open'",
             (tx.seq, task.n),
         )
+    if task.status in (Status.PENDING, Status.BLOCKED):
+        tx.ready = True  # It is due, or its question overdue, at some time.
     if change.withdraw:
+        tx.told = True
         tx.execute(
             "UPDATE notification SET withdrawn = ?, seq = ?"
             " WHERE task_n = ? AND withdrawn IS NULL AND kind IN ('blocker', 'error')",
@@ -161,18 +204,19 @@ def add_event(
     channel: str,
     data: Any,
 ) -> None:
-    tx.execute(
-        "INSERT INTO event (task_n, at, kind, stage, by, channel, data, seq)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (task_n, at, kind, stage, by, channel, rows.dump(dict(data)), tx.seq),
-    )
+    row = (task_n, at, kind, stage, by, channel, rows.dump(dict(data)), tx.seq)
+    if by == "engine":
+        tx.later(EVENT_WRITE, row)
+    else:
+        # One who decides too late is told, in the same transaction perhaps, who was faster.
+        tx.write_late()
+        tx.execute(EVENT_WRITE, row)
 
 
 def add_notice(tx: Tx, task_n: int, at: float, notice: Notice) -> None:
+    tx.told = True
     tx.execute(
-        "INSERT INTO notification"
-        " (task_n, kind, title, body, created, seq, blocker_id, actions)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        NOTICE_WRITE,
         (
             task_n,
             notice.kind.value,
@@ -187,7 +231,12 @@ def add_notice(tx: Tx, task_n: int, at: float, notice: Notice) -> None:
 
 
 def withdraw_stalled(tx: Tx, task: Task) -> None:
-    """Take back the question about a stage that has given a sign of life, or has ended."""
+    """Take back that a stage gives no sign of life, and the question about it."""
+    tx.told = True
+    tx.execute(
+        "UPDATE task SET silent_since = NULL, waiting_on = ?, seq = ? WHERE n = ?",
+        (task.waiting_on, tx.seq, task.n),
+    )
     for (blocker_id,) in tx.execute(
         "UPDATE blocker SET state = 'withdrawn', seq = ?"
         " WHERE task_n = ? AND state = 'open' AND kind = ? RETURNING id",
@@ -202,6 +251,9 @@ def withdraw_stalled(tx: Tx, task: Task) -> None:
 
 def _unblock(tx: Tx, task: Task) -> None:
     """Let go the tasks that waited for this one to be completed."""
+    if not tx.execute("SELECT 1 FROM dependency WHERE after_n = ?", (task.n,)).fetchone():
+        return
+    tx.ready = True
     tx.execute(
         "UPDATE task SET deps_left = deps_left - 1, seq = :seq, changed = :now,"
         " waiting_on = CASE WHEN deps_left > 1 OR status <> 'pending' THEN waiting_on"
@@ -222,6 +274,7 @@ def _drop(tx: Tx, task: Task) -> None:
     ).fetchall()
     for row in found:
         waiting = rows.task(row)
+        tx.ready = True
         tx.execute("DELETE FROM dependency WHERE task_n = ?", (waiting.n,))
         tx.execute(
             "UPDATE task SET status = ?, waiting_on = NULL, deps_left = 0, error = ?, ended = ?,"

@@ -5,16 +5,18 @@ fence; whoever takes it over raises the fence, so that a late writer changes no 
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from taskhub_tui.domain.change import Change
+from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.limits import NO_LIMITS, Limits
-from taskhub_tui.domain.model import Stage, StageStatus, Status, Task
+from taskhub_tui.domain.model import Action, Stage, StageStatus, Status, Task
 from taskhub_tui.domain.views import WorkerInfo
 from taskhub_tui.process import Identity
-from taskhub_tui.storage import lanes, rows
-from taskhub_tui.storage.changes import add_event
-from taskhub_tui.storage.queries import Reader, stages_of
+from taskhub_tui.storage import lanes, queries, rows
+from taskhub_tui.storage.changes import Known, add_event, known_of, read_known, write_held
+from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.writer import Tx
 
 
@@ -22,17 +24,28 @@ from taskhub_tui.storage.writer import Tx
 class Claimed:
     """A task that this worker now holds."""
 
-    task: Task
-    stages: tuple[Stage, ...]
+    known: Known
     interrupted: bool = False
     """True when it was taken from a worker that is gone."""
+    begun: bool = False
+    """True when its stage was started in the same transaction."""
+
+    @property
+    def task(self) -> Task:
+        return self.known.task
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return self.known.stages
 
 
-CLAIM = f"""
-    UPDATE task SET status = 'in_progress', waiting_on = NULL, holder = :me, fence = fence + 1,
-                    started = COALESCE(started, :now), changed = :now, seq = :seq
-     WHERE n IN (SELECT value FROM json_each(:picked))
- RETURNING {rows.TASK_COLUMNS}
+Start = Callable[[Task, Sequence[Stage]], Change | None]
+"""Says how the first stage of a task just claimed is started; None when more is to be done."""
+
+
+PICKED = f"""
+    SELECT {rows.TASK_COLUMNS}, edits FROM json_each(?) JOIN task ON task.n = json_each.value
+     ORDER BY json_each.key
 """
 
 REQUEUE = """
@@ -44,7 +57,7 @@ REQUEUE = """
 TAKE_OVER = f"""
     UPDATE task SET holder = :me, fence = fence + 1, changed = :now, seq = :seq
      WHERE n IN (SELECT n FROM task WHERE holder = :from AND status = 'in_progress' LIMIT :limit)
- RETURNING {rows.TASK_COLUMNS}
+ RETURNING {rows.TASK_COLUMNS}, edits
 """
 
 CLAIM_STOPPING = f"""
@@ -53,65 +66,77 @@ CLAIM_STOPPING = f"""
 """
 
 
-def claim(tx: Tx, me: str, now: float, limit: int, limits: Limits = NO_LIMITS) -> list[Claimed]:
-    """Take the next ready tasks, the highest priority and oldest first, as the limits allow."""
-    if lanes.promote(tx, now):
-        tx.loud = True
+def claim(
+    tx: Tx, me: str, now: float, limit: int, start: Start, limits: Limits = NO_LIMITS
+) -> list[Claimed]:
+    """Take the next ready tasks, the highest priority and oldest first, as the limits allow.
+
+    What `start` makes of each is written with the claim.
+    """
+    found = []
+    lanes.promote(tx, now)
     picked = lanes.pick(tx, limits, now, limit)
-    if not picked:
-        return []
-    tx.loud = True
-    values = {"me": me, "now": now, "picked": json.dumps(picked), "seq": tx.seq}
-    return [_claimed(tx, row) for row in tx.execute(CLAIM, values).fetchall()]
+    for *row, edits in tx.execute(PICKED, (json.dumps(picked),)).fetchall() if picked else ():
+        known = known_of(tx, row, edits)
+        was = known.task
+        task = replace(
+            was,
+            status=Status.IN_PROGRESS,
+            waiting_on=None,
+            holder=me,
+            fence=was.fence + 1,
+            started=now if was.started is None else was.started,
+            changed=now,
+        )
+        change = start(task, known.stages)
+        known = write_held(tx, change or Change(task), known)
+        waited = any(stage.status is StageStatus.WAITING for stage in known.stages)
+        found.append(Claimed(known, interrupted=waited, begun=change is not None))
+    return found
+
+
+Carries = Callable[[Task, Sequence[Stage]], bool]
+"""Says whether a task of a dead worker is carried on at once; if not, it goes to its queue."""
 
 
 def take_over(
-    tx: Tx,
-    me: str,
-    dead: str,
-    now: float,
-    limit: int,
-    carries: Callable[[Task, Sequence[Stage]], bool] = lambda task, stages: True,
-) -> tuple[list[Claimed], int]:
+    tx: Tx, me: str, dead: str, now: float, limit: int, carries: Carries | None = None
+) -> list[Claimed]:
     """Take tasks that a worker held which is gone; a waiting writer of it is fenced off.
 
-    Args:
-        carries: whether a task is carried on at once; if not, it goes back to its queue.
-
-    Returns:
-        those to be carried on, and how many went back.
+    Returns those that `carries` says are carried on at once; it is asked about each.
     """
     found = tx.execute(
         TAKE_OVER, {"me": me, "from": dead, "now": now, "limit": limit, "seq": tx.seq}
     ).fetchall()
     # One that was cancelled or reassigned is nobody's now; its agent must still be stopped.
     tx.execute("UPDATE task SET holder = NULL WHERE holder = ? AND stopping = 1", (dead,))
-    taken, queued = [], 0
-    for row in found:
+    taken: list[Claimed] = []
+    for *row, edits in found:
         tx.loud = True
-        claimed = _claimed(tx, row, interrupted=True)
-        task, facts = claimed.task, {"from": dead}
-        if carries(task, claimed.stages):
-            taken.append(claimed)
+        known = known_of(tx, row, edits)
+        task, facts = known.task, {"from": dead}
+        if carries is None or carries(task, known.stages):
+            taken.append(Claimed(known, interrupted=True))
         else:
-            queued += 1
             facts["then"] = "queued"
+            tx.ready = True
             tx.execute(REQUEUE, {"n": task.n, "now": now})
             tx.execute(
                 "UPDATE stage SET status = ? WHERE task_n = ? AND position = ? AND status = ?",
                 (StageStatus.WAITING.value, task.n, task.stage, StageStatus.RUNNING.value),
             )
         add_event(tx, task.n, now, "taken over", task.stage, "engine", "worker", facts)
-    return taken, queued
+    return taken
 
 
 def still_held(reader: Reader, me: str, n: int) -> Claimed | None:
     """Return a task that this worker holds, as one that was interrupted; None when it does not."""
-    row = reader.execute(
-        f"SELECT {rows.TASK_COLUMNS} FROM task WHERE n = ? AND holder = ? AND status = ?",
+    found = reader.execute(
+        "SELECT 1 FROM task WHERE n = ? AND holder = ? AND status = ?",
         (n, me, Status.IN_PROGRESS.value),
     ).fetchone()
-    return None if row is None else _claimed(reader, row, interrupted=True)
+    return None if found is None else Claimed(read_known(reader, n), interrupted=True)
 
 
 def fences(reader: Reader, ns: Sequence[int]) -> dict[int, int]:
@@ -120,11 +145,43 @@ def fences(reader: Reader, ns: Sequence[int]) -> dict[int, int]:
     return dict(reader.execute(f"SELECT n, fence FROM task WHERE n IN ({marks})", ns).fetchall())
 
 
-def _claimed(tx: Reader, row: object, *, interrupted: bool = False) -> Claimed:
-    task = rows.task(row)
-    stages = tuple(stages_of(tx, task))
-    begun = any(stage.status is StageStatus.WAITING for stage in stages)
-    return Claimed(task, stages, interrupted or begun)
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a worker finds when it looks around, in one moment."""
+
+    asked_to_stop: bool
+    orphans: Sequence[str]
+    """Holders of tasks in progress, other than us, that are dead or off the list."""
+    to_stop: bool
+    """True when there are tasks whose agent must be stopped, by us or by anybody."""
+    overdue: Sequence[tuple[str, str, Action]]
+    """Questions that nobody answered in time: task, blocker, default answer."""
+    late: Sequence[str]
+    """Tasks that are not over though their deadline has passed."""
+    limited: Mapping[str, float]
+    """Agents whose provider takes nothing now, with the time until which."""
+    ready: bool
+    """True when a claim would find something."""
+    next_due: float | None
+    """When something is next due by the clock; None is never."""
+
+
+def look(reader: Reader, me: str, now: float, limits: Limits = NO_LIMITS) -> Seen:
+    """Look for all that a worker might have to do."""
+    asked = reader.execute("SELECT stop FROM worker WHERE id = ?", (me,)).fetchone()
+    to_stop = reader.execute(
+        "SELECT 1 FROM task WHERE stopping = 1 AND (holder IS NULL OR holder = ?) LIMIT 1", (me,)
+    ).fetchone()
+    return Seen(
+        asked is not None and bool(asked[0]),
+        orphans(reader, me, now),
+        to_stop is not None,
+        queries.overdue(reader, now),
+        lanes.expired(reader, now),
+        lanes.limited(reader, now),
+        any_ready(reader, now, limits),
+        next_due(reader, now),
+    )
 
 
 def any_ready(reader: Reader, now: float, limits: Limits = NO_LIMITS) -> bool:
@@ -146,17 +203,6 @@ def next_due(reader: Reader, now: float) -> float | None:
     return min((float(time) for time in times if time is not None), default=None)
 
 
-def any_to_stop(reader: Reader, me: str) -> bool:
-    """Return whether there are tasks whose agent must be stopped, by us or by anybody."""
-    return (
-        reader.execute(
-            "SELECT 1 FROM task WHERE stopping = 1 AND (holder IS NULL OR holder = ?) LIMIT 1",
-            (me,),
-        ).fetchone()
-        is not None
-    )
-
-
 def claim_stopping(tx: Tx, me: str) -> list[tuple[Task, Stage]]:
     """Take the tasks whose agent must be stopped, each with the stage that agent works on.
 
@@ -176,7 +222,7 @@ def claim_stopping(tx: Tx, me: str) -> list[tuple[Task, Stage]]:
 
 def stopped(tx: Tx, n: int) -> None:
     """Note that the agent of a cancelled or reassigned task does not run any more."""
-    tx.loud = True
+    tx.loud = tx.ready = True
     tx.execute("DELETE FROM stop WHERE task_n = ?", (n,))
     tx.execute("UPDATE task SET stopping = 0, holder = NULL, seq = ? WHERE n = ?", (tx.seq, n))
 
@@ -203,19 +249,14 @@ def beat(tx: Tx, me: str, who: Identity, version: str, now: float, until: float)
     )
 
 
-def asked_to_stop(reader: Reader, me: str) -> bool:
-    row = reader.execute("SELECT stop FROM worker WHERE id = ?", (me,)).fetchone()
-    return row is not None and bool(row[0])
-
-
 def leave(tx: Tx, me: str) -> None:
     """Take a worker off the list; tasks it still holds are free to be taken over at once."""
-    tx.loud = True
+    tx.loud = tx.ready = True
     tx.execute("DELETE FROM worker WHERE id = ?", (me,))
 
 
 def ask_to_stop(tx: Tx, ids: Sequence[str]) -> None:
-    tx.loud = True
+    tx.loud = tx.ready = True
     for id_ in ids:
         tx.execute("UPDATE worker SET stop = 1 WHERE id = ?", (id_,))
 
@@ -238,10 +279,12 @@ def workers(reader: Reader, now: float) -> list[WorkerInfo]:
 
 def orphans(reader: Reader, me: str, now: float) -> list[str]:
     """Return the holders, other than us, of tasks in progress that are dead or off the list."""
-    alive = {worker.id for worker in workers(reader, now) if worker.alive}
     found = reader.execute(
         "SELECT DISTINCT holder FROM task WHERE holder IS NOT NULL AND holder <> ?", (me,)
     ).fetchall()
+    if not found:
+        return []  # Whether a process is gone is not asked of the system without need.
+    alive = {worker.id for worker in workers(reader, now) if worker.alive}
     return [holder for (holder,) in found if holder not in alive]
 
 

@@ -37,9 +37,10 @@ AHEAD = f"""
 """
 
 
-def promote(tx: Tx, now: float) -> int:
-    """Queue the tasks whose moment has come; returns how many."""
-    return int(tx.execute(PROMOTE, {"seq": tx.seq, "now": now}).rowcount)
+def promote(tx: Tx, now: float) -> None:
+    """Queue the tasks whose moment has come."""
+    if tx.execute(PROMOTE, {"seq": tx.seq, "now": now}).rowcount:
+        tx.loud = tx.ready = True
 
 
 def timed_out(reader: Reader, now: float) -> bool:
@@ -140,7 +141,7 @@ def may_start(tx: Tx, task: Task, agent: str, limits: Limits, now: float) -> boo
 
 def limit(tx: Tx, agent: str, until: float, said: str) -> None:
     """Remember that an agent's provider takes nothing until then, or later if that is known."""
-    tx.loud = True
+    tx.loud = tx.ready = True
     tx.execute(
         "INSERT INTO agent_limit (agent, until, said) VALUES (?, ?, ?) ON CONFLICT (agent)"
         " DO UPDATE SET until = excluded.until, said = excluded.said"
@@ -149,9 +150,14 @@ def limit(tx: Tx, agent: str, until: float, said: str) -> None:
     )
 
 
+def waited(tx: Tx, n: int, position: int) -> None:
+    """Note that a stage was made to wait: its duration says nothing about the work."""
+    tx.execute("UPDATE stage SET history = NULL WHERE task_n = ? AND position = ?", (n, position))
+
+
 def unlimit(tx: Tx, agent: str) -> None:
     """Forget an agent's provider's limit: a person wants it tried."""
-    tx.loud = True
+    tx.loud = tx.ready = True
     tx.execute("DELETE FROM agent_limit WHERE agent = ?", (agent,))
 
 

@@ -1,8 +1,10 @@
 """Rows of the database to things of the domain, and back."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
 
 from taskhub_tui.domain.model import (
     Action,
@@ -21,6 +23,8 @@ from taskhub_tui.domain.model import (
     WaitingOn,
 )
 
+T = TypeVar("T")
+
 # Columns that people's decisions own, and those that the engine owns while it holds the task. The
 # engine writes only its own, so that a decision made meanwhile is not written over.
 PERSON = (
@@ -32,16 +36,10 @@ ENGINE = (
     "ready_at", "deps_left", "started", "ended", "error", "summary", "result", "holder", "fence",
     "stage_agent", "silent_since",
 )  # fmt: skip
-FIXED = ("n", "id", "owner", "workdir", "created")
-TASK = FIXED + PERSON + ENGINE
+TASK = tuple(field.name for field in fields(Task))
 TASK_COLUMNS = ", ".join(f"task.{name}" for name in TASK)
 
-STAGE = (
-    "position", "name", "agent", "status", "prompt", "options", "gate", "review", "weight",
-    "timeout", "retries", "retry_delay", "on_interrupt", "attempt", "failures", "approved",
-    "fraction", "note", "estimate", "started", "ended", "state", "output", "error", "log_mark",
-    "stall", "limited",
-)  # fmt: skip
+STAGE = tuple(field.name for field in fields(Stage) if field.name != "task_id")
 STAGE_COLUMNS = ", ".join(STAGE)
 STAGE_ENGINE = (
     "status", "attempt", "failures", "approved", "fraction", "note", "started", "ended", "state",
@@ -62,8 +60,11 @@ NOTIFICATION_COLUMNS = (
 )
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def dump(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _encode(value)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -75,17 +76,55 @@ def load(text: str | None) -> Any:
     return None if text is None else json.loads(text)
 
 
+_STATUS = {status.value: status for status in Status}
+_WAITING = {waiting.value: waiting for waiting in WaitingOn}
+_STAGE_STATUS = {status.value: status for status in StageStatus}
+_PRIORITY = {priority.value: priority for priority in Priority}
+
+_READ_TASK: dict[str, Callable[[Any], Any]] = {
+    # The dictionaries are quicker than the classes, which say what is wrong with an odd value.
+    "status": lambda value: _STATUS.get(value) or Status(value),
+    "waiting_on": lambda value: value and (_WAITING.get(value) or WaitingOn(value)),
+    "priority": lambda value: _PRIORITY[value] if value in _PRIORITY else Priority(value),
+    "options": lambda text: {} if text == "{}" else json.loads(text),
+    "context": lambda text: () if text == "[]" else tuple(json.loads(text)),
+    "stopping": bool,
+    "pausing": bool,
+}
+_READ_STAGE: dict[str, Callable[[Any], Any]] = {
+    "status": lambda value: _STAGE_STATUS.get(value) or StageStatus(value),
+    "options": _READ_TASK["options"],
+    "gate": bool,
+    "review": bool,
+    "approved": bool,
+    "state": load,
+    "output": load,
+}
+_WRITE: dict[str, Callable[[Any], Any]] = {
+    # SQLite takes exact types at once and asks an adapter about all others.
+    "status": lambda status: status._value_,
+    "waiting_on": lambda waiting: None if waiting is None else waiting._value_,
+    "priority": int,
+    "options": lambda options: dump(dict(options)) if options else "{}",
+    "context": lambda words: dump(list(words)) if words else "[]",
+    "stopping": int,
+    "pausing": int,
+    "gate": int,
+    "review": int,
+    "approved": int,
+    "state": lambda value: None if value is None else dump(dict(value)),
+    "output": lambda value: None if value is None else dump(dict(value)),
+}
+_TASK_READERS = tuple((TASK.index(name), read) for name, read in _READ_TASK.items())
+_STAGE_READERS = tuple((STAGE.index(name) + 1, read) for name, read in _READ_STAGE.items())
+
+
 def task(row: Any) -> Task:
     """Make a task of a row of `TASK_COLUMNS`."""
-    v = dict(zip(TASK, row, strict=True))
-    v["options"] = json.loads(v["options"])
-    v["context"] = tuple(json.loads(v["context"]))
-    v["status"] = Status(v["status"])
-    v["waiting_on"] = WaitingOn(v["waiting_on"]) if v["waiting_on"] else None
-    v["priority"] = Priority(v["priority"])
-    v["stopping"] = bool(v["stopping"])
-    v["pausing"] = bool(v["pausing"])
-    return Task(**v)
+    values = list(row)
+    for place, read in _TASK_READERS:
+        values[place] = read(values[place])
+    return Task(*values)
 
 
 def task_values(task: Task, names: tuple[str, ...]) -> dict[str, Any]:
@@ -93,28 +132,17 @@ def task_values(task: Task, names: tuple[str, ...]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in names:
         value = getattr(task, name)
-        if name in ("options", "context"):
-            value = dump(dict(value) if isinstance(value, Mapping) else list(value))
-        elif isinstance(value, bool):
-            value = int(value)
-        elif isinstance(value, Status | WaitingOn):
-            value = value.value
-        elif isinstance(value, Priority):
-            value = int(value)
-        values[name] = value
+        write = _WRITE.get(name)
+        values[name] = value if write is None else write(value)
     return values
 
 
 def stage(task_id: str, row: Any) -> Stage:
     """Make a stage of a row of `STAGE_COLUMNS`."""
-    v = dict(zip(STAGE, row, strict=True))
-    v["status"] = StageStatus(v["status"])
-    v["options"] = json.loads(v["options"])
-    v["state"] = load(v["state"])
-    v["output"] = load(v["output"])
-    for name in ("gate", "review", "approved"):
-        v[name] = bool(v[name])
-    return Stage(task_id=task_id, **v)
+    values = [task_id, *row]
+    for place, read in _STAGE_READERS:
+        values[place] = read(values[place])
+    return Stage(*values)
 
 
 def stage_values(stage: Stage) -> tuple[Any, ...]:
@@ -122,16 +150,36 @@ def stage_values(stage: Stage) -> tuple[Any, ...]:
     values = []
     for name in STAGE:
         value = getattr(stage, name)
-        if name == "options":
-            value = dump(dict(value))
-        elif name in ("state", "output"):
-            value = None if value is None else dump(dict(value))
-        elif name == "status":
-            value = value.value
-        elif isinstance(value, bool):
-            value = int(value)
-        values.append(value)
+        write = _WRITE.get(name)
+        values.append(value if write is None else write(value))
     return tuple(values)
+
+
+class Diff(Generic[T]):
+    """Which columns of a task or stage changed, as an UPDATE has them."""
+
+    def __init__(self, table: str, columns: tuple[str, ...], always: tuple[str, ...]) -> None:
+        """`always` are columns that others write too, so that what was read of them is stale."""
+        self._head = f"UPDATE {table} SET " + ", ".join(f"{name} = ?" for name in always)
+        self._always = attrgetter(*always)
+        rest = tuple(name for name in columns if name not in always)
+        self._rest = tuple((name, _WRITE.get(name)) for name in rest)
+        self._get = attrgetter(*rest)
+        self._texts: dict[tuple[str, ...], str] = {}
+
+    def __call__(self, old: T, new: T) -> tuple[str, list[Any]]:
+        """Return the statement up to its WHERE, and its values."""
+        values = [*self._always(new)]
+        names: tuple[str, ...] = ()
+        for (name, write), was, now in zip(self._rest, self._get(old), self._get(new), strict=True):
+            if was is not now and was != now:
+                names += (name,)
+                values.append(now if write is None else write(now))
+        text = self._texts.get(names)
+        if text is None:
+            text = self._head + "".join(f", {name} = ?" for name in names)
+            self._texts[names] = text
+        return text, values
 
 
 def blocker(task_id: str, row: Any) -> Blocker:

@@ -25,11 +25,11 @@ class Store:
         self, path: Path, writing: aiosqlite.Connection, reading: aiosqlite.Connection
     ) -> None:
         self.path = path
-        self.after_commit: Callable[[], None] = lambda: None
+        self.after_commit: Callable[[Tx], None] = lambda tx: None
         """Called after each commit that other processes may wait for."""
         self._writing = writing
         self._reading = reading
-        self._writer = Writer(writing, path, lambda: self.after_commit())
+        self._writer = Writer(writing, path, lambda tx: self.after_commit(tx))
         self._closed = False
 
     @classmethod

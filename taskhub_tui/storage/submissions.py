@@ -1,10 +1,10 @@
 """Putting a new task into the store."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from taskhub_tui.domain.change import Notice
 from taskhub_tui.domain.errors import BadInput
+from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.model import Stage, Status, Task
 from taskhub_tui.storage import queries, rows
 from taskhub_tui.storage.changes import (
@@ -26,7 +26,7 @@ def insert(
         UnknownTask: one of `after` does not exist.
         BadInput: one of `after` was cancelled.
     """
-    tx.loud = True
+    tx.loud = tx.ready = True
     waits_for = []
     for task_id in after:
         other = queries.task_by_id(tx, task_id)

@@ -19,6 +19,9 @@ from taskhub_tui.storage.database import explain
 T = TypeVar("T")
 
 MAX_BATCH = 256
+SPLIT = 8
+"""More requests than these, come at once, become two commits: while the second is written, those
+who waited for the first can go on, and both threads have work."""
 
 
 @dataclass(slots=True)
@@ -26,20 +29,47 @@ class Tx:
     """An open transaction."""
 
     execute: Callable[..., sqlite3.Cursor]
+    executemany: Callable[..., sqlite3.Cursor]
     seq: int
     """Number of this commit, to be stamped on every row it changes."""
-    loud: bool = field(default=False)
+    loud: bool = False
     """Set by a request that changed something other processes wait for."""
+    ready: bool = False
+    """Set by a request that left something to be done for an engine."""
+    told: bool = False
+    """Set by a request that wrote or took back a notification."""
+    late: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    """Rows that nobody reads in this transaction, by the statement that writes them at its end."""
+    rows: int = 0
+    """How many of those there were."""
+
+    def later(self, statement: str, row: tuple[Any, ...]) -> None:
+        """Write a row at the end: one call for many of them costs a third of a call for each."""
+        rows = self.late.get(statement)
+        if rows is None:
+            rows = self.late[statement] = []
+        rows.append(row)
+        self.rows += 1
+
+    def write_late(self) -> None:
+        """Write now what was left for the end."""
+        for statement, rows in self.late.items():
+            self.executemany(statement, rows)
+        self.late.clear()
 
 
 Request = Callable[[Tx], Any]
+
+
+class _Spoilt(Exception):
+    """A request failed after it had written something."""
 
 
 class Writer:
     """Runs requests in `BEGIN IMMEDIATE` transactions on one connection."""
 
     def __init__(
-        self, connection: aiosqlite.Connection, path: Path, after_commit: Callable[[], None]
+        self, connection: aiosqlite.Connection, path: Path, after_commit: Callable[[Tx], None]
     ) -> None:
         """`after_commit` is called after each commit that had a loud request."""
         self._connection = connection
@@ -52,8 +82,8 @@ class Writer:
     async def run(self, request: Callable[[Tx], T]) -> T:
         """Run `request` in a transaction and return its result once that is on disk.
 
-        A request that raises is undone alone. Cancelling the caller does not undo a request that
-        has been handed over.
+        A request that raises is undone alone. It may be run a second time, when another one spoilt
+        the transaction. Cancelling the caller does not undo a request that has been handed over.
 
         Raises:
             StoreError: the transaction could not be committed; nothing of it was kept.
@@ -64,7 +94,7 @@ class Writer:
         self._waiting.append((request, future))
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush(), name="database writer")
-        return await asyncio.shield(future)
+        return await future
 
     async def close(self) -> None:
         """Wait until everything handed over is on disk; nothing is accepted any more."""
@@ -74,64 +104,89 @@ class Writer:
 
     async def _flush(self) -> None:
         try:
+            many = min(MAX_BATCH, max(len(self._waiting) // 2, SPLIT))
             while self._waiting:
-                batch = self._waiting[:MAX_BATCH]
-                del self._waiting[:MAX_BATCH]
+                batch = self._waiting[:many]
+                del self._waiting[:many]
+                many = MAX_BATCH
                 requests = [request for request, _ in batch]
                 # aiosqlite offers one statement a thread hop; this is its own way to run a
                 # function there, and makes a commit one hop (tests/storage holds it to that).
                 run: Any = self._connection._execute
+                tx: Tx | None = None
                 try:
-                    results, loud = await run(self._commit, requests)
+                    results, tx = await run(self._commit, requests)
                 except (sqlite3.Error, StoreError, ValueError) as error:
-                    reason = (
-                        explain(error, self._path) if isinstance(error, sqlite3.Error) else error
-                    )
-                    results, loud = [(False, reason)] * len(batch), False
+                    results = [(False, self._told(error))] * len(batch)
                 for (_, future), (ok, value) in zip(batch, results, strict=True):
                     if future.done():
-                        continue
+                        continue  # Its caller was cancelled.
                     if ok:
                         future.set_result(value)
                     else:
                         future.set_exception(value)
-                        # A caller that was cancelled does not come for its error.
+                        # A caller that is cancelled now does not come for its error.
                         future.exception()
-                if loud:
-                    self._after_commit()
+                if tx is not None and tx.loud:
+                    self._after_commit(tx)
         finally:
             self._flusher = None
 
-    def _commit(self, requests: list[Request]) -> tuple[list[tuple[bool, Any]], bool]:
+    def _commit(self, requests: list[Request]) -> tuple[list[tuple[bool, Any]], Tx | None]:
         """Run in the connection's thread: one transaction for all requests."""
         connection = self._connection._conn
-        results: list[tuple[bool, Any]] = []
-        connection.execute("BEGIN IMMEDIATE")
         try:
-            seq = connection.execute("UPDATE meta SET seq = seq + 1 RETURNING seq").fetchone()[0]
-            tx = Tx(connection.execute, seq)
-            alone = len(requests) == 1
-            for request in requests:
-                if alone:
-                    results.append((True, request(tx)))
-                    break
-                connection.execute("SAVEPOINT request")
-                try:
-                    results.append((True, request(tx)))
-                except Exception as error:
-                    if not connection.in_transaction:
-                        raise  # SQLite has undone all of it, as it does when the disk is full.
-                    connection.execute("ROLLBACK TO request")
-                    results.append((False, self._told(error)))
-                connection.execute("RELEASE request")
-            connection.execute("COMMIT")
-        except Exception as error:
+            try:
+                return self._transact(connection, requests, careful=False)
+            except _Spoilt as spoilt:
+                connection.execute("ROLLBACK")
+                if len(requests) == 1:
+                    return [(False, spoilt.args[0])], None
+                return self._transact(connection, requests, careful=True)
+        except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error) or len(requests) > 1:
-                raise
-            return [(False, error)], False
-        return results, tx.loud
+            raise
+
+    def _transact(
+        self, connection: sqlite3.Connection, requests: list[Request], *, careful: bool
+    ) -> tuple[list[tuple[bool, Any]], Tx]:
+        """Run all requests and commit; `careful` makes each a savepoint that can be undone.
+
+        Raises:
+            _Spoilt: one that wrote something failed, and there is no savepoint to go back to.
+        """
+        execute = connection.execute
+        execute("BEGIN IMMEDIATE")
+        seq = execute("UPDATE meta SET seq = seq + 1 RETURNING seq").fetchone()[0]
+        tx = Tx(execute, connection.executemany, seq)
+        results: list[tuple[bool, Any]] = []
+        for request in requests:
+            if careful:
+                execute("SAVEPOINT request")
+            before = connection.total_changes + tx.rows
+            try:
+                value = request(tx)
+                if careful:
+                    tx.write_late()
+                results.append((True, value))
+            except Exception as error:
+                if not connection.in_transaction:
+                    raise  # SQLite has undone all of it, as it does when the disk is full.
+                if careful:
+                    tx.late.clear()
+                    execute("ROLLBACK TO request")
+                elif connection.total_changes + tx.rows != before:
+                    raise _Spoilt(self._told(error)) from error
+                results.append((False, self._told(error)))
+            if careful:
+                execute("RELEASE request")
+        try:
+            tx.write_late()
+        except sqlite3.IntegrityError as error:
+            raise _Spoilt(self._told(error)) from error
+        execute("COMMIT" if any(ok for ok, _ in results) else "ROLLBACK")
+        return results, tx
 
     def _told(self, error: Exception) -> Exception:
         return explain(error, self._path) if isinstance(error, sqlite3.Error) else error

@@ -347,7 +347,8 @@ def test_only_what_waits_or_runs_can_be_paused(status: Status) -> None:
     [
         ({}, None),
         ({"deps_left": 2}, WaitingOn.DEPENDENCY),
-        ({"ready_at": NOW + 5}, WaitingOn.SCHEDULE),
+        ({"ready_at": NOW + 5, "started": None}, WaitingOn.SCHEDULE),
+        ({"ready_at": NOW + 5}, WaitingOn.RETRY),
     ],
 )
 def test_a_resumed_task_waits_for_what_it_waited_for(
@@ -358,7 +359,7 @@ def test_a_resumed_task_waits_for_what_it_waited_for(
     assert (change.task.status, change.task.waiting_on) == (Status.PENDING, waiting)
 
 
-@pytest.mark.parametrize("kind", list(BlockerKind))
+@pytest.mark.parametrize("kind", [kind for kind in BlockerKind if kind is not BlockerKind.STALLED])
 def test_a_notification_offers_what_is_legal(kind: BlockerKind) -> None:
     task, stages, _ = scene(Status.IN_PROGRESS)
     asked = Blocker("b", "t", 1, "q", kind, "Which?", 1, NOW)

@@ -7,15 +7,20 @@ from support import ScriptedAgent, house, until
 
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import execution
+from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.errors import BadInput, LeaseLost, UnknownTask
-from taskhub_tui.domain.model import Action, NoticeKind, Priority, Status, WaitingOn
+from taskhub_tui.domain.model import Action, NoticeKind, Priority, Stage, Status, Task, WaitingOn
 from taskhub_tui.hub import Hub
 from taskhub_tui.storage import changes, claims, stages
 
 
+def no_start(task: Task, stages: Sequence[Stage]) -> Change | None:
+    return None
+
+
 async def claim(hub: Hub, me: str, limit: int = 100, now: float | None = None) -> Sequence[str]:
     when = hub.clock() if now is None else now
-    found = await hub._store.write(lambda tx: claims.claim(tx, me, when, limit))
+    found = await hub._store.write(lambda tx: claims.claim(tx, me, when, limit, no_start))
     return [one.task.id for one in found]
 
 
@@ -116,22 +121,22 @@ async def test_every_write_with_a_stale_fence_is_refused_and_writes_nothing(
     async with house(where, settings, ScriptedAgent("actor")) as h:
         await h.submit()
         store, now = h.hub._store, h.hub.clock()
-        (mine,) = await store.write(lambda tx: claims.claim(tx, "dead", now, 1))
+        (mine,) = await store.write(lambda tx: claims.claim(tx, "dead", now, 1, no_start))
         (theirs,) = await store.write(lambda tx: claims.take_over(tx, "alive", "dead", now, 10))
         assert theirs.task.fence == mine.task.fence + 1
         assert theirs.interrupted
         before = await h.hub.status(mine.task.id)
-        fence, n = mine.task.fence, mine.task.n
+        fence, n, known = mine.task.fence, mine.task.n, mine.known
         start = execution.begin(mine.task, mine.stages, mine.stages[0], now, 0)
         with pytest.raises(LeaseLost, match="has been taken over"):
-            await store.write(lambda tx: changes.write_held(tx, start, fence))
+            await store.write(lambda tx: changes.write_held(tx, start, known))
         with pytest.raises(LeaseLost):
             await store.write(lambda tx: stages.save(tx, n, fence, 0, {"a": 1}, 0))
         late = stages.Progressed(n, fence, 0, 0.5, 0.5, "late", None)
         await store.write(lambda tx: stages.progress(tx, [late], now))
         assert await h.hub.status(mine.task.id) == before
         good = execution.begin(theirs.task, theirs.stages, theirs.stages[0], now, 0)
-        await store.write(lambda tx: changes.write_held(tx, good, theirs.task.fence))
+        await store.write(lambda tx: changes.write_held(tx, good, theirs.known))
 
 
 async def test_changes_since_are_exactly_what_changed(where: Paths, settings: Settings) -> None:

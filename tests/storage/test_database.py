@@ -88,7 +88,7 @@ async def test_what_a_newer_taskhub_wrote_is_refused_and_left_alone(path: Path) 
     newer.execute("PRAGMA user_version = 99")
     newer.close()
     before = path.read_bytes()
-    with pytest.raises(StoreError, match="has schema 99, but this TaskHub knows only 1") as told:
+    with pytest.raises(StoreError, match=r"has schema 99, but this TaskHub knows only \d") as told:
         await Store.open(path)
     assert told.value.hint == "Update TaskHub; the file is unchanged"
     assert path.read_bytes() == before

@@ -120,7 +120,7 @@ async def test_closing_waits_for_what_was_handed_over(path: Path) -> None:
 async def test_only_loud_commits_are_announced(store: Store) -> None:
     rings = 0
 
-    def ring() -> None:
+    def ring(tx: Tx) -> None:
         nonlocal rings
         rings += 1
 
