@@ -14,16 +14,18 @@ def fraction(stages: Sequence[Stage]) -> float | None:
     A running stage counts with the agent's own fraction, or as nothing while that is unknown.
     None when nothing is done and nothing is known.
     """
-    total = sum(stage.weight for stage in stages)
-    if total <= 0:
-        return None
-    done = sum(stage.weight for stage in stages if stage.status is StageStatus.DONE)
-    known = done > 0
+    total = done = 0.0
+    known = False
     for stage in stages:
-        if stage.status is not StageStatus.DONE and stage.fraction is not None:
-            done += stage.weight * min(1.0, max(0.0, stage.fraction))
+        weight = stage.weight
+        total += weight
+        if stage.status is StageStatus.DONE:
+            done += weight
+            known = known or weight > 0
+        elif stage.fraction is not None:
+            done += weight * min(1.0, max(0.0, stage.fraction))
             known = True
-    return min(1.0, done / total) if known else None
+    return min(1.0, done / total) if known and total > 0 else None
 
 
 def remaining(stages: Sequence[Stage], now: float) -> float | None:
@@ -40,6 +42,9 @@ def remaining(stages: Sequence[Stage], now: float) -> float | None:
             if stage.started is not None and stage.ended is not None:
                 seconds += stage.ended - stage.started
                 weight += stage.weight
+            continue
+        if stage.estimate is None and not stage.fraction:
+            unknown += stage.weight
             continue
         whole, left = _stage(stage, now)
         if whole is None or left is None:

@@ -7,7 +7,6 @@ import random
 import secrets
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -82,7 +81,8 @@ class Held:
         """What carries the task; set by the engine."""
         self.lost = False
         """True once a write was refused because the fence is stale."""
-        self.log = TaskLog(paths.log(claimed.task.id))
+        self.datadir = paths.task(claimed.task.id)
+        self.log = TaskLog(self.datadir / "log")
         self._interrupted = claimed.interrupted
         self._begun = claimed.begun
         self._artifacts: list[Artifact] | None = [] if claimed.begun else None
@@ -124,7 +124,7 @@ class Held:
     async def carry(self) -> None:
         """Go on until the task is over, waits for somebody, or is ours no more."""
         try:
-            make_private(self._paths.task(self.task.id))
+            make_private(self.datadir)
             await self._stages()
         except LeaseLost:
             self._note_lost()
@@ -418,7 +418,7 @@ class Held:
     def _make_folders(self) -> tuple[Path, Path, Path]:
         task = self.task
         name = f"{_slug(task.title)}-{task.id}".lstrip("-")
-        self._folders = Path(task.workdir), self._paths.task(task.id), self._paths.results / name
+        self._folders = Path(task.workdir), self.datadir, self._paths.results / name
         return self._folders
 
     # What came of it
@@ -534,28 +534,24 @@ class Held:
 async def _finished(runner: asyncio.Task[Any], context: Context) -> None:
     """Wait for the agent to end, however often we are cancelled meanwhile.
 
-    A cancelled engine means `detach`: the agent is told once, and waited for.
+    A cancelled engine means `detach`: the agent is told, and waited for.
     """
-    cancelled = False
-    loop = asyncio.get_running_loop()
+    me = asyncio.current_task()
+    assert me is not None
+    before = me.cancelling()
     while not runner.done():
-        # What `asyncio.wait` does for one task, in a third of its time.
-        ended = loop.create_future()
-        runner.add_done_callback(partial(_tell, ended))
         try:
-            await ended
+            # Cancelling us cancels it, and we go on when it has ended.
+            await runner
         except asyncio.CancelledError:
-            cancelled = True
-            context.cancel("detach")
-    if cancelled and not runner.cancelled():
-        runner.exception()
-    if cancelled:
+            if me.cancelling() > before:
+                context.cancel("detach")
+        except BaseException:
+            break  # What became of it is asked of the task.
+    if me.cancelling() > before:
+        if not runner.cancelled():
+            runner.exception()
         raise asyncio.CancelledError
-
-
-def _tell(ended: asyncio.Future[None], runner: asyncio.Task[Any]) -> None:
-    if not ended.done():
-        ended.set_result(None)
 
 
 def _slug(title: str) -> str:

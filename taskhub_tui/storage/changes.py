@@ -23,13 +23,20 @@ from taskhub_tui.storage.writer import Tx
 
 _SET = ", ".join
 
+_UNEDITED = " AND edits = ?"
 # What an agent reports between two steps is written by `stages`, beside these.
 _TASK_DIFF = rows.Diff[Task](
     "task",
     (*(name for name in rows.ENGINE if name != "seq"), "pausing"),
     always=("changed", "fraction", "note", "eta"),
+    rest=f", seq = ? WHERE n = ? AND fence = ?{_UNEDITED}",
 )
-_STAGE_DIFF = rows.Diff[Stage]("stage", rows.STAGE_ENGINE, always=("fraction", "note", "log_mark"))
+_STAGE_DIFF = rows.Diff[Stage](
+    "stage",
+    rows.STAGE_ENGINE,
+    always=("fraction", "note", "log_mark"),
+    rest=" WHERE task_n = ? AND position = ?",
+)
 
 FULL_WRITE = f"""
     UPDATE task SET {_SET(f"{name} = :{name}" for name in rows.PERSON + rows.ENGINE)},
@@ -49,6 +56,8 @@ BLOCKER_WRITE = f"""
         {_SET(f"{name} = excluded.{name}" for name in (*rows.BLOCKER, "seq"))}
 """  # Not REPLACE, which would take an answered question away for another with its key.
 
+
+KNOWN_READ = f"SELECT {rows.TASK_COLUMNS}, edits FROM task WHERE n = ?"
 
 EVENT_WRITE = """
     INSERT INTO event (task_n, at, kind, stage, by, channel, data, seq)
@@ -88,24 +97,19 @@ def write_held(tx: Tx, change: Change, known: Known) -> Known:
     """
     task, was = change.task, known.task
     text, values = _TASK_DIFF(was, task)
+    values += (tx.seq, was.n, was.fence)
     # No row: people have changed something, or have taken the task from us, or a worker has.
-    ours = tx.execute(
-        f"{text}, seq = ? WHERE n = ? AND fence = ? AND edits = ?",
-        (*values, tx.seq, was.n, was.fence, known.edits),
-    ).rowcount
-    if not ours:
-        found = tx.execute(
-            f"{text}, seq = ? WHERE n = ? AND fence = ?", (*values, tx.seq, was.n, was.fence)
-        ).rowcount
-        if not found:
-            raise LeaseLost(
-                f"Task {task.id} has been taken over; fence {was.fence} is stale",
-                f"`taskhub show {task.id}` says how it goes on",
-            )
+    ours = tx.execute(text, (*values, known.edits)).rowcount
+    if not ours and not tx.execute(text.removesuffix(_UNEDITED), values).rowcount:
+        raise LeaseLost(
+            f"Task {task.id} has been taken over; fence {was.fence} is stale",
+            f"`taskhub show {task.id}` says how it goes on",
+        )
     stages = list(known.stages)
     for stage in change.stages:
         text, values = _STAGE_DIFF(stages[stage.position], stage)
-        tx.execute(f"{text} WHERE task_n = ? AND position = ?", (*values, was.n, stage.position))
+        values += (was.n, stage.position)
+        tx.execute(text, values)
         stages[stage.position] = stage
     _write_rest(tx, change, by="engine", channel="worker")
     return Known(task, tuple(stages), known.edits) if ours else read_known(tx, was.n)
@@ -113,9 +117,7 @@ def write_held(tx: Tx, change: Change, known: Known) -> Known:
 
 def read_known(reader: Reader, n: int) -> Known:
     """Return how the task with this number stands."""
-    *row, edits = reader.execute(
-        f"SELECT {rows.TASK_COLUMNS}, edits FROM task WHERE n = ?", (n,)
-    ).fetchone()
+    *row, edits = reader.execute(KNOWN_READ, (n,)).fetchone()
     return known_of(reader, row, edits)
 
 

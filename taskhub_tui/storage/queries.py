@@ -68,10 +68,11 @@ def task_by_id(reader: Reader, task_id: str) -> Task:
     return rows.task(row)
 
 
+_STAGES = f"SELECT {rows.STAGE_COLUMNS} FROM stage WHERE task_n = ? ORDER BY position"
+
+
 def stages_of(reader: Reader, task: Task) -> list[Stage]:
-    found = reader.execute(
-        f"SELECT {rows.STAGE_COLUMNS} FROM stage WHERE task_n = ? ORDER BY position", (task.n,)
-    ).fetchall()
+    found = reader.execute(_STAGES, (task.n,)).fetchall()
     return [rows.stage(task.id, row) for row in found]
 
 
