@@ -44,8 +44,8 @@ Start = Callable[[Task, Sequence[Stage]], Change | None]
 
 
 PICKED = f"""
-    SELECT {rows.TASK_COLUMNS}, edits FROM json_each(?) JOIN task ON task.n = json_each.value
-     ORDER BY json_each.key
+    SELECT {rows.TASK_COLUMNS}, edits FROM json_each(?) CROSS JOIN task
+     WHERE task.n = json_each.value
 """
 
 REQUEUE = """
@@ -192,7 +192,7 @@ def any_ready(reader: Reader, now: float, limits: Limits = NO_LIMITS) -> bool:
 def next_due(reader: Reader, now: float) -> float | None:
     """Return when, after `now`, something is next due by the clock; None is never."""
     ready = reader.execute(
-        f"SELECT min(ready_at) FROM task WHERE {lanes.TIMED} AND ready_at > ?", (now,)
+        f"SELECT min(ready_at) FROM {lanes.TIMED} AND ready_at > ?", (now,)
     ).fetchone()[0]
     late = reader.execute(
         "SELECT min(deadline) FROM blocker WHERE state = 'open' AND deadline > ?"
@@ -300,11 +300,10 @@ def forget_dead(tx: Tx, me: str, now: float) -> None:
 
 def work_left(reader: Reader) -> bool:
     """Return whether any task runs, waits for its turn or a person, or has a deadline to meet."""
-    return (
-        reader.execute(
-            "SELECT 1 FROM task WHERE status IN (?, ?, ?) OR stopping = 1"
-            " OR (deadline IS NOT NULL AND ended IS NULL) LIMIT 1",
-            (Status.PENDING.value, Status.IN_PROGRESS.value, Status.BLOCKED.value),
-        ).fetchone()
-        is not None
-    )
+    row = reader.execute(
+        "SELECT EXISTS (SELECT 1 FROM task WHERE status IN (?, ?, ?))"
+        " OR EXISTS (SELECT 1 FROM task WHERE stopping = 1)"
+        " OR EXISTS (SELECT 1 FROM task WHERE deadline IS NOT NULL AND ended IS NULL)",
+        (Status.PENDING.value, Status.IN_PROGRESS.value, Status.BLOCKED.value),
+    ).fetchone()
+    return bool(row[0])

@@ -3,7 +3,6 @@
 All of it is decided inside the transaction that claims, so it holds across workers.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from taskhub_tui.domain.limits import Limits, Load
@@ -11,29 +10,36 @@ from taskhub_tui.domain.model import Task
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.writer import Tx
 
-READY = "status = 'pending' AND stopping = 0 AND deps_left = 0 AND waiting_on IS NULL"
-"""What waits for nothing but its turn; as in the index `task_ready`."""
-TIMED = "status = 'pending' AND stopping = 0 AND deps_left = 0 AND waiting_on IS NOT NULL"
-"""What waits for a moment; as in the index `task_timer`."""
+READY = (
+    "task INDEXED BY task_ready"
+    " WHERE status = 'pending' AND stopping = 0 AND deps_left = 0 AND waiting_on IS NULL"
+)
+"""What waits for nothing but its turn. The index is named, or SQLite takes a much longer one."""
+TIMED = (
+    "task INDEXED BY task_timer"
+    " WHERE status = 'pending' AND stopping = 0 AND deps_left = 0 AND waiting_on IS NOT NULL"
+)
+"""What waits for a moment."""
 _PROMOTED = 2000
 """How many tasks whose moment has come join the queue in one transaction."""
 
 PROMOTE = f"""
     UPDATE task SET waiting_on = NULL, seq = :seq
-     WHERE n IN (SELECT n FROM task WHERE {TIMED} AND ready_at <= :now
+     WHERE n IN (SELECT n FROM {TIMED} AND ready_at <= :now
                   ORDER BY ready_at LIMIT {_PROMOTED})
 """
 
-NEXT_LANE = f"SELECT min(stage_agent) FROM task WHERE {READY} AND stage_agent > ?"
-
-IN_LANE = f"""
-    SELECT -priority, n FROM task WHERE {READY} AND stage_agent = ?
-     ORDER BY priority DESC, n LIMIT ?
+GLANCE = f"""
+    SELECT (SELECT min(stage_agent) FROM {READY}),
+           (SELECT max(stage_agent) FROM {READY}),
+           EXISTS (SELECT 1 FROM agent_limit WHERE until > :now)
 """
 
-AHEAD = f"""
-    SELECT 1 FROM task WHERE {READY} AND stage_agent = :agent
-       AND (priority > :priority OR (priority = :priority AND n < :n)) LIMIT 1
+NEXT_LANE = f"SELECT min(stage_agent) FROM {READY} AND stage_agent > ?"
+
+IN_LANE = f"""
+    SELECT -priority, n FROM {READY} AND stage_agent = ?
+     ORDER BY priority DESC, n LIMIT ?
 """
 
 
@@ -45,17 +51,15 @@ def promote(tx: Tx, now: float) -> None:
 
 def timed_out(reader: Reader, now: float) -> bool:
     """Return whether `promote` would find anything."""
-    sql = f"SELECT 1 FROM task WHERE {TIMED} AND ready_at <= ? LIMIT 1"
+    sql = f"SELECT 1 FROM {TIMED} AND ready_at <= ? LIMIT 1"
     return reader.execute(sql, (now,)).fetchone() is not None
 
 
-def lanes(reader: Reader) -> list[str]:
+def lanes(reader: Reader, first: str, last: str) -> list[str]:
     """Return the agents that have a queue; one step in the index for each."""
-    found: list[str] = []
-    agent = reader.execute(NEXT_LANE, ("",)).fetchone()[0]
-    while agent is not None:
-        found.append(agent)
-        agent = reader.execute(NEXT_LANE, (agent,)).fetchone()[0]
+    found = [first]
+    while found[-1] != last:
+        found.append(reader.execute(NEXT_LANE, (found[-1],)).fetchone()[0])
     return found
 
 
@@ -106,11 +110,12 @@ def pick(reader: Reader, limits: Limits, now: float, free: int) -> list[int]:
         free = min(free, limits.total - busy_in_all(reader))
     if free <= 0:
         return []
-    closed: Mapping[str, float] | None = None
+    first, last, some = reader.execute(GLANCE, {"now": now}).fetchone()
+    if first is None:
+        return []
+    closed = limited(reader, now) if some else {}
     found: list[tuple[int, int]] = []
-    for agent in lanes(reader):
-        if closed is None:
-            closed = limited(reader, now)
+    for agent in lanes(reader, first, last):
         if agent in closed:
             continue
         room, most = free, limits.agents.get(agent)
@@ -135,8 +140,8 @@ def may_start(tx: Tx, task: Task, agent: str, limits: Limits, now: float) -> boo
         return True
     if busy(tx, agent) >= most:
         return False
-    place = {"agent": agent, "priority": int(task.priority), "n": task.n}
-    return tx.execute(AHEAD, place).fetchone() is None
+    ahead = tx.execute(IN_LANE, (agent, 1)).fetchone()
+    return ahead is None or ahead > (-task.priority, task.n)
 
 
 def limit(tx: Tx, agent: str, until: float, said: str) -> None:
