@@ -21,7 +21,7 @@ from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.lifecycle import ANSWER_TO
 from taskhub_tui.domain.limits import NO_LIMITS, Limits
 from taskhub_tui.domain.model import Artifact, Interrupt, Stage, StageStatus, Status, Task
-from taskhub_tui.engine.context import Context
+from taskhub_tui.engine.context import WRITE_TRIES, Context
 from taskhub_tui.engine.tasklog import TaskLog
 from taskhub_tui.storage import changes, lanes, queries
 from taskhub_tui.storage.claims import Claimed
@@ -34,8 +34,6 @@ log = logging.getLogger("taskhub.engine")
 ERROR_LIMIT = 4000
 LOST_RERUNS = 3
 """How often work that was lost, and may be repeated, is repeated without asking."""
-WRITE_TRIES = 60
-"""How often a step is written again while the database is busy or the disk full; 5 minutes."""
 RESULT_LIMIT = 400_000
 """Most characters of a result's text, and of its data as JSON."""
 
@@ -65,7 +63,17 @@ class Held:
         lost: Callable[[], None],
         limits: Limits = NO_LIMITS,
         limited: Limited = _never,
+        follow: Callable[[Tx], list[Claimed]] = lambda tx: [],
+        carry: Callable[[list[Claimed]], None] = lambda claimed: None,
     ) -> None:
+        """
+        Args:
+            lost: called when it turns out that the task was taken from us.
+            limits: how many stages may run at once.
+            limited: knows the agents whose provider takes nothing now.
+            follow: claims, in the transaction that completes this task, what comes in its place.
+            carry: is given what `follow` returned, once that is on disk.
+        """
         self._limits = limits
         self._limited_until = limited
         self._slot = claimed.task.stage_agent
@@ -92,6 +100,8 @@ class Held:
         self._paths = paths
         self._rng = rng
         self._tell_lost = lost
+        self._follow = follow
+        self._carry_next = carry
         self._stop: Stop = "no"
 
     def put(self, stage: Stage) -> None:
@@ -121,6 +131,22 @@ class Held:
         elif self.coroutine is not None:
             self.coroutine.cancel()
 
+    async def ended(self) -> None:
+        """Leave the task, which is not ours under this fence any more, and wait for the agent.
+
+        A cancellation waits as well: two agents must never work on one stage.
+        """
+        cancelled = False
+        if self.context is None or self.context.stop == "no":
+            self.stop("detach")
+        while self.coroutine is not None and not self.coroutine.done():
+            try:
+                await asyncio.wait([self.coroutine])
+            except asyncio.CancelledError:
+                cancelled = True
+        if cancelled:
+            raise asyncio.CancelledError
+
     async def carry(self) -> None:
         """Go on until the task is over, waits for somebody, or is ours no more."""
         try:
@@ -148,7 +174,7 @@ class Held:
             now = self.clock()
             if stage is None:
                 done = execution.complete(self._after(before), self.stages, now)
-                await self._write(before, done)
+                self._carry_next(await self._write(before, done, self._follow))
                 return
             if self.task.pausing and stage.status is StageStatus.PENDING:
                 await self._write(before, execution.paused(self._after(before), now))
@@ -231,15 +257,15 @@ class Held:
         self,
         before: Change | None,
         change: Change,
+        follow: Callable[[Tx], list[Claimed]] = lambda tx: [],
         *,
         unless: tuple[Callable[[Tx], bool], Change] | None = None,
-        also: Callable[[Tx], None] | None = None,
-    ) -> None:
+    ) -> list[Claimed]:
         """Commit one step, together with the checkpoint before it if there is one.
 
         Args:
+            follow: what else is done in the same transaction; what it returns is returned.
             unless: a test, made in the transaction, and the step to take where it says no.
-            also: what else belongs to the step.
         """
         if self.task.silent_since is not None:
             change = replace(change, alive=True)
@@ -254,16 +280,13 @@ class Held:
         known = self.known
         tries = 0
 
-        def write(tx: Tx) -> changes.Known:
-            if also is not None:
-                also(tx)
-            if unless is not None and not unless[0](tx):
-                return changes.write_held(tx, unless[1], known)
-            return changes.write_held(tx, change, known)
+        def write(tx: Tx) -> tuple[changes.Known, list[Claimed]]:
+            step = change if unless is None or unless[0](tx) else unless[1]
+            return changes.write_held(tx, step, known), follow(tx)
 
         while True:
             try:
-                now = await self.store.write(write)
+                now, claimed = await self.store.write(write)
                 break
             except StoreBusy as error:
                 # A full disk, or a file kept busy: what was done is worth waiting for.
@@ -274,6 +297,7 @@ class Held:
                 await asyncio.sleep(min(5.0, 0.5 * tries))
         self.known = now
         self.task, self.stages = now.task, now.stages
+        return claimed
 
     async def _unstart(self, stage: Stage) -> None:
         back = replace(stage, status=StageStatus.PENDING)
@@ -487,14 +511,15 @@ class Held:
         change = execution.wait_for_provider(self.task, self.stages, stage, said, delay, now)
         until = now + delay
 
-        def also(tx: Tx) -> None:
+        def note(tx: Tx) -> list[Claimed]:
             lanes.waited(tx, self.task.n, stage.position)
             if not error.alone:
                 lanes.limit(tx, stage.agent, until, one_line(said, 300))
+            return []
 
         if not error.alone:
             self._limited_until(stage.agent, until)
-        await self._write(None, change, also=also)
+        await self._write(None, change, note)
 
     async def _ask_interrupted(self, stage: Stage, said: str) -> None:
         now = self.clock()

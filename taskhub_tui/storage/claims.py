@@ -54,6 +54,11 @@ REQUEUE = """
      WHERE n = :n
 """
 
+DUE = f"""
+    UPDATE task SET waiting_on = NULL, seq = :seq
+     WHERE n IN (SELECT n FROM {lanes.TIMED} AND ready_at <= :now)
+"""
+
 TAKE_OVER = f"""
     UPDATE task SET holder = :me, fence = fence + 1, changed = :now, seq = :seq
      WHERE n IN (SELECT n FROM task WHERE holder = :from AND status = 'in_progress' LIMIT :limit)
@@ -74,7 +79,6 @@ def claim(
     What `start` makes of each is written with the claim.
     """
     found = []
-    lanes.promote(tx, now)
     picked = lanes.pick(tx, limits, now, limit)
     for *row, edits in tx.execute(PICKED, (json.dumps(picked),)).fetchall() if picked else ():
         known = known_of(tx, row, edits)
@@ -93,6 +97,12 @@ def claim(
         waited = any(stage.status is StageStatus.WAITING for stage in known.stages)
         found.append(Claimed(known, interrupted=waited, begun=change is not None))
     return found
+
+
+def make_ready(tx: Tx, now: float) -> None:
+    """Queue the tasks whose time has come: they wait for nothing but their turn."""
+    if tx.execute(DUE, {"seq": tx.seq, "now": now}).rowcount:
+        tx.loud = True
 
 
 Carries = Callable[[Task, Sequence[Stage]], bool]
@@ -162,6 +172,8 @@ class Seen:
     """Agents whose provider takes nothing now, with the time until which."""
     ready: bool
     """True when a claim would find something."""
+    due: bool
+    """True when the time of some task has come."""
     next_due: float | None
     """When something is next due by the clock; None is never."""
 
@@ -180,13 +192,15 @@ def look(reader: Reader, me: str, now: float, limits: Limits = NO_LIMITS) -> See
         lanes.expired(reader, now),
         lanes.limited(reader, now),
         any_ready(reader, now, limits),
+        reader.execute(f"SELECT 1 FROM {lanes.TIMED} AND ready_at <= ?", (now,)).fetchone()
+        is not None,
         next_due(reader, now),
     )
 
 
 def any_ready(reader: Reader, now: float, limits: Limits = NO_LIMITS) -> bool:
     """Return whether a claim would find anything."""
-    return lanes.timed_out(reader, now) or bool(lanes.pick(reader, limits, now, 1))
+    return bool(lanes.pick(reader, limits, now, 1))
 
 
 def next_due(reader: Reader, now: float) -> float | None:

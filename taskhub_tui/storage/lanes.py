@@ -20,14 +20,6 @@ TIMED = (
     " WHERE status = 'pending' AND stopping = 0 AND deps_left = 0 AND waiting_on IS NOT NULL"
 )
 """What waits for a moment."""
-_PROMOTED = 2000
-"""How many tasks whose moment has come join the queue in one transaction."""
-
-PROMOTE = f"""
-    UPDATE task SET waiting_on = NULL, seq = :seq
-     WHERE n IN (SELECT n FROM {TIMED} AND ready_at <= :now
-                  ORDER BY ready_at LIMIT {_PROMOTED})
-"""
 
 GLANCE = f"""
     SELECT (SELECT min(stage_agent) FROM {READY}),
@@ -41,18 +33,6 @@ IN_LANE = f"""
     SELECT -priority, n FROM {READY} AND stage_agent = ?
      ORDER BY priority DESC, n LIMIT ?
 """
-
-
-def promote(tx: Tx, now: float) -> None:
-    """Queue the tasks whose moment has come."""
-    if tx.execute(PROMOTE, {"seq": tx.seq, "now": now}).rowcount:
-        tx.loud = tx.ready = True
-
-
-def timed_out(reader: Reader, now: float) -> bool:
-    """Return whether `promote` would find anything."""
-    sql = f"SELECT 1 FROM {TIMED} AND ready_at <= ? LIMIT 1"
-    return reader.execute(sql, (now,)).fetchone() is not None
 
 
 def lanes(reader: Reader, first: str, last: str) -> list[str]:

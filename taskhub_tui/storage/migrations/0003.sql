@@ -21,14 +21,10 @@ CREATE TABLE agent_limit (
     said TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- A queue per agent: whose turn it is costs the same however many wait for a busy one. What waits
--- for anything else than its turn stands in `task_timer`, or nowhere.
+-- A queue per agent: whose turn it is costs the same however many wait for a busy one.
 DROP INDEX task_ready;
 CREATE INDEX task_ready ON task (stage_agent, priority DESC, n)
     WHERE status = 'pending' AND stopping = 0 AND deps_left = 0 AND waiting_on IS NULL;
-DROP INDEX task_timer;
-CREATE INDEX task_timer ON task (ready_at)
-    WHERE status = 'pending' AND stopping = 0 AND deps_left = 0 AND waiting_on IS NOT NULL;
 DROP INDEX task_status;
 CREATE INDEX task_status ON task (status, stage_agent);
 CREATE INDEX task_deadline ON task (deadline) WHERE deadline IS NOT NULL AND ended IS NULL;
