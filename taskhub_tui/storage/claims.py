@@ -13,7 +13,8 @@ from taskhub_tui.domain.model import Action, Stage, Status, Task
 from taskhub_tui.domain.views import WorkerInfo
 from taskhub_tui.process import Identity
 from taskhub_tui.storage import queries, rows
-from taskhub_tui.storage.changes import Known, add_event, known_of, read_known, write_held
+from taskhub_tui.storage.changes import Known, add_event, read_known, write_held
+from taskhub_tui.storage.damage import sound
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.writer import Tx
 
@@ -75,7 +76,9 @@ def claim(tx: Tx, me: str, now: float, limit: int, start: Start) -> list[Claimed
     """
     found = []
     for *row, edits in tx.execute(READY, (now, limit)).fetchall():
-        known = known_of(tx, row, edits)
+        known = sound(tx, row, edits, now)
+        if known is None:
+            continue
         was = known.task
         task = replace(
             was,
@@ -108,7 +111,9 @@ def take_over(tx: Tx, me: str, dead: str, now: float, limit: int) -> list[Claime
     taken = []
     for *row, edits in found:
         tx.loud = True
-        known = known_of(tx, row, edits)
+        known = sound(tx, row, edits, now)
+        if known is None:
+            continue
         task = known.task
         add_event(tx, task.n, now, "taken over", task.stage, "engine", "worker", {"from": dead})
         taken.append(Claimed(known, interrupted=True))
@@ -198,17 +203,25 @@ def claim_stopping(tx: Tx, me: str) -> list[tuple[Task, Stage]]:
             f"SELECT {rows.STAGE_COLUMNS} FROM stop WHERE task_n = ?", (task.n,)
         ).fetchone()
         if row is None:
-            stopped(tx, task.n)
+            stopped(tx, me, task.n)
         else:
             found.append((task, rows.stage(task.id, row)))
     return found
 
 
-def stopped(tx: Tx, n: int) -> None:
-    """Note that the agent of a cancelled or reassigned task does not run any more."""
-    tx.loud = tx.ready = True
-    tx.execute("DELETE FROM stop WHERE task_n = ?", (n,))
-    tx.execute("UPDATE task SET stopping = 0, holder = NULL, seq = ? WHERE n = ?", (tx.seq, n))
+def stopped(tx: Tx, me: str, n: int) -> None:
+    """Note that the agent of a cancelled or reassigned task does not run any more.
+
+    Changes nothing when we have lost that to another worker, whose new agent may be at work.
+    """
+    changed = tx.execute(
+        "UPDATE task SET stopping = 0, holder = NULL, seq = ?"
+        " WHERE n = ? AND stopping = 1 AND holder = ?",
+        (tx.seq, n, me),
+    )
+    if changed.rowcount:
+        tx.loud = tx.ready = True
+        tx.execute("DELETE FROM stop WHERE task_n = ?", (n,))
 
 
 # Workers

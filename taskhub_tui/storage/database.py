@@ -170,6 +170,16 @@ def _statements(script: str) -> list[str]:
     return statements
 
 
+def tolerant(raw: bytes) -> str:
+    """Read a text of the database in which a byte may be damaged; its seal will not fit it."""
+    return raw.decode(errors="replace")
+
+
+def undecodable(error: BaseException) -> bool:
+    """Return whether a text could not be read because it is no UTF-8 any more."""
+    return isinstance(error, sqlite3.OperationalError) and "decode to UTF-8" in str(error)
+
+
 def explain(error: sqlite3.Error, path: Path) -> StoreError:
     """Return what an SQLite error means to a person."""
     said = str(error)

@@ -53,10 +53,6 @@ async def write(store: Store, wanted: Sequence[int], out: TextIO) -> int:
 def _object(reader: Reader, task: Task) -> dict[str, Any]:
     values = {name: getattr(task, name) for name in rows.TASK if name not in _OURS}
     stages = queries.stages_of(reader, task)
-    blockers = reader.execute(
-        f"SELECT {rows.BLOCKER_COLUMNS} FROM blocker WHERE task_n = ? ORDER BY created, id",
-        (task.n,),
-    ).fetchall()
     after = reader.execute(
         "SELECT task.id FROM dependency JOIN task ON task.n = after_n WHERE task_n = ?"
         " ORDER BY after_n",
@@ -74,7 +70,7 @@ def _object(reader: Reader, task: Task) -> dict[str, Any]:
             }
             for one in stages
         ],
-        "blockers": [_blocker(rows.blocker(task.id, row)) for row in blockers],
+        "blockers": [_blocker(one) for one in queries.blockers_of(reader, task)],
         "events": [
             {
                 "at": one.at,

@@ -55,6 +55,8 @@ class Store:
         def migrate() -> None:
             with guard:
                 database.migrate(writing._conn)
+            # From now on the writer waits for its turn itself.
+            writing._conn.execute("PRAGMA busy_timeout = 0")
 
         try:
             run: Any = writing._execute
@@ -97,6 +99,12 @@ class Store:
             connection = self._reading._conn
             connection.execute("BEGIN")
             try:
+                return query(connection)
+            except sqlite3.OperationalError as error:
+                if not database.undecodable(error):
+                    raise
+                # Slower, so only from the first damaged text on.
+                connection.text_factory = database.tolerant
                 return query(connection)
             finally:
                 # Open statements would hold the snapshot, and the write-ahead log would grow.
