@@ -5,8 +5,10 @@ It works on the copy of a hub in which all is done, whose last commits stand in 
 
 import asyncio
 import contextlib
+import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,14 @@ class Care:
 
     def act(self) -> Coroutine[Any, Any, None]:
         return ACTS[self._role](self._paths)
+
+    def wait(self) -> None:
+        """Let time pass: names have seconds in them, and folders that nobody knows are kept for a
+        while, as their task may come yet.
+        """
+        time.sleep(1.001 - time.time() % 1)
+        for folder in self._paths.tasks.iterdir():
+            os.utime(folder, (0, 0))
 
     def broken(self, *, again: bool) -> list[str]:
         """Say what is wrong: after a fault, or after the act was done `again` without one."""

@@ -159,6 +159,7 @@ class Play:
             return
         self.broken += self._acts.broken(again=status == 0)
         if status != 0 and not self.broken:
+            self._acts.wait()
             self._wait_well(self._start("care"))
             self.broken += self._acts.broken(again=True)
 
