@@ -61,7 +61,7 @@ async def connect(path: Path, guard: Guard | None) -> aiosqlite.Connection:
     except BaseException as error:
         # Left open, its thread would keep the process from ending.
         await connection.close()
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite3.Error | UnicodeDecodeError):
             raise explain(error, path) from error
         raise
     return connection
@@ -180,9 +180,20 @@ def undecodable(error: BaseException) -> bool:
     return isinstance(error, sqlite3.OperationalError) and "decode to UTF-8" in str(error)
 
 
-def explain(error: sqlite3.Error, path: Path) -> StoreError:
-    """Return what an SQLite error means to a person."""
-    said = str(error)
+def misread(error: ValueError | TypeError, path: Path) -> StoreError:
+    """Return what it means that a stored value is none that we know."""
+    return StoreError(
+        f"The database {path} holds a value that cannot be right: {error}",
+        "Was it written by another version of TaskHub, or by hand?",
+    )
+
+
+def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreError:
+    """Return what an SQLite error means to a person.
+
+    Where the names of tables are damaged, so is what SQLite says of it, and cannot be decoded.
+    """
+    said = "malformed schema" if isinstance(error, UnicodeDecodeError) else str(error)
     if "locked" in said or "busy" in said:
         return StoreBusy(
             f"The database {path} is kept busy by another process", "Try again in a moment"
