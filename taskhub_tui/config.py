@@ -4,7 +4,6 @@ import getpass
 import math
 import os
 import stat
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,11 +172,16 @@ def settings(where: Paths) -> Settings:
         owner = "me"
     defaults = Settings(owner=one_line(owner, 60))
     try:
-        raw = tomllib.loads(where.config.read_text(encoding="utf-8"))
+        text = where.config.read_text(encoding="utf-8")
     except FileNotFoundError:
         return defaults
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{where.config} cannot be read: {error}") from error
+    # Imported here: most people have no such file.
+    import tomllib
+
+    try:
+        raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"{where.config} is not valid TOML: {error}") from error
     values: dict[str, Any] = {}

@@ -1,26 +1,19 @@
 """The client façade: what a front end may do. Front ends import this, `domain` and little else.
 
-A hub writes rows and rings the worker; it runs no task itself.
+A hub writes rows and rings the worker; it runs no task itself. What only one call needs is imported
+there: a command makes one call, and waits for every import.
 """
+
+from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
-import secrets
-import shutil
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
-from types import TracebackType
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from taskhub_tui import config, logs
-from taskhub_tui.agents.registry import Registry
-from taskhub_tui.config import Paths, Settings
-from taskhub_tui.domain import durations, lifecycle, progress
-from taskhub_tui.domain.change import Change, Notice
-from taskhub_tui.domain.delegation import Ranked
+from taskhub_tui import config
 from taskhub_tui.domain.errors import (
     AlreadyDecided,
     Damaged,
@@ -28,32 +21,36 @@ from taskhub_tui.domain.errors import (
     TaskHubError,
     UnknownTask,
 )
-from taskhub_tui.domain.model import (
-    Action,
-    AgentCard,
-    Blocker,
-    Decision,
-    Event,
-    NewTask,
-    NoticeKind,
-    Notification,
-    Options,
-    StageSpec,
-    Status,
-    Task,
-    TaskView,
-)
-from taskhub_tui.domain.views import Changes, Check, Counts, LogChunk, WorkerInfo
 from taskhub_tui.doorbell import Doorbell
-from taskhub_tui.planning import REQUEST_LIMIT, Planner, PlaybookFile, check_options
-from taskhub_tui.storage import changes, claims, outbox, queries, submissions
-from taskhub_tui.storage.damage import condemn
+from taskhub_tui.storage import queries
 from taskhub_tui.storage.store import Store
-from taskhub_tui.storage.writer import Tx
-from taskhub_tui.text import clean, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from taskhub_tui.agents.registry import Registry
+    from taskhub_tui.config import Paths, Settings
+    from taskhub_tui.domain.change import Change
+    from taskhub_tui.domain.delegation import Ranked
+    from taskhub_tui.domain.model import (
+        Action,
+        AgentCard,
+        Blocker,
+        Event,
+        NewTask,
+        Notification,
+        Options,
+        StageSpec,
+        Status,
+        Task,
+        TaskView,
+    )
     from taskhub_tui.domain.playbook import Playbook
+    from taskhub_tui.domain.views import Changes, Check, Counts, LogChunk, LogPiece, WorkerInfo
+    from taskhub_tui.planning import Planner, PlaybookFile
+    from taskhub_tui.storage.writer import Tx
 
 
 class Hub:
@@ -69,7 +66,7 @@ class Hub:
         actor: str,
         clock: Callable[[], float],
         autostart: bool,
-        registry: Registry,
+        registry: Registry | None,
     ) -> None:
         self.paths = paths
         self.settings = settings
@@ -78,8 +75,8 @@ class Hub:
         self._channel = channel
         self._actor = actor
         self._autostart = autostart
-        self._planner = Planner(registry, paths)
-        self._id = f"{os.getpid()}-{secrets.token_hex(3)}"
+        self._registry = registry
+        self._id = f"{os.getpid()}-{os.urandom(3).hex()}"
         self._bell = Doorbell(paths.home)
         self._listening = False
         self._started_worker = -1e9
@@ -96,7 +93,7 @@ class Hub:
         clock: Callable[[], float] = time.time,
         autostart: bool = True,
         registry: Registry | None = None,
-    ) -> "Hub":
+    ) -> Hub:
         """Open the hub at `paths`, by default the user's own.
 
         Args:
@@ -120,18 +117,27 @@ class Hub:
             actor=actor or settings.owner,
             clock=clock,
             autostart=autostart,
-            registry=registry or Registry(),
+            registry=registry,
         )
+
+    @cached_property
+    def _planner(self) -> Planner:
+        from taskhub_tui.agents.registry import Registry
+        from taskhub_tui.planning import Planner
+
+        return Planner(self._registry or Registry(), self.paths)
 
     async def close(self) -> None:
         """Close the database; workers and tasks go on."""
         if self._listening:
             self._bell.close()
+            from taskhub_tui.storage import outbox
+
             with contextlib.suppress(TaskHubError):
                 await self._store.write(lambda tx: outbox.forget(tx, self._id))
         await self._store.close()
 
-    async def __aenter__(self) -> "Hub":
+    async def __aenter__(self) -> Hub:
         return self
 
     async def __aexit__(
@@ -156,7 +162,7 @@ class Hub:
         """Return the playbooks that ship, and the user's own beside the settings file."""
         return self._planner.playbooks()
 
-    def read_playbook(self, path: Path) -> "Playbook":
+    def read_playbook(self, path: Path) -> Playbook:
         """Read one playbook.
 
         Raises:
@@ -184,12 +190,18 @@ class Hub:
         Raises:
             BadInput: something in `new` cannot be used.
         """
+        from taskhub_tui.domain.change import Notice
+        from taskhub_tui.domain.model import NoticeKind
+        from taskhub_tui.storage import submissions
+
         task, stages = self._planner.make(new, self._actor, self.clock())
         after = [await self.find(prefix) for prefix in new.after]
         folder = self.paths.task(task.id)
         config.make_private(folder)
         try:
             if secret_env:
+                import json
+
                 _write_private(folder / "env.json", json.dumps(dict(secret_env)))
             whom = self._planner.usable(task.agent).title
             count = f"{len(stages)} stages" if len(stages) > 1 else "1 stage"
@@ -199,6 +211,8 @@ class Hub:
             )
         except Exception:
             # Not when we are cancelled: the task is written all the same.
+            import shutil
+
             shutil.rmtree(folder, ignore_errors=True)
             raise
         await self._wake()
@@ -257,6 +271,12 @@ class Hub:
             AlreadyDecided: somebody was faster, or the question has changed.
             BadInput: the decision lacks something, or names what does not exist.
         """
+        from taskhub_tui.domain import lifecycle
+        from taskhub_tui.domain.model import Action, Decision, Status
+        from taskhub_tui.planning import REQUEST_LIMIT, check_options
+        from taskhub_tui.storage import changes
+        from taskhub_tui.text import clean, one_line
+
         values = dict(data or {})
         check_options(values)
         for key, limit in (("title", 120), ("request", REQUEST_LIMIT)):
@@ -301,6 +321,7 @@ class Hub:
 
     async def _condemn(self, task_id: str, damage: Damaged) -> None:
         """Fail a task that nobody can decide about: RETRY and CANCEL are possible then."""
+        from taskhub_tui.storage.damage import condemn
 
         def fail(tx: Tx) -> None:
             condemn(tx, queries.task_by_id(tx, task_id).n, damage, self.clock())
@@ -320,6 +341,9 @@ class Hub:
 
     def _too_late(self, tx: Tx, task: Task, blocker_id: str | None) -> str | None:
         """Say who decided last, on this question or at all; None when nobody did."""
+        from taskhub_tui.domain import durations
+        from taskhub_tui.domain.model import Action
+
         for event in reversed(queries.events(tx, task)):
             if event.kind != "decided" or blocker_id not in (None, event.data.get("blocker")):
                 continue
@@ -333,13 +357,19 @@ class Hub:
 
     async def pause(self, task_id: str) -> TaskView:
         """Hold a task: at once if it waits for its turn, after its current stage if it runs."""
+        from taskhub_tui.domain import lifecycle
+
         return await self._change(task_id, lifecycle.pause)
 
     async def resume(self, task_id: str) -> TaskView:
         """Let a paused task go on."""
+        from taskhub_tui.domain import lifecycle
+
         return await self._change(task_id, lifecycle.resume)
 
     async def _change(self, task_id: str, make: Callable[[Task, float], Change]) -> TaskView:
+        from taskhub_tui.storage import changes
+
         def write(tx: Tx) -> None:
             change = make(queries.task_by_id(tx, task_id), self.clock())
             changes.write_decided(tx, change, by=self._actor, channel=self._channel)
@@ -400,18 +430,35 @@ class Hub:
 
         A negative offset counts from the end. `limit` is in bytes; at least one line is returned.
         """
+        from taskhub_tui import logs
+
         return await asyncio.to_thread(logs.read, self.paths.log(task_id), offset, limit)
+
+    async def log_pieces(self, task_id: str, offset: int, size: int) -> list[LogPiece]:
+        """Return where whole lines of a log lie from byte `offset` on, without reading them.
+
+        Each piece has at most `size` bytes, or one longer line. A negative offset counts from the
+        end. There is always one piece at least, and where the log is shorter than `offset` it
+        begins earlier.
+        """
+        from taskhub_tui import logs
+
+        return await asyncio.to_thread(logs.pieces, self.paths.log(task_id), offset, size)
 
     # Presence and worker
 
     async def report_presence(self, *, focused: bool | None, last_input: float | None) -> None:
         """Say whether the user looks at this front end, and when a key was last pressed."""
+        from taskhub_tui.storage import outbox
+
         self._listen()
         now = self.clock()
         await self._store.write(lambda tx: outbox.report(tx, self._id, focused, last_input, now))
 
     async def workers(self) -> list[WorkerInfo]:
         """Return the workers that have been seen, dead ones included."""
+        from taskhub_tui.storage import claims
+
         return await self._store.read(lambda reader: claims.workers(reader, self.clock()))
 
     async def ensure_worker(self) -> None:
@@ -434,6 +481,8 @@ class Hub:
 
         Running commands are left alone, and adopted by the next worker.
         """
+        from taskhub_tui.storage import claims
+
         here = [worker.id for worker in await self.workers() if worker.alive and worker.here]
         await self._store.write(lambda tx: claims.ask_to_stop(tx, here))
         return len(here)
@@ -450,6 +499,8 @@ class Hub:
 
     def remaining(self, view: TaskView) -> float | None:
         """Return the seconds until a task is probably done; None is unknown."""
+        from taskhub_tui.domain import progress
+
         return None if view.task.status.over else progress.remaining(view.stages, self.clock())
 
 

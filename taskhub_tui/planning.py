@@ -4,22 +4,20 @@ import contextlib
 import json
 import os
 import secrets
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths
-from taskhub_tui.domain import delegation, ids, lifecycle
-from taskhub_tui.domain.delegation import Ranked
+from taskhub_tui.domain import ids, lifecycle
 from taskhub_tui.domain.errors import BadInput, BadPlaybook
 from taskhub_tui.domain.model import AgentCard, NewTask, Options, Stage, StageSpec, Status, Task
 from taskhub_tui.text import clean, one_line
 
 if TYPE_CHECKING:
+    from taskhub_tui.domain.delegation import Ranked
     from taskhub_tui.domain.playbook import Playbook
 
 REQUEST_LIMIT = 100_000
@@ -46,8 +44,10 @@ class Planner:
         """Return what each installed agent declares, by name."""
         return self._registry.cards()
 
-    def suggest(self, request: str, options: Options) -> list[Ranked]:
+    def suggest(self, request: str, options: Options) -> "list[Ranked]":
         """Rank the agents for a request, best first, each with its reason."""
+        from taskhub_tui.domain import delegation
+
         return delegation.rank(request, options, self.agents())
 
     def usable(self, name: str) -> AgentCard:
@@ -79,6 +79,8 @@ class Planner:
         if agent is None and new.stages:
             agent = new.stages[0].agent
         if agent is None:
+            from taskhub_tui.domain import delegation
+
             agent = delegation.choose(new.request, new.options, self.agents()).card.name
         card = self.usable(agent)
         stages = new.stages or self.own_stages(agent)
@@ -130,6 +132,8 @@ class Planner:
 
     def playbooks(self) -> Sequence[PlaybookFile]:
         """Return the playbooks that ship, and the user's own beside the settings file."""
+        from importlib import resources
+
         found = []
         folders = [self._paths.config.parent / "playbooks"]
         with contextlib.suppress(ModuleNotFoundError, TypeError):
@@ -147,6 +151,8 @@ class Planner:
             BadPlaybook: the file cannot be read, is no TOML, or says what it must not.
         """
         # Most commands read no playbook, and need not wait for the library behind it.
+        import tomllib
+
         from taskhub_tui.domain.playbook import parse
 
         try:

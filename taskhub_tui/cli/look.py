@@ -11,11 +11,13 @@ from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.model import Status, Task, TaskView
 
 if TYPE_CHECKING:
-    from taskhub_tui.domain.views import LogLine
+    from taskhub_tui.domain.views import LogRun
     from taskhub_tui.hub import Hub
 
 FAILED, CANCELLED, TIMEOUT, NEEDS_YOU = 10, 11, 12, 13
 _MANY = 50
+_PIECE = 1 << 18
+"""Bytes of a log read at once."""
 _GLANCE = 0.3
 """Seconds between two looks at a log that is followed."""
 
@@ -92,25 +94,28 @@ async def _logs(args: Namespace, out: Output) -> int:
             over = (await hub.status(task_id)).task.status.over if args.follow else True
             at_end = False
             while not at_end:
-                chunk = await hub.read_log(task_id, offset)
+                chunk = await hub.read_log(task_id, offset, _PIECE)
                 offset, at_end = chunk.offset, chunk.at_end
-                for line in chunk.lines:
-                    _log_line(out, line, raw=args.raw, now=hub.clock())
+                now = hub.clock()
+                for said in chunk.runs:
+                    _said(out, said, raw=args.raw, now=now)
             out.out.flush()
             if over:
                 return 0
             await hub.changed(_GLANCE)
 
 
-def _log_line(out: Output, line: "LogLine", *, raw: bool, now: float) -> None:
+_STREAMS = {"err": "red", "hub": "cyan", "thought": "dim", "tool": "blue"}
+
+
+def _said(out: Output, said: "LogRun", *, raw: bool, now: float) -> None:
     if out.as_json:
-        out.data_line(shapes.log_line(line))
+        out.data_lines(shapes.log_lines(said))
     elif raw:
-        out.line(line.text)
+        out.lines(said.text)
     else:
-        colour = {"err": "red", "hub": "cyan", "thought": "dim", "tool": "blue"}
-        at = Cell(local(line.at, now), "dim")
-        out.line(at, f" {line.stream:<7} ", Cell(line.text, colour.get(line.stream, "")))
+        at = Cell(local(said.at, now), "dim")
+        out.lines(said.text, (at, f" {said.stream:<7} "), _STREAMS.get(said.stream, ""))
 
 
 def wait(args: Namespace, out: Output) -> int:

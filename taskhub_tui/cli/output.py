@@ -1,14 +1,10 @@
 """Everything that is printed: data to standard output, talk to standard error."""
 
-import json
 import os
-import shutil
 import sys
-import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, TextIO
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TextIO
 
 from taskhub_tui.text import clean
 
@@ -24,8 +20,7 @@ _COLOURS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """A piece of text with a colour of its own."""
 
     text: str
@@ -62,7 +57,11 @@ class Output:
     @property
     def width(self) -> int | None:
         """Columns of the terminal; None when there is none, and nothing is cut."""
-        return shutil.get_terminal_size((80, 24)).columns if self.terminal else None
+        if not self.terminal:
+            return None
+        from shutil import get_terminal_size
+
+        return get_terminal_size((80, 24)).columns
 
     def paint(self, text: str, colour: str, stream: TextIO | None = None) -> str:
         """Return `text` in a colour, if the stream shows colours."""
@@ -72,16 +71,27 @@ class Output:
 
     def data(self, value: Any) -> None:
         """Print one JSON value."""
+        import json
+
         # Escaped, so that a terminal or an odd locale cannot be harmed by what somebody stored.
         print(json.dumps(value, indent=2), file=self.out)
 
-    def data_line(self, value: Any) -> None:
-        """Print one JSON value on one line, at once."""
-        print(json.dumps(value), file=self.out, flush=True)
+    def data_lines(self, values: Iterable[Any]) -> None:
+        """Print JSON values, one a line."""
+        import json
+
+        self.out.write("".join(f"{json.dumps(value)}\n" for value in values))
 
     def line(self, *parts: str | Cell) -> None:
         """Print a line of data; the parts follow each other without a gap."""
         print("".join(self._cell(part) for part in parts), file=self.out)
+
+    def lines(self, text: str, head: Sequence[str | Cell] = (), colour: str = "") -> None:
+        """Print the lines of `text`, each one after `head` and in a colour. Made for many."""
+        before, mark = "".join(map(self._cell, head)), self.paint("\0", colour)
+        start, _, end = mark.partition("\0")
+        lines = clean(text).replace("\n", f"{end}\n{before}{start}")
+        self.out.write(f"{before}{start}{lines}{end}\n")
 
     def text(self, text: str, indent: str = "") -> None:
         """Print a text of several lines, each one indented."""
@@ -144,6 +154,8 @@ def columns(text: str) -> int:
 
 
 def _columns(letter: str) -> int:
+    import unicodedata
+
     if unicodedata.combining(letter) or unicodedata.category(letter) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
@@ -166,6 +178,8 @@ def iso(at: float | None) -> str | None:
     """Return a time as ISO 8601 in UTC with milliseconds, as all JSON of TaskHub has it."""
     if at is None:
         return None
+    from datetime import UTC, datetime
+
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
@@ -173,10 +187,10 @@ def local(at: float | None, now: float) -> str:
     """Return a time in the local zone for a person: today without the date."""
     if at is None:
         return "-"
-    moment, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now)
-    if moment.date() == today.date():
-        return moment.strftime("%H:%M:%S")
-    return moment.strftime("%Y-%m-%d %H:%M")
+    moment = time.localtime(at)
+    if moment[:3] == time.localtime(now)[:3]:
+        return time.strftime("%H:%M:%S", moment)
+    return time.strftime("%Y-%m-%d %H:%M", moment)
 
 
 def size(count: int) -> str:

@@ -1,13 +1,14 @@
-"""The words of the command line. Parsing imports nothing heavy, so `--help` is quick."""
+"""The words of the command line. Only the command that was given is built, so parsing is quick."""
 
 import argparse
-import difflib
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeAlias
 
 from taskhub_tui import __version__
 from taskhub_tui.domain.errors import BadInput
-from taskhub_tui.domain.model import Action, Priority, Status
+
+Fill: TypeAlias = Callable[[argparse.ArgumentParser], None]
+"""Adds the words of one command to its parser."""
 
 ABOUT = "A terminal hub for long-running work done by AI agents, scripts and cloud operations."
 EXITS = """\
@@ -43,13 +44,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     Raises:
         BadInput: they make no sense; the message says which.
     """
-    known = parser()
     words = list(argv)
     name = next((word for word in words if not word.startswith("-")), None)
-    if name is not None and name not in commands(known) and name != "__complete":
-        near = difflib.get_close_matches(name, commands(known), 1)
-        hint = f"Did you mean `taskhub {near[0]}`?" if near else "See `taskhub --help`"
-        raise BadInput(f"`{name}` is not a command", hint)
+    # Help for the hub itself lists all commands.
+    listed = name is None or not {"-h", "--help"}.isdisjoint(words[: words.index(name)])
+    known, names = _build(only="" if listed else name)
+    if name is not None and name not in names:
+        raise BadInput(f"`{name}` is not a command", _meant(name, names))
     if name != "run" or "--" not in words:
         found = known.parse_args(words)
         if name == "run":
@@ -65,6 +66,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     else:  # `run make -- all`: the `--` belongs to the command
         found.words = [found.program, *found.words[:-1], "--", *rest]
     return found
+
+
+def _meant(name: str, names: Sequence[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, names, 1)
+    return f"Did you mean `taskhub {near[0]}`?" if near else "See `taskhub --help`"
 
 
 def commands(known: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -85,6 +93,15 @@ def summaries(known: argparse.ArgumentParser) -> dict[str, str]:
 
 def parser() -> Parser:
     """Return the whole command line."""
+    return _build()[0]
+
+
+def _build(only: str | None = None) -> tuple[Parser, list[str]]:
+    """Return a parser, and the names of all commands.
+
+    Args:
+        only: the one command to build; "" lists the commands without their words.
+    """
     top = Parser(
         prog="taskhub",
         description=f"{ABOUT} Without a command it opens the hub.",
@@ -101,23 +118,31 @@ def parser() -> Parser:
     )
     top.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     top.set_defaults(run="system.app", id=None)
-    adder = _Adder(top)
+    adder = _Adder(top, only)
     _submit(adder)
     _look(adder)
     _decide(adder)
     _system(adder)
-    return top
+    return top, adder.names
 
 
 class _Adder:
     """Adds commands that share their settings."""
 
-    def __init__(self, top: Parser) -> None:
+    def __init__(self, top: Parser, only: str | None) -> None:
+        self.names: list[str] = []
+        self._only = only
         self._group = top.add_subparsers(
             title="commands", metavar="COMMAND", dest="command", parser_class=Parser
         )
 
-    def __call__(self, name: str, run: str, about: str, more: str = "") -> argparse.ArgumentParser:
+    def __call__(
+        self, name: str, run: str, about: str, more: str = "", fill: Fill | None = None
+    ) -> None:
+        """Add a command; `fill` adds its words, if it is one that is built."""
+        self.names.append(name)
+        if self._only and name != self._only:
+            return
         added = self._group.add_parser(
             name,
             help=about,
@@ -128,10 +153,13 @@ class _Adder:
         added.add_argument(
             "--json", action="store_true", default=argparse.SUPPRESS, help="print data as JSON"
         )
-        return added
+        if fill is not None and self._only != "":
+            fill(added)
 
 
 def _common(command: argparse.ArgumentParser) -> None:
+    from taskhub_tui.domain.model import Priority
+
     command.add_argument("-C", "--dir", metavar="DIR", help="the folder to work in; else this one")
     command.add_argument(
         "--priority",
@@ -152,13 +180,18 @@ def _common(command: argparse.ArgumentParser) -> None:
 
 
 def _submit(add: _Adder) -> None:
-    run = add(
+    add(
         "run",
         "submit.run",
         "run a command in the background",
         "Prints the task's ID at once and returns; the command goes on when the terminal is "
         "closed. Write `--` before the command.",
+        _run,
     )
+    add("add", "submit.add", "hand a request to an agent", "Prints the task's ID at once.", _add)
+
+
+def _run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--name", metavar="TITLE", help="a title; else the command itself")
     _common(run)
     run.add_argument(
@@ -173,7 +206,8 @@ def _submit(add: _Adder) -> None:
     run.add_argument("program", metavar="COMMAND", help="the program")
     run.add_argument("words", metavar="ARG", nargs=argparse.REMAINDER, help="its arguments")
 
-    new = add("add", "submit.add", "hand a request to an agent", "Prints the task's ID at once.")
+
+def _add(new: argparse.ArgumentParser) -> None:
     new.add_argument(
         "request",
         metavar="REQUEST",
@@ -204,7 +238,25 @@ def _submit(add: _Adder) -> None:
 
 
 def _look(add: _Adder) -> None:
-    listing = add("list", "look.tasks", "list tasks", "What needs you comes first.")
+    add("list", "look.tasks", "list tasks", "What needs you comes first.", _list)
+    add("show", "look.show", "show one task", fill=_show)
+    add("logs", "look.logs", "print what a task has said", fill=_logs)
+    add(
+        "wait",
+        "look.wait",
+        "wait until tasks are over",
+        "Exit code: 0 all completed, 10 one failed, 11 one was cancelled, 12 the time was up, "
+        "13 one needs you.",
+        _wait,
+    )
+    add("notifications", "look.notifications", "list what TaskHub has told you", fill=_told)
+    add("agents", "look.agents", "list the agents and their options")
+    add("playbooks", "look.playbooks", "list the playbooks and their stages")
+
+
+def _list(listing: argparse.ArgumentParser) -> None:
+    from taskhub_tui.domain.model import Status
+
     listing.add_argument(
         "text", metavar="TEXT", nargs="?", default="", help="only tasks that speak of this"
     )
@@ -217,20 +269,20 @@ def _look(add: _Adder) -> None:
     )
     listing.add_argument("--all", action="store_true", help="all, also those over long ago")
     listing.add_argument("-n", type=_count, metavar="N", dest="limit", help="at most N; else 50")
-    show = add("show", "look.show", "show one task")
+
+
+def _show(show: argparse.ArgumentParser) -> None:
     show.add_argument("id", metavar="ID", help=_ID)
     show.add_argument("--events", action="store_true", help="with its history: who did what, when")
-    logs = add("logs", "look.logs", "print what a task has said")
+
+
+def _logs(logs: argparse.ArgumentParser) -> None:
     logs.add_argument("id", metavar="ID", help=_ID)
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the task is over")
     logs.add_argument("--raw", action="store_true", help="without times and marks")
-    wait = add(
-        "wait",
-        "look.wait",
-        "wait until tasks are over",
-        "Exit code: 0 all completed, 10 one failed, 11 one was cancelled, 12 the time was up, "
-        "13 one needs you.",
-    )
+
+
+def _wait(wait: argparse.ArgumentParser) -> None:
     wait.add_argument("ids", metavar="ID", nargs="+", help=_ID)
     wait.add_argument("--timeout", metavar="DURATION", help="give up after 90s, 10m, 1h30m")
     wait.add_argument("--any", action="store_true", help="return when the first one is over")
@@ -240,15 +292,25 @@ def _look(add: _Adder) -> None:
         default="over",
         help="`blocked` returns as well when a task needs you",
     )
-    add("notifications", "look.notifications", "list what TaskHub has told you").add_argument(
+
+
+def _told(notifications: argparse.ArgumentParser) -> None:
+    notifications.add_argument(
         "-n", type=_count, metavar="N", dest="limit", default=30, help="at most N; else 30"
     )
-    add("agents", "look.agents", "list the agents and their options")
-    add("playbooks", "look.playbooks", "list the playbooks and their stages")
 
 
 def _decide(add: _Adder) -> None:
-    decide = add("decide", "decide.decide", "answer a question, or change what a task does")
+    add("decide", "decide.decide", "answer a question, or change what a task does", fill=_decision)
+    for name in SHORTCUTS:
+        add(name, "decide.decide", f"the same as `decide ID {name}`", fill=_shortcut)
+    add("pause", "decide.pause", "stop a task after its stage", fill=_one)
+    add("resume", "decide.resume", "let it go on", fill=_one)
+
+
+def _decision(decide: argparse.ArgumentParser) -> None:
+    from taskhub_tui.domain.model import Action
+
     decide.add_argument("id", metavar="ID", help=_ID)
     decide.add_argument(
         "action", metavar="ACTION", choices=[action.value for action in Action],
@@ -275,13 +337,16 @@ def _decide(add: _Adder) -> None:
         metavar="ID[:VERSION]",
         help="only if this question is still open, and unchanged",
     )
-    for name in SHORTCUTS:
-        short = add(name, "decide.decide", f"the same as `decide ID {name}`")
-        short.add_argument("id", metavar="ID", help=_ID)
-        _words(short)
-        short.set_defaults(action=name)
-    for name, about in (("pause", "stop a task after its stage"), ("resume", "let it go on")):
-        add(name, f"decide.{name}", about).add_argument("id", metavar="ID", help=_ID)
+
+
+def _shortcut(short: argparse.ArgumentParser) -> None:
+    short.add_argument("id", metavar="ID", help=_ID)
+    _words(short)
+    short.set_defaults(action=short.prog.rpartition(" ")[2])
+
+
+def _one(command: argparse.ArgumentParser) -> None:
+    command.add_argument("id", metavar="ID", help=_ID)
 
 
 _OF = {"options": "task's options", "arguments": "proposed arguments"}
@@ -292,55 +357,109 @@ def _words(command: argparse.ArgumentParser) -> None:
 
 
 def _system(add: _Adder) -> None:
-    opened = add("open", "system.open_", "open the hub at one task, or the task's result")
-    opened.add_argument("id", metavar="ID", help=_ID)
-    opened.add_argument("--result", action="store_true", help="the result, with your own viewer")
-    opened.add_argument("--print", action="store_true", help="with --result: only print its path")
-    worker = add(
+    add("open", "system.open_", "open the hub at one task, or the task's result", fill=_open)
+    add(
         "worker",
         "system.worker",
         "do the work in this terminal",
         "A worker starts by itself when there is work; this one shows what it does.",
+        _worker,
     )
+    add("doctor", "system.doctor", "check that everything TaskHub needs is there")
+    _care(add)
+    add(
+        "completion",
+        "system.completion",
+        "print a completion script for your shell",
+        fill=_completion,
+    )
+
+
+def _open(opened: argparse.ArgumentParser) -> None:
+    opened.add_argument("id", metavar="ID", help=_ID)
+    opened.add_argument("--result", action="store_true", help="the result, with your own viewer")
+    opened.add_argument("--print", action="store_true", help="with --result: only print its path")
+
+
+def _worker(worker: argparse.ArgumentParser) -> None:
     what = worker.add_mutually_exclusive_group()
     what.add_argument("--foreground", action="store_true", help="the default")
     what.add_argument("--status", action="store_true", help="list the workers")
     what.add_argument("--stop", action="store_true", help="ask those on this machine to leave")
-    add("doctor", "system.doctor", "check that everything TaskHub needs is there")
-    _care(add)
-    add("completion", "system.completion", "print a completion script for your shell").add_argument(
-        "shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS)
-    )
+
+
+def _completion(completion: argparse.ArgumentParser) -> None:
+    completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
 
 
 def _care(add: _Adder) -> None:
-    backup = add(
+    add(
         "backup",
         "care.backup",
         "copy the database, and verify the copy",
         "Workers do so daily by themselves; work goes on meanwhile.",
+        _backup,
     )
-    backup.add_argument("-o", "--output", metavar="FILE", help="to this new file; else among the "
-                        "daily copies")  # fmt: skip
-    backup.add_argument("--list", action="store_true", help="list the copies, the newest first")
-    restore = add(
+    add(
         "restore",
         "care.restore",
         "put a backup in the place of the database",
         "The replaced file is kept aside. Tasks that were not over are paused. No worker and no "
         "app may run.",
+        _restore,
     )
-    restore.add_argument("file", metavar="FILE", nargs="?", help="the copy; else the newest")
-    _yes(restore)
-    prune = add(
+    add(
         "prune",
         "care.prune",
         "delete tasks that are long over",
         "Shows what would go, and asks. Never a task that runs, waits, or is waited for; results "
         "in your own folder stay.",
+        _prune,
     )
-    prune.add_argument("--older-than", metavar="DURATION", default="30d",
-                       help="over for longer than this; else 30d")  # fmt: skip
+    add(
+        "compact",
+        "care.compact",
+        "give the room of deleted tasks back to the disk",
+        "Nothing can be saved meanwhile, which takes seconds; a large file must not be in use.",
+    )
+    add(
+        "export",
+        "care.export",
+        "print tasks as JSON Lines",
+        "One task a line with all that belongs to it, but for logs and the files it made.",
+        _export,
+    )
+    add(
+        "import",
+        "care.import_",
+        "take over tasks that were exported",
+        "All lines are checked before anything is written. What was not over is paused, and asks "
+        "before it goes on; tasks that are here already are skipped.",
+        _import,
+    )
+
+
+def _backup(backup: argparse.ArgumentParser) -> None:
+    backup.add_argument(
+        "-o", "--output", metavar="FILE", help="to this new file; else among the daily copies"
+    )
+    backup.add_argument("--list", action="store_true", help="list the copies, the newest first")
+
+
+def _restore(restore: argparse.ArgumentParser) -> None:
+    restore.add_argument("file", metavar="FILE", nargs="?", help="the copy; else the newest")
+    _yes(restore)
+
+
+def _prune(prune: argparse.ArgumentParser) -> None:
+    from taskhub_tui.domain.model import Status
+
+    prune.add_argument(
+        "--older-than",
+        metavar="DURATION",
+        default="30d",
+        help="over for longer than this; else 30d",
+    )
     prune.add_argument(
         "--status",
         choices=[status.value for status in Status if status.over],
@@ -348,32 +467,22 @@ def _care(add: _Adder) -> None:
         default=[],
         help="only these; may be repeated; else completed and cancelled",
     )
-    prune.add_argument("--keep-results", action="store_true",
-                       help="delete logs and scratch files only; the tasks stay")  # fmt: skip
+    prune.add_argument(
+        "--keep-results",
+        action="store_true",
+        help="delete logs and scratch files only; the tasks stay",
+    )
     prune.add_argument("--dry-run", action="store_true", help="only show what would go")
     _yes(prune)
-    add(
-        "compact",
-        "care.compact",
-        "give the room of deleted tasks back to the disk",
-        "Nothing can be saved meanwhile, which takes seconds; a large file must not be in use.",
-    )
-    export = add(
-        "export",
-        "care.export",
-        "print tasks as JSON Lines",
-        "One task a line with all that belongs to it, but for logs and the files it made.",
-    )
+
+
+def _export(export: argparse.ArgumentParser) -> None:
     export.add_argument("ids", metavar="ID", nargs="*", help=_ID)
     export.add_argument("--all", action="store_true", help="every task")
     export.add_argument("-o", "--output", metavar="FILE", help="to this new file")
-    importing = add(
-        "import",
-        "care.import_",
-        "take over tasks that were exported",
-        "All lines are checked before anything is written. What was not over is paused, and asks "
-        "before it goes on; tasks that are here already are skipped.",
-    )
+
+
+def _import(importing: argparse.ArgumentParser) -> None:
     importing.add_argument("file", metavar="FILE", help="the export; `-` reads it from the input")
     importing.add_argument("--dry-run", action="store_true", help="only check")
 

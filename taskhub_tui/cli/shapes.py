@@ -3,21 +3,25 @@
 Times are ISO 8601 strings in UTC, durations are seconds, unknown is null.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from taskhub_tui.cli.output import iso
-from taskhub_tui.domain.model import (
-    AgentCard,
-    Artifact,
-    Blocker,
-    Event,
-    Notification,
-    Stage,
-    StageSpec,
-    Task,
-    TaskView,
-)
-from taskhub_tui.domain.views import Copy, Imported, LogLine, Pruned, Restored, WorkerInfo
+
+if TYPE_CHECKING:
+    from taskhub_tui.domain.model import (
+        AgentCard,
+        Artifact,
+        Blocker,
+        Event,
+        Notification,
+        Stage,
+        StageSpec,
+        Task,
+        TaskView,
+    )
+    from taskhub_tui.domain.views import Copy, Imported, LogRun, Pruned, Restored, WorkerInfo
 
 Shape = dict[str, Any]
 
@@ -127,8 +131,9 @@ def view(it: TaskView, events: list[Event] | None = None) -> Shape:
     return whole
 
 
-def log_line(it: LogLine) -> Shape:
-    return {"at": iso(it.at), "stream": it.stream, "text": it.text}
+def log_lines(it: LogRun) -> list[Shape]:
+    at = iso(it.at)
+    return [{"at": at, "stream": it.stream, "text": text} for text in it.text.split("\n")]
 
 
 def notification(it: Notification) -> Shape:

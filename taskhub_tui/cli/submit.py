@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
@@ -216,6 +215,8 @@ def _check_program(name: str, folder: Path, env: Mapping[str, str]) -> None:
     if not name:
         raise BadInput("The command is empty")
     if "/" not in name:
+        import shutil
+
         if shutil.which(name, path=env.get("PATH", os.defpath)) is None:
             raise BadInput(
                 f"There is no program `{name}` on the path",

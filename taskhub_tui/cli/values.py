@@ -1,14 +1,15 @@
 """What people write on the command line, made into values: times, options, stages, variables."""
 
 import math
-import tomllib
 from collections.abc import Iterable, Mapping
-from datetime import datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.text import clean
+
+if TYPE_CHECKING:
+    from datetime import time
 
 _FAR = 100 * 366 * 86400.0
 """Seconds ahead that are certainly a slip of the hand."""
@@ -38,6 +39,8 @@ def moment(text: str, now: float) -> float:
     Raises:
         BadInput: it is no time, or lies in the past.
     """
+    from datetime import datetime, timedelta
+
     here = datetime.fromtimestamp(now).astimezone()
     bare = " ".join(text.split())
     day, _, rest = bare.partition(" ")
@@ -57,7 +60,9 @@ def moment(text: str, now: float) -> float:
         raise BadInput(f"--at: `{text}` is not a time", f"Write it like {_TIMES}") from None
 
 
-def _time_of_day(text: str, whole: str) -> time:
+def _time_of_day(text: str, whole: str) -> "time":
+    from datetime import time
+
     try:
         hour, _, rest = text.partition(":")
         found = time.fromisoformat(f"{int(hour):02d}:{rest}")
@@ -96,6 +101,8 @@ def pairs(given: Iterable[str], option: str) -> dict[str, Any]:
 
 def _value(text: str) -> Any:
     """Read a TOML value that JSON knows as well; everything else is a string as it stands."""
+    import tomllib
+
     try:
         table = tomllib.loads(f"value = {text}")
     except (tomllib.TOMLDecodeError, RecursionError):

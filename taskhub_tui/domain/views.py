@@ -68,13 +68,41 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True)
-class LogChunk:
-    """A piece of a task's log."""
+class LogRun:
+    """Lines of a task's log that were said in one breath."""
 
-    lines: Sequence[LogLine]
+    at: float
+    stream: str
+    text: str
+    """The lines, separated by newlines."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """Some whole lines of a task's log."""
+
+    runs: Sequence[LogRun]
     offset: int
     """Where to read on, in bytes."""
     at_end: bool
+
+    @property
+    def lines(self) -> list[LogLine]:
+        """Return the lines one by one."""
+        return [
+            LogLine(run.at, run.stream, text) for run in self.runs for text in run.text.split("\n")
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class LogPiece:
+    """Where some whole lines of a task's log lie in its file."""
+
+    start: int
+    end: int
+    """Offset in bytes after the last line."""
+    lines: int
+    """How many there are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,9 @@ class Engine:
         self._next_look = 0.0
         self._backlog = False
         """True when more tasks were ready than there were places free."""
+        self._lease_until = 0.0
+        self._patient_until = 0.0
+        """By the clock of the event loop: until then nothing is taken from others."""
         self._leaving = False
 
     @property
@@ -105,7 +108,9 @@ class Engine:
 
     async def _turn(self) -> float:
         """Do what is to be done now; return the seconds until something is due by the clock."""
-        if self._look or self._clock() >= self._next_look or not self._backlog:
+        # Not within the next look, either: the clock was put back, and that would be a long time.
+        soon = 0 < self._next_look - self._clock() <= LOOK
+        if self._look or not soon or not self._backlog:
             await self._look_around()
         free = self._settings.concurrency - len(self._held)
         if self._backlog and free > 0 and not self._leaving:
@@ -126,14 +131,17 @@ class Engine:
         if seen.asked_to_stop:
             self.stop()
             return
-        await self._take_over(seen.orphans, now)
+        if seen.orphans and await self._awake(now):
+            await self._take_over(seen.orphans, now)
         await self._pick_up_again(now)
         # In this order: an agent whose task was cancelled is stopped, not only left.
         if seen.to_stop:
             await self._stop_agents()
         self._let_go_lost()
         await self._meet_deadlines(seen.overdue)
-        self._backlog = seen.ready
+        if seen.due:
+            await self._store.write(lambda tx: claims.make_ready(tx, now))
+        self._backlog = seen.ready or seen.due
         if seen.next_due is not None:
             self._next_look = min(self._next_look, seen.next_due)
 
@@ -150,17 +158,30 @@ class Engine:
             clock=self._clock,
             rng=self._rng,
             lost=self.wake,
+            follow=self._follow,
+            carry=self._carry_next,
         )
         self._held[n] = held
         held.coroutine = asyncio.create_task(
             self._carried(held, before), name=f"task {claimed.task.id}"
         )
 
+    def _follow(self, tx: Tx) -> list[Claimed]:
+        """Claim one task more in the transaction that completes one of ours."""
+        if not self._backlog or self._leaving or len(self._held) > self._settings.concurrency:
+            return []
+        return claims.claim(tx, self.me, self._clock(), 1, Held.first)
+
+    def _carry_next(self, claimed: list[Claimed]) -> None:
+        for one in claimed:
+            self._carry(one)
+
     async def _carried(self, held: Held, before: Held | None) -> None:
         try:
-            if before is not None and before.coroutine is not None:
-                # It asked, was let go, and the answer came before it had ended.
-                await asyncio.wait([before.coroutine])
+            if before is not None:
+                # It asked, was let go, and the answer came before it had ended; or the task was
+                # taken from us, and came back before we had noticed.
+                await before.ended()
             await held.carry()
         except asyncio.CancelledError:
             # Whoever cancelled knows why; nobody waits for the exception.
@@ -179,6 +200,18 @@ class Engine:
             if self._held.get(held.task.n) is held:
                 del self._held[held.task.n]
             self._wake.set()
+
+    async def _awake(self, now: float) -> bool:
+        """Return whether others have had the time to renew their leases.
+
+        When the clock jumped, or the machine slept, all leases are over at once, ours with them:
+        workers that live would take everything from each other.
+        """
+        running = asyncio.get_running_loop().time()
+        if now >= self._lease_until:
+            self._patient_until = running + self._settings.lease / 2
+            await self._beat()
+        return running >= self._patient_until
 
     async def _take_over(self, holders: Sequence[str], now: float) -> None:
         """Take tasks of workers that are gone."""
@@ -285,6 +318,7 @@ class Engine:
             claims.forget_dead(tx, self.me, now)
 
         await self._store.write(beat)
+        self._lease_until = until
 
     async def _keep_lease(self) -> None:
         while True:

@@ -42,11 +42,19 @@ Start = Callable[[Task, Sequence[Stage]], Change | None]
 """Says how the first stage of a task just claimed is started; None when more is to be done."""
 
 
+# Each as its index has it, and that one named: SQLite would else sort all tasks that wait.
+_PENDING = "status = 'pending' AND stopping = 0 AND deps_left = 0"
+_READY = f"INDEXED BY task_ready WHERE {_PENDING} AND waiting_on IS NULL"
+_TIMED = f"INDEXED BY task_timer WHERE {_PENDING} AND waiting_on IS NOT NULL"
+
 READY = f"""
-    SELECT {rows.TASK_COLUMNS}, edits FROM task
-     WHERE status = 'pending' AND stopping = 0 AND deps_left = 0 AND ready_at <= ?
-       AND holder IS NULL
+    SELECT {rows.TASK_COLUMNS}, edits FROM task {_READY} AND ready_at <= ? AND holder IS NULL
      ORDER BY priority DESC, n LIMIT ?
+"""
+
+DUE = f"""
+    UPDATE task SET waiting_on = NULL, seq = :seq
+     WHERE n IN (SELECT n FROM task {_TIMED} AND ready_at <= :now)
 """
 
 TAKE_OVER = f"""
@@ -85,6 +93,12 @@ def claim(tx: Tx, me: str, now: float, limit: int, start: Start) -> list[Claimed
         known = write_held(tx, change or Change(task), known)
         found.append(Claimed(known, begun=change is not None))
     return found
+
+
+def make_ready(tx: Tx, now: float) -> None:
+    """Let go the tasks whose time has come: they wait for nothing but a free place."""
+    if tx.execute(DUE, {"seq": tx.seq, "now": now}).rowcount:
+        tx.loud = True
 
 
 def take_over(tx: Tx, me: str, dead: str, now: float, limit: int) -> list[Claimed]:
@@ -134,6 +148,8 @@ class Seen:
     """Questions that nobody answered in time: task, blocker, default answer."""
     ready: bool
     """True when a claim would find something."""
+    due: bool
+    """True when the time of some task has come."""
     next_due: float | None
     """When a task is next ready, or a question overdue; None is never."""
 
@@ -150,23 +166,22 @@ def look(reader: Reader, me: str, now: float) -> Seen:
         to_stop is not None,
         queries.overdue(reader, now),
         any_ready(reader, now),
+        reader.execute(f"SELECT 1 FROM task {_TIMED} AND ready_at <= ?", (now,)).fetchone()
+        is not None,
         next_due(reader, now),
     )
 
 
-_READY = "status = 'pending' AND stopping = 0 AND deps_left = 0"
-
-
 def any_ready(reader: Reader, now: float) -> bool:
     """Return whether a claim would find anything."""
-    sql = f"SELECT 1 FROM task WHERE {_READY} AND ready_at <= ? AND holder IS NULL LIMIT 1"
+    sql = f"SELECT 1 FROM task {_READY} AND ready_at <= ? AND holder IS NULL LIMIT 1"
     return reader.execute(sql, (now,)).fetchone() is not None
 
 
 def next_due(reader: Reader, now: float) -> float | None:
     """Return when, after `now`, a task is next ready or a question overdue; None is never."""
     ready = reader.execute(
-        f"SELECT min(ready_at) FROM task WHERE {_READY} AND ready_at > ?", (now,)
+        f"SELECT min(ready_at) FROM task {_TIMED} AND ready_at > ?", (now,)
     ).fetchone()[0]
     late = reader.execute(
         "SELECT min(deadline) FROM blocker WHERE state = 'open' AND deadline > ?"

@@ -198,4 +198,9 @@ def explain(error: sqlite3.Error, path: Path) -> StoreError:
         )
     if "readonly" in said or "unable to open" in said:
         return StoreError(f"The database {path} cannot be opened or written: {said}")
+    if "I/O" in said:
+        return StoreError(
+            f"The disk that holds {path} gave an error: {said}",
+            "Look what the system's log says of this disk, and that it is not full",
+        )
     return StoreError(f"The database {path} gave an error: {said}")

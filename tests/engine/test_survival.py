@@ -1,11 +1,14 @@
 """What becomes of running stages when their worker dies, leaves, or is only thought dead."""
 
 import asyncio
+import os
 import subprocess
 import time
+from dataclasses import replace
+from typing import Any
 
 import pytest
-from support import ScriptedAgent, eventually, house, soon, until, working
+from support import House, ScriptedAgent, eventually, house, soon, until, working
 
 from taskhub_tui.agents.port import AgentError, Blocker, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
@@ -21,15 +24,28 @@ def gone_pid() -> int:
     return process.pid
 
 
-async def bury(worker: Worker) -> None:
+async def bury(worker: Worker, pid: int | None = None) -> None:
     """Make a worker look as one whose process is gone; it still works, as a late writer."""
-    pid = gone_pid()
+    pid = gone_pid() if pid is None else pid
 
     def write(tx: Tx) -> None:
         tx.loud = True
         tx.execute("UPDATE worker SET pid = ? WHERE id = ?", (pid, worker.engine.me))
 
     await worker._store.write(write)
+
+
+async def _left(h: House, worker: Worker) -> bool:
+    return worker.engine.me not in await leases(h)
+
+
+async def leases(h: House) -> dict[str, float]:
+    """When the lease of each worker is over."""
+    return dict(
+        await h.hub._store.read(
+            lambda reader: reader.execute("SELECT id, lease_until FROM worker").fetchall()
+        )
+    )
 
 
 def held_up(habit: Interrupt = "ask", **more: object) -> tuple[ScriptedAgent, asyncio.Event]:
@@ -95,6 +111,8 @@ async def test_a_stage_that_must_not_be_repeated_asks_when_its_worker_died(
                 Action.CANCEL,
             }
             assert len(actor.runs) == 1
+            first.engine.stop()  # It would claim the task as well, and be taken for dead again.
+            await eventually(lambda: _left(h, first))
             await h.hub.decide(task.id, Action.RETRY)
             view = await until(h.hub, task.id, Status.COMPLETED)
         assert view.task.summary == "2 None"
@@ -140,6 +158,68 @@ async def test_a_late_writer_is_refused_and_changes_nothing(
             assert (view, await h.kinds(task.id)) == before
         assert view.task.summary == "second, after {'who': 'first'}"
     assert actor.stops == ["no", "detach"]
+
+
+async def test_a_task_that_was_lost_and_won_back_unnoticed_goes_on(
+    where: Paths, settings: Settings
+) -> None:
+    runs: list[asyncio.Event] = []
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        await ctx.save(run=len(runs))
+        runs.append(asyncio.Event())
+        if len(runs) < 3:
+            await asyncio.Event().wait()
+        return Result(f"run {len(runs)}")
+
+    actor = ScriptedAgent("actor", work, on_interrupt="rerun")
+    async with house(where, settings, actor) as h, h.worker(lease=3600) as first:
+        task = await h.submit()
+        await soon(lambda: len(runs) == 1)
+        await bury(first)
+        async with h.worker(lease=3600) as second:
+            await soon(lambda: len(runs) == 2)
+            await bury(first, os.getpid())
+            await bury(second)
+            view = await until(h.hub, task.id, Status.COMPLETED)
+            assert view.task.summary == "run 3"
+    assert actor.stops[0] == "detach"
+
+
+async def test_workers_whose_leases_a_jump_of_the_clock_ended_leave_each_others_tasks_alone(
+    where: Paths, settings: Settings
+) -> None:
+    ahead = 0.0
+    done = asyncio.Event()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        await done.wait()
+        return Result()
+
+    actor = ScriptedAgent("actor", work, on_interrupt="rerun")
+    clocked: dict[str, Any] = {"registry": None, "clock": lambda: time.time() + ahead}
+    async with house(where, replace(settings, concurrency=2), actor) as h:
+        clocked["registry"] = h.registry
+        tasks = [await h.submit() for _ in range(4)]
+        async with (
+            working(where, h.settings, **clocked) as first,
+            working(where, h.settings, **clocked) as second,
+        ):
+            await soon(lambda: len(actor.runs) == 4)
+            ahead = 3600.0
+            before = await leases(h)
+            for worker in (first, second):
+                worker.engine.wake()
+
+            async def renewed() -> bool:
+                now = await leases(h)
+                return all(now[name] > until for name, until in before.items())
+
+            await eventually(renewed)
+            done.set()
+            for task in tasks:
+                await until(h.hub, task.id, Status.COMPLETED)
+                assert "taken over" not in await h.kinds(task.id)
 
 
 async def test_a_worker_elsewhere_is_waited_for_until_its_lease_is_over(

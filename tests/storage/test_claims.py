@@ -11,7 +11,7 @@ from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.errors import BadInput, LeaseLost, UnknownTask
 from taskhub_tui.domain.model import Action, NoticeKind, Priority, Stage, Status, Task, WaitingOn
 from taskhub_tui.hub import Hub
-from taskhub_tui.storage import changes, claims, stages
+from taskhub_tui.storage import changes, claims, queries, stages
 
 
 def no_start(task: Task, stages: Sequence[Stage]) -> Change | None:
@@ -52,6 +52,7 @@ async def test_a_task_is_not_claimed_before_its_hour(where: Paths, settings: Set
         assert await claim(h.hub, "a") == []
         next_due = await h.hub._store.read(lambda r: claims.next_due(r, h.hub.clock()))
         assert next_due == due
+        await h.hub._store.write(lambda tx: claims.make_ready(tx, due))
         assert await claim(h.hub, "a", now=due) == [task.id]
 
 
@@ -165,3 +166,15 @@ async def test_changes_since_are_exactly_what_changed(where: Paths, settings: Se
         assert {task.id for task in last.tasks} == {task.id for task in tasks}
         assert len(last.notifications) == 5
         assert (await h.hub.changes(last.seq)).tasks == ()
+
+
+async def test_a_claim_reads_no_more_than_it_takes_however_many_wait(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+
+        def plan(reader: queries.Reader) -> str:
+            found = reader.execute(f"EXPLAIN QUERY PLAN {claims.READY}", (0.0, 1)).fetchall()
+            return "; ".join(step[-1] for step in found)
+
+        assert await h.hub._store.read(plan) == "SCAN task USING INDEX task_ready"

@@ -5,9 +5,18 @@ Five stages, each of which can be repeated alone: *ingest* reads the file into o
 writes Markdown with charts.
 """
 
-from taskhub_tui.agents.analyst.agent import Analyst
-from taskhub_tui.agents.port import Agent
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from taskhub_tui.agents.analyst.agent import AGENT, Analyst
 
 __all__ = ["AGENT", "Analyst"]
 
-AGENT: Agent = Analyst()
+
+def __getattr__(name: str) -> Any:
+    # Loaded when the agent is used: whoever only hands work over needs its card alone.
+    if name not in __all__:
+        raise AttributeError(name)
+    from taskhub_tui.agents.analyst import agent
+
+    return getattr(agent, name)

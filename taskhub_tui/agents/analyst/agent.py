@@ -12,6 +12,7 @@ from taskhub_tui.agents.analyst import card as cards
 from taskhub_tui.agents.analyst import dates, files, markdown
 from taskhub_tui.agents.analyst.work import Desk, Facts, GivenUp
 from taskhub_tui.agents.port import (
+    Agent,
     AgentError,
     Answer,
     Artifact,
@@ -374,3 +375,6 @@ def _quality_notes(facts: Facts) -> list[str]:
     if facts["mixed"]:
         notes.append(f"Mixed frequencies; all are compared {facts['frequency']}")
     return notes
+
+
+AGENT: Agent = Analyst()

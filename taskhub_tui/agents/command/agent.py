@@ -3,21 +3,20 @@
 import asyncio
 import contextlib
 import mimetypes
-import os
 import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from taskhub_tui.agents.command.options import MEANINGS, environment, grace, read_job
+from taskhub_tui.agents.command.card import make_card
+from taskhub_tui.agents.command.options import environment, grace, read_job
 from taskhub_tui.agents.command.outcome import conclude
 from taskhub_tui.agents.command.output import OutputParser
 from taskhub_tui.agents.command.process import stop
 from taskhub_tui.agents.command.rundir import RunDir
 from taskhub_tui.agents.command.signals import Ask, HandOver, Log, Progress, Say, Signal, effect
 from taskhub_tui.agents.port import (
-    AgentCard,
     AgentError,
     Answer,
     Artifact,
@@ -31,7 +30,9 @@ from taskhub_tui.agents.port import (
 )
 from taskhub_tui.text import clean, one_line
 
-CHUNK = 1 << 16  #: bytes read in one turn of the event loop
+CHUNK = 1 << 16  #: bytes read at once
+PIECE = 1 << 10  #: bytes taken in at once, at the least
+TURN = 0.004  #: seconds after which others have their turn; a piece takes no longer, where it can
 SAVE_EVERY = 1.0  #: seconds between two saves while output flows; what a crash may log twice
 LOOK_EVERY = 1.0  #: seconds between two looks at whether the processes live
 FASTEST, SLOWEST = 0.01, 0.25  #: seconds between two looks at the output
@@ -40,17 +41,7 @@ FASTEST, SLOWEST = 0.01, 0.25  #: seconds between two looks at the output
 class CommandAgent:
     """Runs any program as a stage. The program outlives the worker, and is started once."""
 
-    card = AgentCard(
-        name="command",
-        title="Command",
-        description="Runs a program or script, keeps its output, and passes on its progress, "
-        "questions and files.",
-        capabilities=frozenset({"run", "shell"}),
-        keywords=("run", "script", "command"),
-        options=MEANINGS,
-        on_interrupt="adopt",
-        problem=None if hasattr(os, "fork") else "Commands run on Linux and macOS only.",
-    )
+    card = make_card()
 
     async def run(self, stage: Stage, ctx: StageContext) -> Result:
         """Run the command of `stage`, or go on following it; see `taskhub_tui.agents.port`."""
@@ -114,6 +105,7 @@ class _Run:
         self.gone = False  # nobody is left to read an answer
         self.saved: dict[str, Any] = {}
         self.saved_at = time.monotonic()
+        self.piece = PIECE
 
     async def follow(self) -> Result:
         """Start the command unless it was, follow it to its end, and return what came of it."""
@@ -222,10 +214,21 @@ class _Run:
         )
 
     async def _read(self, tail: _Tail) -> bool:
-        data = tail.read()
-        if data:
-            await self._take(tail, tail.parser.feed(data))
-        return bool(data)
+        """Take in what was printed since; False when that is nothing."""
+        data = memoryview(tail.read())
+        at, turn = 0, time.perf_counter()
+        while at < len(data):
+            began = time.perf_counter()
+            if began - turn > TURN:
+                await asyncio.sleep(0)
+                turn = began = time.perf_counter()
+            piece = bytes(data[at : at + self.piece])
+            await self._take(tail, tail.parser.feed(piece))
+            at += len(piece)
+            # What a byte costs depends on what is printed; most output is cheap.
+            slow = time.perf_counter() - began > TURN / 2
+            self.piece = max(self.piece // 2, PIECE) if slow else min(self.piece * 2, CHUNK)
+        return at > 0
 
     async def _take(self, tail: _Tail, signals: Iterator[Signal]) -> None:
         for signal in signals:
@@ -233,7 +236,7 @@ class _Run:
                 case Log(text, level):
                     stream = "err" if level in ("error", "warning") else "out"
                     data = {"level": level} if level else None
-                    self.ctx.log(clean(text), stream="err" if stream == "err" else "out", data=data)
+                    self.ctx.log(text, stream="err" if stream == "err" else "out", data=data)
                 case Progress(fraction, note):
                     self.ctx.progress(fraction, note)
                 case Say(text):

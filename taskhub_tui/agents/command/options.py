@@ -13,19 +13,6 @@ from taskhub_tui.agents.port import AgentError, Stage
 from taskhub_tui.env import submit_env
 from taskhub_tui.text import one_line
 
-MEANINGS: Mapping[str, str] = {
-    "argv": "the program and its arguments, a list",
-    "fill": "true: {prompt}, {task}, {workdir} and {outdir} are replaced in argv",
-    "shell": "instead of argv: a line for `sh -c`; nothing is replaced in it, see $TASKHUB_PROMPT",
-    "cwd": "folder to run in, relative to the task's folder",
-    "env": "extra variables; a value of null removes one",
-    "pty": "true: run it on a terminal of 120x40",
-    "stdin": "true: answers also arrive on its standard input, one a line",
-    "grace": "seconds between INT, TERM and KILL when it is cancelled; 5 by default",
-    "ok_codes": "exit codes that mean success; [0] by default",
-    "max_output_mb": "how much output is kept; 1024 by default",
-    "umask": 'file mode mask such as "022"; by default that of who started the worker',
-}
 _TOKEN = re.compile(r"\{(prompt|request|task|workdir|outdir)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PROMPT_LIMIT = 100_000  #: Linux refuses a single variable or argument above 128 KiB

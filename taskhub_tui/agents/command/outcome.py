@@ -16,15 +16,20 @@ TEMPFAIL = 75  #: EX_TEMPFAIL of sysexits.h: try again later
 _SIGNAL_LINE = re.compile(r'::taskhub[ \t]|\{"taskhub"')
 
 
-def shown(output: str) -> list[str]:
-    """Return the lines of `output` a person would still see: no signals, no drawn-over bars."""
-    lines = []
-    for raw in output.replace("\r\n", "\n").split("\n"):
+def shown(output: str, last: int) -> list[str]:
+    """Return the last lines of `output` that a person would still see.
+
+    These are no signals, and no bars that were drawn over.
+    """
+    lines: list[str] = []
+    for raw in reversed(output.replace("\r\n", "\n").split("\n")):
+        if len(lines) == last:
+            break
         left = next((part for part in reversed(raw.split("\r")) if part), "")
         line = clean(left, 2000).rstrip()
         if line and not _SIGNAL_LINE.match(line):
             lines.append(line)
-    return lines
+    return lines[::-1]
 
 
 def conclude(
@@ -41,7 +46,7 @@ def conclude(
     Raises:
         AgentError: it failed, or never began.
     """
-    lines = shown(output)
+    lines = shown(output, 10)
     seconds = round(report.get("ended", 0.0) - report.get("began", 0.0), 3)
     data: dict[str, Any] = {"exit_code": report.get("code"), "seconds": seconds}
     if answers:
@@ -49,7 +54,7 @@ def conclude(
     if report.get("code") in job.ok_codes:
         last = one_line(lines[-1], 2000) if lines else ""
         return Result(last if text is None else text, data)
-    detail = {**data, "tail": lines[-10:]}
+    detail = {**data, "tail": lines}
     if error := report.get("error"):
         raise AgentError(_not_started(job, error), detail=detail)
     if "signal" in report:

@@ -158,11 +158,13 @@ class OutputParser:
     def _redrawn(self, line: str) -> Generator[Signal, None, str | None]:
         """Yield the newest progress of a line drawn several times; return what stays of it."""
         parts = line.split("\r")
-        for part in reversed(parts[:-1]):
-            shown = list(self._shown(part, redrawn=True))
-            if shown:
-                yield from shown
-                break
+        if self._trust <= PERCENT:
+            for part in reversed(parts[:-1]):
+                fraction = self._percent.fraction(part, redrawn=True)
+                if fraction is not None:
+                    self._trust = PERCENT
+                    yield from self._moved(fraction, None)
+                    break
         # An empty last part leaves standing what was drawn before.
         left = parts[-1] or next((part for part in reversed(parts) if part), "")
         return left if left.strip() else None

@@ -1,6 +1,6 @@
 """The form for a new task. It builds a NewTask and returns it; the app hands it over."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,12 +14,15 @@ from textual.widgets import Checkbox, Input, Select, TextArea
 
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.model import NewTask, Priority
-from taskhub_tui.hub import Hub, PlaybookFile
+from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.screens import new_task_fields as form
 from taskhub_tui.tui.widgets.ask import Ask
 from taskhub_tui.tui.widgets.path_input import PathInput
 from taskhub_tui.tui.widgets.plain import Keys, Plain
+
+if TYPE_CHECKING:
+    from taskhub_tui.hub import PlaybookFile
 
 PAUSE = 0.15
 """Seconds without a key before the preview is made anew."""

@@ -5,14 +5,17 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput, TaskHubError
 from taskhub_tui.domain.model import NewTask, Priority, StageSpec
-from taskhub_tui.hub import Hub, PlaybookFile
+from taskhub_tui.hub import Hub
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui.widgets import values
+
+if TYPE_CHECKING:
+    from taskhub_tui.hub import PlaybookFile
 
 BEST = "best"
 """The choice that leaves it to the hub which agent fits."""
@@ -73,7 +76,7 @@ class Made:
 
 
 def make(
-    fields: Fields, hub: Hub, playbooks: Sequence[PlaybookFile], initial: NewTask | None = None
+    fields: Fields, hub: Hub, playbooks: "Sequence[PlaybookFile]", initial: NewTask | None = None
 ) -> Made:
     """Return the task that the form makes, with its stages, or what is wrong with the form.
 
@@ -186,7 +189,7 @@ def _plan(
     new: NewTask,
     fields: Fields,
     hub: Hub,
-    playbooks: Sequence[PlaybookFile],
+    playbooks: "Sequence[PlaybookFile]",
     initial: NewTask | None,
 ) -> tuple[StageSpec, ...]:
     asked = new

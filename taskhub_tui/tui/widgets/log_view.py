@@ -11,19 +11,20 @@ from rich.segment import Segment
 from textual.strip import Strip
 
 from taskhub_tui.domain.errors import TaskHubError
-from taskhub_tui.domain.views import LogLine
+from taskhub_tui.domain.views import LogLine, LogPiece
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.lines import LinesView
 
-PIECE = 128 * 1024
+PIECE = 32 * 1024
+"""Bytes of one piece; most lines may be as short as one letter, and each is an object then."""
 HELD = 8
 REACH = 16 * 1024 * 1024
 """Bytes at the end of a log that can be scrolled through; earlier ones are in its file."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Piece:
     start: int
     end: int
@@ -69,58 +70,56 @@ class LogView(LinesView):
         self._cut = False
 
     async def poll(self) -> None:
-        """Read what was written since."""
+        """Take note of what was written since; what is shown of it is read."""
         async with self._reading:
             task_id = self._shown
             if task_id is None:
                 return
-            before = self.count
             try:
-                while await self._read_on(task_id):
-                    pass
+                changed = await self._look(task_id)
             except TaskHubError as error:
                 self.app.log.warning(str(error))
-            if task_id == self._shown and self.count != before:
+                return
+            if changed and task_id == self._shown:
                 self.resized()
                 self._keep_up()
 
-    async def _read_on(self, task_id: str) -> bool:
-        """Read one piece more; return whether there is another."""
-        if not self._pieces:
-            start = 0
-            head = await self._hub.read_log(task_id, -REACH, 1)
-            if not head.at_end and head.offset > 65536:
-                start = head.offset  # A line ends here; the file is longer than our reach.
-            self._cut = start > 0
-        else:
-            start = self._pieces[-1].end
-        chunk = await self._hub.read_log(task_id, start, PIECE)
+    async def _look(self, task_id: str) -> bool:
+        """Find where the new lines lie, and read the last ones; return whether there are any."""
+        last = self._pieces[-1] if self._pieces else None
+        found = await self._hub.log_pieces(task_id, last.start if last else -REACH, PIECE)
+        if last and (found[0].start, found[-1].end) == (last.start, last.end):
+            return False
         if task_id != self._shown:
             return False
-        if chunk.offset < start:
+        if last and (found[0].start != last.start or found[-1].end < last.end):
             # The worker has cut the log back, to repeat what followed the last save.
             self._forget()
-            return True
-        if chunk.lines:
-            self._add(start, chunk.offset, list(chunk.lines))
-        return not chunk.at_end and bool(chunk.lines)
+            return await self._look(task_id) or True
+        read = {one.start: await self._read(task_id, one) for one in found[-2:]}
+        if task_id != self._shown or not found[-1].lines:
+            return False
+        if last:
+            self._pieces.pop()
+            self._held.pop(len(self._pieces), None)
+        else:
+            self._cut = found[0].start > 0
+        for one in found:
+            first = self._pieces[-1].first + self._pieces[-1].lines if self._pieces else 0
+            self._pieces.append(_Piece(one.start, one.end, first, one.lines))
+            if one.start in read:
+                self._hold(len(self._pieces) - 1, read[one.start])
+        return True
 
-    def _add(self, start: int, end: int, lines: list[LogLine]) -> None:
-        self._widest = max(self._widest, max(cell_len(line.text) for line in lines) + 10)
-        last = self._pieces[-1] if self._pieces else None
-        number = len(self._pieces) - 1
-        if last is not None and end - last.start <= PIECE:
-            if number in self._held:
-                self._held[number].extend(lines)
-            last.end = end
-            last.lines += len(lines)
-            return
-        first = last.first + last.lines if last else 0
-        self._pieces.append(_Piece(start, end, first, len(lines)))
-        self._hold(number + 1, lines)
+    async def _read(self, task_id: str, piece: LogPiece | _Piece) -> list[LogLine]:
+        chunk = await self._hub.read_log(task_id, piece.start, piece.end - piece.start)
+        return chunk.lines[: piece.lines]
 
     def _hold(self, number: int, lines: list[LogLine]) -> None:
+        widest = max((_width(line.text) for line in lines), default=0)
+        self._widest = max(self._widest, widest + 10)
         self._held[number] = lines
+        self._held.move_to_end(number)
         while len(self._held) > HELD:
             self._held.popitem(last=False)
 
@@ -160,16 +159,17 @@ class LogView(LinesView):
         said = lines[y - piece.first]
         stamp = time.strftime("%H:%M:%S", time.localtime(said.at)) if said.at else " " * 8
         quiet = said.stream in ("hub", "thought")
-        text = said.text.expandtabs(4)
+        # A line may be very long, and more than the window holds is never seen.
+        text = said.text[: 2 * (self._shift + self.size.width)].expandtabs(4)
         style = muted if quiet else self.theme_style("foreground")
         return Strip([Segment(stamp + " ", muted), Segment(text, style)])
 
     async def _fetch(self, number: int) -> None:
         task_id, piece = self._shown, self._pieces[number]
         try:
-            chunk = await self._hub.read_log(task_id or "", piece.start, piece.end - piece.start)
-            if task_id == self._shown and number < len(self._pieces):
-                self._hold(number, list(chunk.lines))
+            lines = await self._read(task_id or "", piece)
+            if task_id == self._shown and self._pieces[number : number + 1] == [piece]:
+                self._hold(number, lines)
                 self.refresh()
         finally:
             self._fetching.discard(number)
@@ -193,3 +193,7 @@ class LogView(LinesView):
             self.following = False
         elif new_value >= self.max_scroll_y:
             self.following = True
+
+
+def _width(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)
