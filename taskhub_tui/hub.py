@@ -14,13 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from taskhub_tui import config
-from taskhub_tui.domain.errors import (
-    AlreadyDecided,
-    Damaged,
-    NotLegal,
-    TaskHubError,
-    UnknownTask,
-)
+from taskhub_tui.domain.errors import AlreadyDecided, Damaged, NotLegal, TaskHubError, UnknownTask
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.storage import queries
 from taskhub_tui.storage.store import Store
@@ -272,7 +266,7 @@ class Hub:
             BadInput: the decision lacks something, or names what does not exist.
         """
         from taskhub_tui.domain import lifecycle
-        from taskhub_tui.domain.model import Action, Decision, Status
+        from taskhub_tui.domain.model import Action, Decision
         from taskhub_tui.planning import REQUEST_LIMIT, check_options
         from taskhub_tui.storage import changes
         from taskhub_tui.text import clean, one_line
@@ -321,6 +315,7 @@ class Hub:
 
     async def _condemn(self, task_id: str, damage: Damaged) -> None:
         """Fail a task that nobody can decide about: RETRY and CANCEL are possible then."""
+
         from taskhub_tui.storage.damage import condemn
 
         def fail(tx: Tx) -> None:

@@ -167,7 +167,11 @@ class _Case:
         return self._done(task, tuple(fresh), self._answer("cancel"), replan=replan)
 
     def again(self) -> Change:
-        ready = self._ready(pausing=False)
+        # What was interrupted may be at work still, as a command is that outlived its worker.
+        stop = self.begun
+        ready = self._ready(
+            pausing=False, stopping=stop, fence=self.task.fence + (1 if stop else 0)
+        )
         return self._done(ready, (self._fresh(self.current),), self._answer("accept"))
 
     def modify(self) -> Change:

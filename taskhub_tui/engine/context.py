@@ -84,6 +84,8 @@ class Context:
         await self._save()
 
     async def _save(self) -> None:
+        if self._stop == "cancel":
+            return  # Nobody goes on from here.
         size = len(repr(self._state))
         if size > STATE_LIMIT:
             raise port.AgentError(

@@ -261,11 +261,11 @@ class Engine:
     async def _stop_agent(self, task: Task, stage: Stage) -> None:
         done = False
         try:
-            held = self._held.get(task.n)
+            held, heard = self._held.get(task.n), False
             if held is not None and held.coroutine is not None:
-                held.stop("cancel")
+                heard = held.stop("cancel")
                 await asyncio.wait([held.coroutine])
-            else:
+            if not heard:
                 empty = Held(
                     Claimed(Known(task, (stage,))),
                     self._store,
@@ -276,7 +276,7 @@ class Engine:
                     lost=lambda: None,
                 )
                 await stop_agent(empty, stage)
-            await self._store.write(lambda tx: claims.stopped(tx, task.n))
+            await self._store.write(lambda tx: claims.stopped(tx, self.me, task.n))
             done = True
         except TaskHubError as error:
             log.warning("task %s could not be stopped: %s", task.id, error)

@@ -104,13 +104,20 @@ class Held:
             others = [a for a in self._artifacts if (a.stage, a.name) != same]
             self._artifacts = [*others, made]
 
-    def stop(self, why: Stop) -> None:
-        """Stop the agent, and with it this task's coroutine."""
+    def stop(self, why: Stop) -> bool:
+        """Stop the agent, and with it this task's coroutine.
+
+        Returns False when no agent hears that: none runs, though the work of one may, or it has
+        been told to leave its work alone and is about to end.
+        """
         self._stop = why
         if self.context is not None and self.context.task is not None:
+            heard = self.context.stop != "detach" and not self.context.task.done()
             self.context.cancel(why)
-        elif self.coroutine is not None:
+            return heard
+        if self.coroutine is not None:
             self.coroutine.cancel()
+        return False
 
     async def ended(self) -> None:
         """Leave the task, which is not ours under this fence any more, and wait for the agent.

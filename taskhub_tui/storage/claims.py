@@ -203,17 +203,25 @@ def claim_stopping(tx: Tx, me: str) -> list[tuple[Task, Stage]]:
             f"SELECT {rows.STAGE_COLUMNS} FROM stop WHERE task_n = ?", (task.n,)
         ).fetchone()
         if row is None:
-            stopped(tx, task.n)
+            stopped(tx, me, task.n)
         else:
             found.append((task, rows.stage(task.id, row)))
     return found
 
 
-def stopped(tx: Tx, n: int) -> None:
-    """Note that the agent of a cancelled or reassigned task does not run any more."""
-    tx.loud = tx.ready = True
-    tx.execute("DELETE FROM stop WHERE task_n = ?", (n,))
-    tx.execute("UPDATE task SET stopping = 0, holder = NULL, seq = ? WHERE n = ?", (tx.seq, n))
+def stopped(tx: Tx, me: str, n: int) -> None:
+    """Note that the agent of a cancelled or reassigned task does not run any more.
+
+    Changes nothing when we have lost that to another worker, whose new agent may be at work.
+    """
+    changed = tx.execute(
+        "UPDATE task SET stopping = 0, holder = NULL, seq = ?"
+        " WHERE n = ? AND stopping = 1 AND holder = ?",
+        (tx.seq, n, me),
+    )
+    if changed.rowcount:
+        tx.loud = tx.ready = True
+        tx.execute("DELETE FROM stop WHERE task_n = ?", (n,))
 
 
 # Workers

@@ -55,6 +55,8 @@ class Store:
         def migrate() -> None:
             with guard:
                 database.migrate(writing._conn)
+            # From now on the writer waits for its turn itself.
+            writing._conn.execute("PRAGMA busy_timeout = 0")
 
         try:
             run: Any = writing._execute

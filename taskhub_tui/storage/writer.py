@@ -5,7 +5,9 @@ transaction, each request under its own savepoint, and callers wake only after t
 """
 
 import asyncio
+import random
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from taskhub_tui.domain.errors import StoreError
-from taskhub_tui.storage.database import explain, tolerant, undecodable
+from taskhub_tui.storage.database import BUSY_MS, explain, tolerant, undecodable
 from taskhub_tui.storage.guard import Guard
 
 T = TypeVar("T")
@@ -102,14 +104,14 @@ class Writer:
             raise StoreError("The database is closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, future))
-        if self._flusher is None:
+        if self._flusher is None or self._flusher.done():
             self._flusher = asyncio.create_task(self._flush(), name="database writer")
         return await future
 
     async def close(self) -> None:
         """Wait until everything handed over is on disk; nothing is accepted any more."""
         self._closed = True
-        while self._flusher is not None:
+        while self._flusher is not None and not self._flusher.done():
             await asyncio.wait([self._flusher])
 
     async def _flush(self) -> None:
@@ -177,7 +179,7 @@ class Writer:
             _Spoilt: one that wrote something failed, and there is no savepoint to go back to.
         """
         execute = connection.execute
-        execute("BEGIN IMMEDIATE")
+        self._begin(execute)
         seq = execute("UPDATE meta SET seq = seq + 1 RETURNING seq").fetchone()[0]
         tx = Tx(execute, connection.executemany, seq)
         results: list[tuple[bool, Any]] = []
@@ -209,6 +211,22 @@ class Writer:
             raise _Spoilt(self._told(error)) from error
         execute("COMMIT" if any(ok for ok, _ in results) else "ROLLBACK")
         return results, tx
+
+    def _begin(self, execute: Callable[..., sqlite3.Cursor]) -> None:
+        """Take the write lock.
+
+        SQLite itself looks again after longer and longer pauses, so that who waits longest is
+        overtaken most: of six busy processes one waited a second. Short random ones are fair.
+        """
+        end = time.monotonic() + BUSY_MS / 1000
+        while True:
+            try:
+                execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+            time.sleep(random.uniform(0.0002, 0.002))
 
     def _told(self, error: Exception) -> Exception:
         return explain(error, self._path) if isinstance(error, sqlite3.Error) else error
