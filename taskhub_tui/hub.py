@@ -266,7 +266,7 @@ class Hub:
             BadInput: the decision lacks something, or names what does not exist.
         """
         from taskhub_tui.domain import lifecycle
-        from taskhub_tui.domain.model import Action, Decision
+        from taskhub_tui.domain.model import Action, Decision, Status
         from taskhub_tui.planning import REQUEST_LIMIT, check_options
         from taskhub_tui.storage import changes
         from taskhub_tui.text import clean, one_line
