@@ -19,7 +19,7 @@ from taskhub_tui.domain.model import (
     WaitingOn,
 )
 from taskhub_tui.storage import rows, seals
-from taskhub_tui.storage.queries import Reader, open_blocker, stages_of
+from taskhub_tui.storage.queries import Reader, stages_of
 from taskhub_tui.storage.writer import Tx
 
 _SET = ", ".join
@@ -173,13 +173,6 @@ def write_blocker(tx: Tx, task_n: int, blocker: Blocker) -> None:
     tx.execute(BLOCKER_WRITE, (task_n, *values, tx.seq, seal))
 
 
-def withdraw_blocker(tx: Tx, task: Task) -> None:
-    """Take back the question that a task waits with, if it does."""
-    blocker = open_blocker(tx, task, checked=False)
-    if blocker is not None:
-        write_blocker(tx, task.n, replace(blocker, state="withdrawn"))
-
-
 def _write_rest(tx: Tx, change: Change, *, by: str, channel: str) -> None:
     tx.loud = True
     task = change.task
@@ -193,7 +186,12 @@ def _write_rest(tx: Tx, change: Change, *, by: str, channel: str) -> None:
             (task.n, change.blocker.stage),
         )
     elif task.status in (Status.CANCELLED, Status.FAILED):
-        withdraw_blocker(tx, task)
+        # Without a seal: nobody relies on a question that was taken back.
+        tx.execute(
+            "UPDATE blocker SET state = 'withdrawn', seq = ?, seal = NULL"
+            " WHERE task_n = ? AND state = 'open'",
+            (tx.seq, task.n),
+        )
     if task.status in (Status.PENDING, Status.BLOCKED):
         tx.ready = True  # It is due, or its question overdue, at some time.
     if change.withdraw:

@@ -112,7 +112,10 @@ def _blocker(task: Task, row: Sequence[Any], stage: int | None, *, checked: bool
     *values, seal = row
     if checked and seal is not None:
         seals.check_blocker(task.id, stage, seal, seals.row(task.id, values))
-    return rows.blocker(task.id, values)
+    try:
+        return rows.blocker(task.id, values)
+    except (ValueError, TypeError):
+        raise seals.damaged_blocker(task.id, stage) from None
 
 
 def blockers_of(reader: Reader, task: Task) -> list[Blocker]:
