@@ -132,8 +132,9 @@ class _Adder:
     def __init__(self, top: Parser, only: str | None) -> None:
         self.names: list[str] = []
         self._only = only
+        # With `prog` given, argparse does not make a whole help text to find it out.
         self._group = top.add_subparsers(
-            title="commands", metavar="COMMAND", dest="command", parser_class=Parser
+            title="commands", metavar="COMMAND", dest="command", parser_class=Parser, prog=top.prog
         )
 
     def __call__(
