@@ -4,12 +4,17 @@ import getpass
 import math
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput, StoreError
+from taskhub_tui.domain.model import Status
 from taskhub_tui.text import one_line
+
+DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,10 @@ class Paths:
     @property
     def tasks(self) -> Path:
         return self.home / "tasks"
+
+    @property
+    def backups(self) -> Path:
+        return self.home / "backups"
 
     @property
     def worker_log(self) -> Path:
@@ -93,6 +102,29 @@ def _private(mode: os.stat_result) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Backups:
+    """The `[backup]` table: copies of the database that workers make by themselves."""
+
+    enabled: bool = True
+    every: float = DAY
+    """Seconds between two."""
+    keep: int = 7
+    """How many of the newest are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """The `[retention]` table: what workers delete by themselves; nothing unless switched on."""
+
+    enabled: bool = False
+    older_than: float = 90 * DAY
+    """Seconds since a task was over."""
+    status: tuple[Status, ...] = (Status.COMPLETED, Status.CANCELLED)
+    keep_results: bool = True
+    """True: only logs and scratch files go; what a task was and gave stays on the list."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the user may set in `config.toml`; every value has a default."""
 
@@ -109,6 +141,8 @@ class Settings:
     """Draw with ASCII characters only."""
     notifications: dict[str, Any] | None = None
     """The `[notifications]` table, read by `notifications.policy`."""
+    backup: Backups = Backups()
+    retention: Retention = Retention()
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -119,6 +153,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "theme": (str,),
     "ascii": (bool,),
     "notifications": (dict,),
+    "backup": (dict,),
+    "retention": (dict,),
 }
 _LEAST: dict[str, float] = {"concurrency": 1, "idle_exit": 0, "lease": 1}
 
@@ -161,5 +197,76 @@ def settings(where: Paths) -> Settings:
             raise BadInput(f"{where.config}: `{key}` must be a finite number, not {value!r}")
         if isinstance(value, int | float) and value < _LEAST.get(key, value):
             raise BadInput(f"{where.config}: `{key}` must be at least {_LEAST[key]}")
-        values[key] = one_line(value, 200) if isinstance(value, str) else value
+        if isinstance(value, dict) and key in _TABLES:
+            kind, known_keys = _TABLES[key]
+            values[key] = kind(**_table(where, key, value, known_keys))
+        else:
+            values[key] = one_line(value, 200) if isinstance(value, str) else value
     return Settings(**{"owner": defaults.owner, **values})
+
+
+def _table(
+    where: Paths, name: str, raw: dict[str, Any], known: dict[str, Callable[[Any], Any]]
+) -> dict[str, Any]:
+    """Read a table of the settings.
+
+    Raises:
+        BadInput: it has a key or a value it must not; says which.
+    """
+    values = {}
+    for key, value in raw.items():
+        if key not in known:
+            raise BadInput(
+                f"{where.config}: `{name}.{key}` is not a setting",
+                f"There are: {', '.join(known)}",
+            )
+        try:
+            values[key] = known[key](value)
+        except ValueError as error:
+            raise BadInput(f"{where.config}: `{name}.{key}`: {error}") from None
+    return values
+
+
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"it must be true or false, not {value!r}")
+    return value
+
+
+def _at_least(least: float) -> Callable[[Any], float]:
+    def read(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError(f"it must be a duration such as 1d, not {value!r}")
+        seconds = durations.parse(value) if isinstance(value, str) else float(value)
+        if not math.isfinite(seconds) or seconds < least:
+            raise ValueError(f"it must be {durations.spell(least)} or more")
+        return seconds
+
+    return read
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"it must be a number of 1 or more, not {value!r}")
+    return value
+
+
+def _over(value: Any) -> tuple[Status, ...]:
+    over = [status.value for status in Status if status.over]
+    if not isinstance(value, list) or not value or any(one not in over for one in value):
+        raise ValueError(f"it must be a list of {', '.join(over)}")
+    return tuple(Status(one) for one in value)
+
+
+_TABLES: dict[str, tuple[Callable[..., Any], dict[str, Callable[[Any], Any]]]] = {
+    "backup": (Backups, {"enabled": _yes_or_no, "every": _at_least(60), "keep": _count}),
+    "retention": (
+        Retention,
+        {
+            "enabled": _yes_or_no,
+            "older_than": _at_least(3600),
+            "status": _over,
+            "keep_results": _yes_or_no,
+        },
+    ),
+}

@@ -4,6 +4,7 @@ The channel here records what it is given; the real desktop is tested in tests/n
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -270,6 +271,23 @@ async def test_a_crowd_of_questions_does_not_flood_the_desktop(
         assert len(times) == 30, "none is dropped"
         for early, late in zip(times, times[cap:], strict=False):
             assert late - early >= 59.9
+
+
+async def test_many_new_notifications_are_planned_in_few_commits(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        for i in range(150):
+            await h.submit(f"{i}", stages=GATE, not_before=time.time() + 3600)
+        before = (await h.hub.changes(0)).seq
+        async with screened(h, Screen()):
+
+            async def all_planned() -> bool:
+                return await h.hub._store.read(outbox.unplanned) == []
+
+            await eventually(all_planned)
+        # Also the worker comes, keeps its lease, tells what is due, and goes.
+        assert (await h.hub.changes(0)).seq - before < 75
 
 
 async def test_settings_of_notifications_that_are_wrong_are_said(

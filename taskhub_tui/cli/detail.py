@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Sequence
 
-from taskhub_tui.cli.output import Cell, Output, cut, local
+from taskhub_tui.cli.output import Cell, Output, cut, local, size
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.model import (
     Action,
@@ -108,7 +108,7 @@ def view(out: Output, it: TaskView, now: float) -> None:
         _section(out, "Files")
         for file in it.artifacts:
             mark = "* " if file.path == task.result else "  "
-            out.line(mark, file.path, Cell(f"  {_size(file.size)}", "dim"))
+            out.line(mark, file.path, Cell(f"  {size(file.size)}", "dim"))
     if it.blocker is not None:
         _question(out, it.blocker, now)
     if it.legal and (it.blocker is not None or task.status is Status.FAILED):
@@ -221,12 +221,3 @@ def events(out: Output, found: Sequence[Event], now: float) -> None:
 def _section(out: Output, name: str, colour: str = "bold") -> None:
     out.line()
     out.line(Cell(name, colour))
-
-
-def _size(size: int) -> str:
-    number = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000 or unit == "GB":
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{size} B"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         Task,
         TaskView,
     )
-    from taskhub_tui.domain.views import LogRun, WorkerInfo
+    from taskhub_tui.domain.views import Copy, Imported, LogRun, Pruned, Restored, WorkerInfo
 
 Shape = dict[str, Any]
 
@@ -185,4 +185,34 @@ def planned(it: StageSpec) -> Shape:
         "weight": it.weight,
         "timeout": it.timeout,
         "retries": it.retries,
+    }
+
+
+def copy(it: Copy) -> Shape:
+    return {"path": it.path, "made": iso(it.made), "size": it.size}
+
+
+def restored(it: Restored) -> Shape:
+    return {"copy": it.copy, "aside": it.aside, "paused": it.paused}
+
+
+def pruned(it: Pruned) -> Shape:
+    return {
+        "tasks": [
+            {"id": one.id, "title": one.title, "status": one.status.value, "ended": iso(one.ended)}
+            for one in it.tasks
+        ],
+        "events": it.events,
+        "log_bytes": it.log,
+        "run_folders": it.folders,
+        "bytes": it.size,
+    }
+
+
+def imported(it: Imported) -> Shape:
+    return {
+        "tasks": list(it.tasks),
+        "skipped": list(it.skipped),
+        "paused": it.paused,
+        "notes": list(it.notes),
     }

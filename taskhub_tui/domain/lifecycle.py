@@ -108,6 +108,11 @@ class _Case:
             or (self.current.status is StageStatus.BLOCKED and (asked or self.blocker is None))
         )
 
+    @property
+    def stop(self) -> bool:
+        """True when an agent must be stopped first; one that is being stopped stays so."""
+        return self.task.stopping or self.begun
+
     # The seven decisions
 
     def cancel(self) -> Change:
@@ -122,7 +127,7 @@ class _Case:
             waiting_on=None,
             ended=self.now,
             eta=None,
-            stopping=self.begun,
+            stopping=self.stop,
             fence=self.task.fence + 1,
         )
         return self._done(task, stages, self._answer("cancel"), drops=True)
@@ -131,9 +136,12 @@ class _Case:
         agent = self.decision.agent
         if not agent:
             raise BadInput("REASSIGN needs the name of an agent", "Add it with --agent NAME")
-        first = next(
-            (stage for stage in self.stages if stage.status is not StageStatus.DONE), self.current
-        )
+        first = next((s for s in self.stages if s.status is not StageStatus.DONE), None)
+        if first is None:
+            raise NotLegal(
+                f"Every stage of task {self.task.id} is done; nothing is left for another agent",
+                "A new task can be given to that one",
+            )
         replan = self.task.playbook is None and bool(plan)
         if replan:
             fresh = [
@@ -151,7 +159,7 @@ class _Case:
             stage=first.position,
             stage_name=fresh[0].name,
             stages=first.position + len(fresh) if replan else len(self.stages),
-            stopping=self.begun,
+            stopping=self.stop,
             fence=self.task.fence + 1,
         )
         if self.decision.text:
@@ -159,7 +167,11 @@ class _Case:
         return self._done(task, tuple(fresh), self._answer("cancel"), replan=replan)
 
     def again(self) -> Change:
-        ready = self._ready(pausing=False)
+        # What was interrupted may be at work still, as a command is that outlived its worker.
+        stop = self.begun
+        ready = self._ready(
+            pausing=False, stopping=stop, fence=self.task.fence + (1 if stop else 0)
+        )
         return self._done(ready, (self._fresh(self.current),), self._answer("accept"))
 
     def modify(self) -> Change:
@@ -192,7 +204,7 @@ class _Case:
             return self._done(ready, tuple(stages), self._answer("accept", data["arguments"]))
         # What was proposed belongs to the old request; it is not approved by changing that.
         stages[current.position] = self._fresh(current)
-        stop = self.begun
+        stop = self.stop
         ready = replace(ready, stopping=stop, fence=ready.fence + (1 if stop else 0))
         return self._done(ready, tuple(stages), self._answer("cancel"))
 

@@ -1,6 +1,7 @@
 """The stage context: what a running agent's words become."""
 
 import asyncio
+import logging
 import mimetypes
 import secrets
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from taskhub_tui.agents import port
 from taskhub_tui.agents.port import Stop, Stream
 from taskhub_tui.domain import execution, ids, progress
-from taskhub_tui.domain.errors import LeaseLost, TaskHubError
+from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW
 from taskhub_tui.domain.model import Action, Artifact, Blocker, Choice, Stage, Status
@@ -21,6 +22,10 @@ from taskhub_tui.text import clean, clean_json, one_line
 if TYPE_CHECKING:
     from taskhub_tui.engine.runner import Held
 
+log = logging.getLogger("taskhub.engine")
+
+WRITE_TRIES = 60
+"""How often something is written again while the database is busy or the disk full; 5 minutes."""
 RETELL = 5.0
 """Seconds after which the time remaining is reckoned again, though nothing was reported."""
 STATE_LIMIT = 1_000_000
@@ -79,15 +84,17 @@ class Context:
         await self._save()
 
     async def _save(self) -> None:
+        if self._stop == "cancel":
+            return  # Nobody goes on from here.
         size = len(repr(self._state))
         if size > STATE_LIMIT:
             raise port.AgentError(
                 f"The agent wants to keep {size} characters of state; {STATE_LIMIT} are the most"
             )
-        task, position, mark = self._held.task, self._stage.position, self._log.mark()
-        snapshot = dict(self._state)
-        await self._fenced(lambda tx: stages.save(tx, task.n, task.fence, position, snapshot, mark))
-        self._held.saved(position, snapshot, mark)
+        task, mark, snapshot = self._held.task, self._log.mark(), dict(self._state)
+        kept = replace(self._stage, state=snapshot, log_mark=mark)
+        await self._fenced(lambda tx: stages.save(tx, task.n, task.fence, kept))
+        self._held.saved(kept.position, snapshot, mark)
         # Else a later write of this stage, such as the question after a loss, would undo it.
         self._stage = replace(self._stage, state=snapshot, log_mark=mark)
         self._held.put(self._stage)
@@ -205,16 +212,24 @@ class Context:
         )
 
     async def _fenced(self, request: Any) -> None:
-        if self._stop == "cancel":
-            return
-        try:
-            await self._held.store.write(request)
-        except LeaseLost:
-            # Why, a cancellation or another worker, is for the engine to find out.
-            self._lost()
-            await self._never()
-        except TaskHubError as error:
-            raise port.AgentError(str(error), retryable=True) from error
+        tries = 0
+        while self._stop != "cancel":
+            try:
+                await self._held.store.write(request)
+                return
+            except LeaseLost:
+                # Why, a cancellation or another worker, is for the engine to find out.
+                self._lost()
+                await self._never()
+            except StoreBusy as error:
+                # A full disk, or a file kept busy: what the agent has done is worth waiting for.
+                tries += 1
+                if tries > WRITE_TRIES or (self._stop != "no" and not self.suspended):
+                    raise port.AgentError(str(error), retryable=True) from error
+                log.warning("task %s: %s; trying again", self._held.task.id, error)
+                await asyncio.sleep(min(5.0, 0.5 * tries))
+            except TaskHubError as error:
+                raise port.AgentError(str(error), retryable=True) from error
 
     async def _never(self) -> NoReturn:
         """Wait for the cancellation that is on its way."""

@@ -14,13 +14,14 @@ from taskhub_tui import __version__
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import lifecycle
-from taskhub_tui.domain.errors import BadInput, NotLegal, TaskHubError
+from taskhub_tui.domain.errors import BadInput, Damaged, NotLegal, TaskHubError
 from taskhub_tui.domain.model import Action, Decision, Stage, Task
 from taskhub_tui.engine.runner import Held, stop_agent
 from taskhub_tui.process import identity
 from taskhub_tui.storage import changes, claims, queries, stages
 from taskhub_tui.storage.changes import Known
 from taskhub_tui.storage.claims import Claimed
+from taskhub_tui.storage.damage import condemn
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 
@@ -63,6 +64,9 @@ class Engine:
         self._next_look = 0.0
         self._backlog = False
         """True when more tasks were ready than there were places free."""
+        self._lease_until = 0.0
+        self._patient_until = 0.0
+        """By the clock of the event loop: until then nothing is taken from others."""
         self._leaving = False
 
     @property
@@ -104,7 +108,9 @@ class Engine:
 
     async def _turn(self) -> float:
         """Do what is to be done now; return the seconds until something is due by the clock."""
-        if self._look or self._clock() >= self._next_look or not self._backlog:
+        # Not within the next look, either: the clock was put back, and that would be a long time.
+        soon = 0 < self._next_look - self._clock() <= LOOK
+        if self._look or not soon or not self._backlog:
             await self._look_around()
         free = self._settings.concurrency - len(self._held)
         if self._backlog and free > 0 and not self._leaving:
@@ -125,14 +131,17 @@ class Engine:
         if seen.asked_to_stop:
             self.stop()
             return
-        await self._take_over(seen.orphans, now)
+        if seen.orphans and await self._awake(now):
+            await self._take_over(seen.orphans, now)
         await self._pick_up_again(now)
         # In this order: an agent whose task was cancelled is stopped, not only left.
         if seen.to_stop:
             await self._stop_agents()
         self._let_go_lost()
         await self._meet_deadlines(seen.overdue)
-        self._backlog = seen.ready
+        if seen.due:
+            await self._store.write(lambda tx: claims.make_ready(tx, now))
+        self._backlog = seen.ready or seen.due
         if seen.next_due is not None:
             self._next_look = min(self._next_look, seen.next_due)
 
@@ -149,21 +158,36 @@ class Engine:
             clock=self._clock,
             rng=self._rng,
             lost=self.wake,
+            follow=self._follow,
+            carry=self._carry_next,
         )
         self._held[n] = held
         held.coroutine = asyncio.create_task(
             self._carried(held, before), name=f"task {claimed.task.id}"
         )
 
+    def _follow(self, tx: Tx) -> list[Claimed]:
+        """Claim one task more in the transaction that completes one of ours."""
+        if not self._backlog or self._leaving or len(self._held) > self._settings.concurrency:
+            return []
+        return claims.claim(tx, self.me, self._clock(), 1, Held.first)
+
+    def _carry_next(self, claimed: list[Claimed]) -> None:
+        for one in claimed:
+            self._carry(one)
+
     async def _carried(self, held: Held, before: Held | None) -> None:
         try:
-            if before is not None and before.coroutine is not None:
-                # It asked, was let go, and the answer came before it had ended.
-                await asyncio.wait([before.coroutine])
+            if before is not None:
+                # It asked, was let go, and the answer came before it had ended; or the task was
+                # taken from us, and came back before we had noticed.
+                await before.ended()
             await held.carry()
         except asyncio.CancelledError:
             # Whoever cancelled knows why; nobody waits for the exception.
             pass
+        except Damaged as error:
+            await self._condemn(held.task.n, error)
         except TaskHubError as error:
             # Its database was full, or busy for long; what it did last is not on disk.
             log.warning("task %s: %s", held.task.id, error)
@@ -176,6 +200,18 @@ class Engine:
             if self._held.get(held.task.n) is held:
                 del self._held[held.task.n]
             self._wake.set()
+
+    async def _awake(self, now: float) -> bool:
+        """Return whether others have had the time to renew their leases.
+
+        When the clock jumped, or the machine slept, all leases are over at once, ours with them:
+        workers that live would take everything from each other.
+        """
+        running = asyncio.get_running_loop().time()
+        if now >= self._lease_until:
+            self._patient_until = running + self._settings.lease / 2
+            await self._beat()
+        return running >= self._patient_until
 
     async def _take_over(self, holders: Sequence[str], now: float) -> None:
         """Take tasks of workers that are gone."""
@@ -199,10 +235,20 @@ class Engine:
     async def _pick_up_again(self, now: float) -> None:
         """Carry on with tasks that are ours, but whose carrier could not write."""
         for n in [n for n, due in self._again.items() if due <= now]:
-            claimed = await self._store.read(partial(claims.still_held, me=self.me, n=n))
+            try:
+                claimed = await self._store.read(partial(claims.still_held, me=self.me, n=n))
+            except Damaged as error:
+                await self._condemn(n, error)
+                claimed = None
             del self._again[n]
             if claimed is not None and n not in self._held:
                 self._carry(claimed)
+
+    async def _condemn(self, n: int, damage: Damaged) -> None:
+        """Fail a task of which the database holds what was never written."""
+        log.error("%s", damage)
+        with contextlib.suppress(TaskHubError):
+            await self._store.write(lambda tx: condemn(tx, n, damage, self._clock()))
 
     async def _stop_agents(self) -> None:
         """Stop the agents of tasks that people cancelled, reassigned or modified."""
@@ -215,11 +261,11 @@ class Engine:
     async def _stop_agent(self, task: Task, stage: Stage) -> None:
         done = False
         try:
-            held = self._held.get(task.n)
+            held, heard = self._held.get(task.n), False
             if held is not None and held.coroutine is not None:
-                held.stop("cancel")
+                heard = held.stop("cancel")
                 await asyncio.wait([held.coroutine])
-            else:
+            if not heard:
                 empty = Held(
                     Claimed(Known(task, (stage,))),
                     self._store,
@@ -230,7 +276,7 @@ class Engine:
                     lost=lambda: None,
                 )
                 await stop_agent(empty, stage)
-            await self._store.write(lambda tx: claims.stopped(tx, task.n))
+            await self._store.write(lambda tx: claims.stopped(tx, self.me, task.n))
             done = True
         except TaskHubError as error:
             log.warning("task %s could not be stopped: %s", task.id, error)
@@ -248,14 +294,17 @@ class Engine:
 
     def _expire(self, tx: Tx, task_id: str, blocker_id: str, default: Action) -> None:
         task = queries.task_by_id(tx, task_id)
-        blocker = queries.open_blocker(tx, task)
+        try:
+            blocker = queries.open_blocker(tx, task)
+            stages = queries.stages_of(tx, task)
+        except Damaged as error:
+            condemn(tx, task.n, error, self._clock())
+            return
         if blocker is None or blocker.id != blocker_id:
             return
         decision = Decision(default, by="nobody", channel="timeout")
         with contextlib.suppress(NotLegal, BadInput):
-            change = lifecycle.decide(
-                task, queries.stages_of(tx, task), blocker, decision, self._clock()
-            )
+            change = lifecycle.decide(task, stages, blocker, decision, self._clock())
             changes.write_decided(tx, change, by="nobody", channel="timeout")
 
     # Keeping
@@ -269,6 +318,7 @@ class Engine:
             claims.forget_dead(tx, self.me, now)
 
         await self._store.write(beat)
+        self._lease_until = until
 
     async def _keep_lease(self) -> None:
         while True:

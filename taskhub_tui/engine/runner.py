@@ -16,15 +16,16 @@ from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, make_private
 from taskhub_tui.domain import durations, execution, ids
 from taskhub_tui.domain.change import Change
-from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
+from taskhub_tui.domain.errors import Damaged, LeaseLost, StoreBusy, TaskHubError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.lifecycle import ANSWER_TO
 from taskhub_tui.domain.model import Artifact, Interrupt, Stage, StageStatus, Task
-from taskhub_tui.engine.context import Context
+from taskhub_tui.engine.context import WRITE_TRIES, Context
 from taskhub_tui.engine.tasklog import TaskLog
 from taskhub_tui.storage import changes, queries
 from taskhub_tui.storage.claims import Claimed
 from taskhub_tui.storage.store import Store
+from taskhub_tui.storage.writer import Tx
 from taskhub_tui.text import clean, clean_json, one_line
 
 log = logging.getLogger("taskhub.engine")
@@ -32,8 +33,6 @@ log = logging.getLogger("taskhub.engine")
 ERROR_LIMIT = 4000
 LOST_RERUNS = 3
 """How often work that was lost, and may be repeated, is repeated without asking."""
-WRITE_TRIES = 60
-"""How often a step is written again while the database is busy or the disk full; 5 minutes."""
 RESULT_LIMIT = 400_000
 """Most characters of a result's text, and of its data as JSON."""
 
@@ -51,7 +50,15 @@ class Held:
         clock: Callable[[], float],
         rng: random.Random,
         lost: Callable[[], None],
+        follow: Callable[[Tx], list[Claimed]] = lambda tx: [],
+        carry: Callable[[list[Claimed]], None] = lambda claimed: None,
     ) -> None:
+        """
+        Args:
+            lost: called when it turns out that the task was taken from us.
+            follow: claims, in the transaction that completes this task, what comes in its place.
+            carry: is given what `follow` returned, once that is on disk.
+        """
         self.known = claimed.known
         """The task as the database has it."""
         self.task: Task = claimed.task
@@ -74,6 +81,8 @@ class Held:
         self._paths = paths
         self._rng = rng
         self._tell_lost = lost
+        self._follow = follow
+        self._carry_next = carry
         self._stop: Stop = "no"
 
     def put(self, stage: Stage) -> None:
@@ -95,13 +104,36 @@ class Held:
             others = [a for a in self._artifacts if (a.stage, a.name) != same]
             self._artifacts = [*others, made]
 
-    def stop(self, why: Stop) -> None:
-        """Stop the agent, and with it this task's coroutine."""
+    def stop(self, why: Stop) -> bool:
+        """Stop the agent, and with it this task's coroutine.
+
+        Returns False when no agent hears that: none runs, though the work of one may, or it has
+        been told to leave its work alone and is about to end.
+        """
         self._stop = why
         if self.context is not None and self.context.task is not None:
+            heard = self.context.stop != "detach" and not self.context.task.done()
             self.context.cancel(why)
-        elif self.coroutine is not None:
+            return heard
+        if self.coroutine is not None:
             self.coroutine.cancel()
+        return False
+
+    async def ended(self) -> None:
+        """Leave the task, which is not ours under this fence any more, and wait for the agent.
+
+        A cancellation waits as well: two agents must never work on one stage.
+        """
+        cancelled = False
+        if self.context is None or self.context.stop == "no":
+            self.stop("detach")
+        while self.coroutine is not None and not self.coroutine.done():
+            try:
+                await asyncio.wait([self.coroutine])
+            except asyncio.CancelledError:
+                cancelled = True
+        if cancelled:
+            raise asyncio.CancelledError
 
     async def carry(self) -> None:
         """Go on until the task is over, waits for somebody, or is ours no more."""
@@ -130,7 +162,7 @@ class Held:
             now = self.clock()
             if stage is None:
                 done = execution.complete(self._after(before), self.stages, now)
-                await self._write(before, done)
+                self._carry_next(await self._write(before, done, self._follow))
                 return
             if self.task.pausing and stage.status is StageStatus.PENDING:
                 await self._write(before, execution.paused(self._after(before), now))
@@ -190,8 +222,16 @@ class Held:
     def _current(self, position: int) -> Stage:
         return self.stages[position]
 
-    async def _write(self, before: Change | None, change: Change) -> None:
-        """Commit one step, together with the checkpoint before it if there is one."""
+    async def _write(
+        self,
+        before: Change | None,
+        change: Change,
+        follow: Callable[[Tx], list[Claimed]] = lambda tx: [],
+    ) -> list[Claimed]:
+        """Commit one step, together with the checkpoint before it if there is one.
+
+        Returns what `follow` did in the same transaction.
+        """
         if before is not None:
             change = execution.joined(before, change)
         if change.blocker is not None:
@@ -202,7 +242,9 @@ class Held:
         tries = 0
         while True:
             try:
-                now = await self.store.write(lambda tx: changes.write_held(tx, change, known))
+                now, claimed = await self.store.write(
+                    lambda tx: (changes.write_held(tx, change, known), follow(tx))
+                )
                 break
             except StoreBusy as error:
                 # A full disk, or a file kept busy: what was done is worth waiting for.
@@ -213,6 +255,7 @@ class Held:
                 await asyncio.sleep(min(5.0, 0.5 * tries))
         self.known = now
         self.task, self.stages = now.task, now.stages
+        return claimed
 
     async def _unstart(self, stage: Stage) -> None:
         back = replace(stage, status=StageStatus.PENDING)
@@ -293,6 +336,8 @@ class Held:
             await self._agent_error(stage, problem, habit)
         elif isinstance(problem, LeaseLost):
             self._note_lost()
+        elif isinstance(problem, Damaged):
+            await self._failed(stage, f"{problem}; {problem.hint}")
         else:
             lines = traceback.format_exception(problem)
             self.log.add(self.clock(), "hub", "".join(lines))

@@ -17,12 +17,15 @@ from taskhub_tui.notifications.policy import Channel, Context, Event, Prefs, sho
 from taskhub_tui.storage import outbox
 from taskhub_tui.storage.outbox import Delivery
 from taskhub_tui.storage.store import Store
+from taskhub_tui.storage.writer import Tx
 
 log = logging.getLogger("taskhub.notifier")
 
 LOOK = 1.0
 """Seconds after which the notifier looks by itself, should nobody wake it."""
 TRIES = 6
+PLAN_AT_ONCE = 100
+"""New notifications that are planned in one transaction."""
 _BUTTONS = {
     Action.APPROVE: "Approve",
     Action.DENY: "Deny",
@@ -91,7 +94,9 @@ class Notifier:
     async def revive(self, alive: list[str]) -> None:
         """Send again what workers that are gone had on a screen; `alive` are the others."""
         now = self._clock()
-        await self._store.write(lambda tx: outbox.revive(tx, self._me, alive, now))
+        if await self._store.read(lambda r: outbox.any_forsaken(r, self._me, alive, now)):
+            await self._store.write(lambda tx: outbox.revive(tx, self._me, alive, now))
+            self.wake()
 
     async def resend(self, channel: Channel) -> None:
         """Send again what is unanswered on a channel that lost all it showed."""
@@ -108,7 +113,7 @@ class Notifier:
             await sender.send(Message(f"taskhub-said-{self._clock():.3f}", title, words))
 
     async def _turn(self) -> float:
-        await self._plan()
+        more = await self._plan()
         for id_, notification_id, channel in await self._store.read(
             lambda reader: outbox.to_withdraw(reader, self._me)
         ):
@@ -121,32 +126,40 @@ class Notifier:
             for delivery in await self._store.write(lambda tx: outbox.take_due(tx, self._me, now)):
                 await self._deliver(delivery)
             return 0.0
+        if more:
+            return 0.0
         return LOOK if due is None else min(LOOK, due - now)
 
-    async def _plan(self) -> None:
-        for note, task in await self._store.read(outbox.unplanned):
-            now = self._clock()
-            seen = await self._store.read(partial(outbox.presence, now=now))
-            planned = await self._store.read(partial(outbox.load, since=now - 60))
-            context = Context(
-                now,
-                focused=seen.focused,
-                idle=float("inf") if seen.last_input is None else now - seen.last_input,
-                sent={Channel(name): times for name, times in planned.items()},
-                zone=datetime.now().astimezone().tzinfo or Context(0).zone,
-            )
+    async def _plan(self) -> bool:
+        """Say where new notifications go; return whether there may be more of them."""
+        if not await self._store.read(partial(outbox.unplanned, limit=1)):
+            return False
+        return await self._store.write(self._plan_some)
+
+    def _plan_some(self, tx: Tx) -> bool:
+        now = self._clock()
+        seen = outbox.presence(tx, now)
+        sent = {Channel(name): times for name, times in outbox.load(tx, now - 60).items()}
+        zone = datetime.now().astimezone().tzinfo or Context(0).zone
+        idle = float("inf") if seen.last_input is None else now - seen.last_input
+        found = outbox.unplanned(tx, PLAN_AT_ONCE)
+        for note, task in found:
             event = Event(
                 note.kind,
                 note.created,
                 priority=task.priority,
                 ran=(task.ended or now) - (task.started or now),
             )
+            context = Context(now, focused=seen.focused, idle=idle, sent=sent, zone=zone)
             sends = [
-                (channel.value, when)
+                (channel, when)
                 for channel, when in should_notify(event, self._prefs, context).sends
                 if channel in self._channels
             ]
-            await self._store.write(partial(outbox.plan, notification_id=note.id, deliveries=sends))
+            for channel, when in sends:
+                sent.setdefault(channel, []).append(when)
+            outbox.plan(tx, note.id, [(channel.value, when) for channel, when in sends])
+        return len(found) == PLAN_AT_ONCE
 
     async def _deliver(self, delivery: Delivery) -> None:
         channel = Channel(delivery.channel)

@@ -13,7 +13,8 @@ from taskhub_tui.domain.model import Action, Stage, Status, Task
 from taskhub_tui.domain.views import WorkerInfo
 from taskhub_tui.process import Identity
 from taskhub_tui.storage import queries, rows
-from taskhub_tui.storage.changes import Known, add_event, known_of, read_known, write_held
+from taskhub_tui.storage.changes import Known, add_event, read_known, write_held
+from taskhub_tui.storage.damage import sound
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.writer import Tx
 
@@ -41,11 +42,19 @@ Start = Callable[[Task, Sequence[Stage]], Change | None]
 """Says how the first stage of a task just claimed is started; None when more is to be done."""
 
 
+# Each as its index has it, and that one named: SQLite would else sort all tasks that wait.
+_PENDING = "status = 'pending' AND stopping = 0 AND deps_left = 0"
+_READY = f"INDEXED BY task_ready WHERE {_PENDING} AND waiting_on IS NULL"
+_TIMED = f"INDEXED BY task_timer WHERE {_PENDING} AND waiting_on IS NOT NULL"
+
 READY = f"""
-    SELECT {rows.TASK_COLUMNS}, edits FROM task
-     WHERE status = 'pending' AND stopping = 0 AND deps_left = 0 AND ready_at <= ?
-       AND holder IS NULL
+    SELECT {rows.TASK_COLUMNS}, edits FROM task {_READY} AND ready_at <= ? AND holder IS NULL
      ORDER BY priority DESC, n LIMIT ?
+"""
+
+DUE = f"""
+    UPDATE task SET waiting_on = NULL, seq = :seq
+     WHERE n IN (SELECT n FROM task {_TIMED} AND ready_at <= :now)
 """
 
 TAKE_OVER = f"""
@@ -67,7 +76,9 @@ def claim(tx: Tx, me: str, now: float, limit: int, start: Start) -> list[Claimed
     """
     found = []
     for *row, edits in tx.execute(READY, (now, limit)).fetchall():
-        known = known_of(tx, row, edits)
+        known = sound(tx, row, edits, now)
+        if known is None:
+            continue
         was = known.task
         task = replace(
             was,
@@ -84,6 +95,12 @@ def claim(tx: Tx, me: str, now: float, limit: int, start: Start) -> list[Claimed
     return found
 
 
+def make_ready(tx: Tx, now: float) -> None:
+    """Let go the tasks whose time has come: they wait for nothing but a free place."""
+    if tx.execute(DUE, {"seq": tx.seq, "now": now}).rowcount:
+        tx.loud = True
+
+
 def take_over(tx: Tx, me: str, dead: str, now: float, limit: int) -> list[Claimed]:
     """Take tasks that a worker held which is gone; a waiting writer of it is fenced off."""
     found = tx.execute(
@@ -94,7 +111,9 @@ def take_over(tx: Tx, me: str, dead: str, now: float, limit: int) -> list[Claime
     taken = []
     for *row, edits in found:
         tx.loud = True
-        known = known_of(tx, row, edits)
+        known = sound(tx, row, edits, now)
+        if known is None:
+            continue
         task = known.task
         add_event(tx, task.n, now, "taken over", task.stage, "engine", "worker", {"from": dead})
         taken.append(Claimed(known, interrupted=True))
@@ -129,6 +148,8 @@ class Seen:
     """Questions that nobody answered in time: task, blocker, default answer."""
     ready: bool
     """True when a claim would find something."""
+    due: bool
+    """True when the time of some task has come."""
     next_due: float | None
     """When a task is next ready, or a question overdue; None is never."""
 
@@ -145,23 +166,22 @@ def look(reader: Reader, me: str, now: float) -> Seen:
         to_stop is not None,
         queries.overdue(reader, now),
         any_ready(reader, now),
+        reader.execute(f"SELECT 1 FROM task {_TIMED} AND ready_at <= ?", (now,)).fetchone()
+        is not None,
         next_due(reader, now),
     )
 
 
-_READY = "status = 'pending' AND stopping = 0 AND deps_left = 0"
-
-
 def any_ready(reader: Reader, now: float) -> bool:
     """Return whether a claim would find anything."""
-    sql = f"SELECT 1 FROM task WHERE {_READY} AND ready_at <= ? AND holder IS NULL LIMIT 1"
+    sql = f"SELECT 1 FROM task {_READY} AND ready_at <= ? AND holder IS NULL LIMIT 1"
     return reader.execute(sql, (now,)).fetchone() is not None
 
 
 def next_due(reader: Reader, now: float) -> float | None:
     """Return when, after `now`, a task is next ready or a question overdue; None is never."""
     ready = reader.execute(
-        f"SELECT min(ready_at) FROM task WHERE {_READY} AND ready_at > ?", (now,)
+        f"SELECT min(ready_at) FROM task {_TIMED} AND ready_at > ?", (now,)
     ).fetchone()[0]
     late = reader.execute(
         "SELECT min(deadline) FROM blocker WHERE state = 'open' AND deadline > ?"
@@ -183,17 +203,25 @@ def claim_stopping(tx: Tx, me: str) -> list[tuple[Task, Stage]]:
             f"SELECT {rows.STAGE_COLUMNS} FROM stop WHERE task_n = ?", (task.n,)
         ).fetchone()
         if row is None:
-            stopped(tx, task.n)
+            stopped(tx, me, task.n)
         else:
             found.append((task, rows.stage(task.id, row)))
     return found
 
 
-def stopped(tx: Tx, n: int) -> None:
-    """Note that the agent of a cancelled or reassigned task does not run any more."""
-    tx.loud = tx.ready = True
-    tx.execute("DELETE FROM stop WHERE task_n = ?", (n,))
-    tx.execute("UPDATE task SET stopping = 0, holder = NULL, seq = ? WHERE n = ?", (tx.seq, n))
+def stopped(tx: Tx, me: str, n: int) -> None:
+    """Note that the agent of a cancelled or reassigned task does not run any more.
+
+    Changes nothing when we have lost that to another worker, whose new agent may be at work.
+    """
+    changed = tx.execute(
+        "UPDATE task SET stopping = 0, holder = NULL, seq = ?"
+        " WHERE n = ? AND stopping = 1 AND holder = ?",
+        (tx.seq, n, me),
+    )
+    if changed.rowcount:
+        tx.loud = tx.ready = True
+        tx.execute("DELETE FROM stop WHERE task_n = ?", (n,))
 
 
 # Workers

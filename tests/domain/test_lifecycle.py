@@ -317,6 +317,24 @@ def test_an_answered_question_is_still_something_to_stop(status: Status) -> None
         assert decide(action, task, stages, None).task.stopping
 
 
+@pytest.mark.parametrize("status", [Status.PENDING, Status.PAUSED])
+def test_reassign_runs_nothing_again_when_every_stage_is_done(status: Status) -> None:
+    # As after the approval of the last result, until a worker has completed the task.
+    task, stages, _ = scene(status)
+    stages = [replace(stage, status=StageStatus.DONE) for stage in stages]
+    with pytest.raises(NotLegal, match="is done"):
+        decide(Action.REASSIGN, task, stages, None)
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.PAUSED])
+@pytest.mark.parametrize("action", [Action.CANCEL, Action.REASSIGN])
+def test_an_agent_that_is_being_stopped_is_stopped_whatever_is_decided_meanwhile(
+    status: Status, action: Action
+) -> None:
+    task, stages, blocker = scene(status, stopping=True)
+    assert decide(action, task, stages, blocker).task.stopping
+
+
 def test_cancel_drops_what_waits_and_keeps_what_is_done() -> None:
     change = decide(Action.CANCEL, *scene(Status.IN_PROGRESS))
     assert (change.task.status, change.task.ended, change.drops) == (Status.CANCELLED, NOW, True)

@@ -1,11 +1,14 @@
 """What becomes of running stages when their worker dies, leaves, or is only thought dead."""
 
 import asyncio
+import os
 import subprocess
 import time
+from dataclasses import replace
+from typing import Any
 
 import pytest
-from support import ScriptedAgent, eventually, house, soon, until, working
+from support import PATIENCE, House, ScriptedAgent, eventually, house, soon, until, working
 
 from taskhub_tui.agents.port import AgentError, Blocker, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
@@ -21,15 +24,24 @@ def gone_pid() -> int:
     return process.pid
 
 
-async def bury(worker: Worker) -> None:
+async def bury(worker: Worker, pid: int | None = None) -> None:
     """Make a worker look as one whose process is gone; it still works, as a late writer."""
-    pid = gone_pid()
+    pid = gone_pid() if pid is None else pid
 
     def write(tx: Tx) -> None:
         tx.loud = True
         tx.execute("UPDATE worker SET pid = ? WHERE id = ?", (pid, worker.engine.me))
 
     await worker._store.write(write)
+
+
+async def leases(h: House) -> dict[str, float]:
+    """When the lease of each worker is over."""
+    return dict(
+        await h.hub._store.read(
+            lambda reader: reader.execute("SELECT id, lease_until FROM worker").fetchall()
+        )
+    )
 
 
 def held_up(habit: Interrupt = "ask", **more: object) -> tuple[ScriptedAgent, asyncio.Event]:
@@ -58,6 +70,12 @@ async def test_a_stage_whose_worker_died_goes_on_with_its_state_and_key(
     async with house(where, settings, actor) as h, h.worker(lease=3600) as first:
         task = await h.submit()
         await saved.wait()
+
+        async def written() -> bool:
+            # Else the first worker, which is not really dead, could still add its last line.
+            return len(await h.said(task.id)) == 2
+
+        await eventually(written)
         await bury(first)
         async with h.worker():
             view = await until(h.hub, task.id, Status.COMPLETED)
@@ -140,6 +158,68 @@ async def test_a_late_writer_is_refused_and_changes_nothing(
             assert (view, await h.kinds(task.id)) == before
         assert view.task.summary == "second, after {'who': 'first'}"
     assert actor.stops == ["no", "detach"]
+
+
+async def test_a_task_that_was_lost_and_won_back_unnoticed_goes_on(
+    where: Paths, settings: Settings
+) -> None:
+    runs: list[asyncio.Event] = []
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        await ctx.save(run=len(runs))
+        runs.append(asyncio.Event())
+        if len(runs) < 3:
+            await asyncio.Event().wait()
+        return Result(f"run {len(runs)}")
+
+    actor = ScriptedAgent("actor", work, on_interrupt="rerun")
+    async with house(where, settings, actor) as h, h.worker(lease=3600) as first:
+        task = await h.submit()
+        await soon(lambda: len(runs) == 1)
+        await bury(first)
+        async with h.worker(lease=3600) as second:
+            await soon(lambda: len(runs) == 2)
+            await bury(first, os.getpid())
+            await bury(second)
+            view = await until(h.hub, task.id, Status.COMPLETED)
+            assert view.task.summary == "run 3"
+    assert actor.stops[0] == "detach"
+
+
+async def test_workers_whose_leases_a_jump_of_the_clock_ended_leave_each_others_tasks_alone(
+    where: Paths, settings: Settings
+) -> None:
+    ahead = 0.0
+    done = asyncio.Event()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        await done.wait()
+        return Result()
+
+    actor = ScriptedAgent("actor", work, on_interrupt="rerun")
+    clocked: dict[str, Any] = {"registry": None, "clock": lambda: time.time() + ahead}
+    async with house(where, replace(settings, concurrency=2), actor) as h:
+        clocked["registry"] = h.registry
+        tasks = [await h.submit() for _ in range(4)]
+        async with (
+            working(where, h.settings, **clocked) as first,
+            working(where, h.settings, **clocked) as second,
+        ):
+            await soon(lambda: len(actor.runs) == 4)
+            ahead = 3600.0
+            before = await leases(h)
+            for worker in (first, second):
+                worker.engine.wake()
+
+            async def renewed() -> bool:
+                now = await leases(h)
+                return all(now[name] > until for name, until in before.items())
+
+            await eventually(renewed)
+            done.set()
+            for task in tasks:
+                await until(h.hub, task.id, Status.COMPLETED)
+                assert "taken over" not in await h.kinds(task.id)
 
 
 async def test_a_worker_elsewhere_is_waited_for_until_its_lease_is_over(
@@ -225,6 +305,43 @@ async def test_cancel_after_the_worker_died_still_ends_the_work(
         assert (await h.hub.status(task.id)).task.status is Status.CANCELLED
     assert actor.stops == ["detach", "cancel"]
     assert actor.runs[1].state == {"job": "j1"}
+
+
+async def test_cancel_ends_the_work_of_an_agent_that_was_about_to_leave_it_alone(
+    where: Paths, settings: Settings
+) -> None:
+    leaving = asyncio.Event()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        if ctx.stop == "cancel":
+            await ctx.save(ended=stage.state)
+            return Result()
+        if stage.stage_id == "first":
+            return Result()
+        await ctx.save(job="j1")
+        try:
+            await ctx.ask(Blocker("q", BlockerKind.INPUT, "Which?"))
+        except asyncio.CancelledError:
+            assert ctx.stop == "detach"
+            leaving.set()
+            # Slow to go: the answer comes meanwhile, and it does not look a second time.
+            await asyncio.sleep(PATIENCE)
+        return Result()
+
+    actor = ScriptedAgent("actor", work)
+    two = (StageSpec("first", "actor"), StageSpec("second", "actor"))
+    async with house(where, settings, actor) as h, h.worker():
+        task = await h.submit(stages=two)
+        await leaving.wait()
+        await h.hub.decide(task.id, Action.CANCEL)
+
+        async def at_rest() -> bool:
+            return not (await h.hub.status(task.id)).task.stopping
+
+        await eventually(at_rest)
+        assert not any("could not be stopped" in words for words in await h.said(task.id))
+    assert actor.runs[2].state == {"job": "j1"}
+    assert len(actor.runs) == 3
 
 
 async def test_work_that_was_lost_asks_and_keeps_its_state(

@@ -1,10 +1,11 @@
 """A front end without a screen, to be killed: hands over tasks, decides, and says what was taken.
 
-    python front_end.py NAME SEED
+    python front_end.py NAME SEED [PACE]
 
 Each line it prints was acknowledged by the hub before: `task ID`, `decided NONCE BLOCKER`, or
 `late NONCE BLOCKER` for a decision that was refused. It goes on until it is killed; while the file
-`enough` is in the current folder it hands over nothing more.
+`enough` is in the current folder it hands over nothing more. It rests PACE times as long as it
+would by itself.
 """
 
 import asyncio
@@ -41,7 +42,7 @@ def some_task(rng: random.Random) -> NewTask:
     return NewTask("a task of the test of faults", stages=tuple(stages))
 
 
-async def main(name: str, rng: random.Random) -> None:
+async def main(name: str, rng: random.Random, pace: float) -> None:
     said = 0
 
     async def decide(hub: Hub, task: str, action: Action, blocker: str | None) -> None:
@@ -62,14 +63,17 @@ async def main(name: str, rng: random.Random) -> None:
                 task = await hub.submit(some_task(rng))
                 print("task", task.id, flush=True)
             questions = await hub.blockers()
-            await asyncio.sleep(rng.uniform(0.0, 0.2))  # as people do; others see them meanwhile
+            await asyncio.sleep(
+                pace * rng.uniform(0.0, 0.2)
+            )  # as people do; others see them meanwhile
             for blocker, task in questions:
                 again = blocker.kind is BlockerKind.INTERRUPTED
                 await decide(hub, task.id, Action.RETRY if again else Action.APPROVE, blocker.id)
             for task in await hub.tasks(status=[Status.FAILED]):
                 await decide(hub, task.id, Action.RETRY, None)
-            await asyncio.sleep(rng.uniform(0.1, 0.8))
+            await asyncio.sleep(pace * rng.uniform(0.1, 0.8))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], random.Random(sys.argv[2])))
+    pace = float(sys.argv[3]) if len(sys.argv) > 3 else 1.0
+    asyncio.run(main(sys.argv[1], random.Random(sys.argv[2]), pace))

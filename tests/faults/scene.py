@@ -142,14 +142,24 @@ class Scene:
         """Stop a process, but not in a commit: SQLite would let nobody write until it goes on."""
         while True:
             self.kill(pid, signal.SIGSTOP)
-            writing = sqlite3.connect(self.home / "taskhub.db", timeout=0.2, isolation_level=None)
-            with contextlib.closing(writing):
-                try:
-                    writing.execute("BEGIN IMMEDIATE")
-                    writing.execute("ROLLBACK")
-                    return
-                except sqlite3.OperationalError:
-                    self.kill(pid, signal.SIGCONT)
+            if self._can_write():
+                return
+            self.kill(pid, signal.SIGCONT)
+
+    def _can_write(self) -> bool:
+        """Return whether nobody holds SQLite's lock, nor the one on the folder beside it."""
+        writing = sqlite3.connect(self.home / "taskhub.db", timeout=0.2, isolation_level=None)
+        folder = os.open(self.home, os.O_RDONLY)
+        with contextlib.closing(writing):
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                writing.execute("BEGIN IMMEDIATE")
+                writing.execute("ROLLBACK")
+            except (sqlite3.OperationalError, BlockingIOError):
+                return False
+            finally:
+                os.close(folder)
+        return True
 
     def go(self) -> None:
         """Let the commands end that wait for it."""
@@ -239,17 +249,23 @@ class Scene:
         starts, ends = self.lines("start"), self.lines("end")
         assert max(starts.values()) == 1, "a command was started twice"
         events = self.events()
+        by_stage: dict[tuple[str, int | None], list[Row]] = {}
+        for event in events:
+            by_stage.setdefault((event["task"], event["stage"]), []).append(event)
+        latest: dict[tuple[str, str], int] = {}
+        for task, name, n in starts:
+            latest[task, name] = max(n, latest.get((task, name), 0))
         for row in self.rows(
             "SELECT task.id AS task, stage.* FROM stage JOIN task ON task.n = stage.task_n"
         ):
             stage = f"{row['name']} of {row['task']}"
-            mine = [e for e in events if (e["task"], e["stage"]) == (row["task"], row["position"])]
+            mine = by_stage.get((row["task"], row["position"]), [])
             last = (row["task"], row["name"], row["attempt"])
             assert row["status"] == "done", stage
             assert starts[last] == ends[last] == 1, (
                 f"{stage}: its last attempt is not in the ledger"
             )
-            later = [n for task, name, n in starts if (task, name) == last[:2] and n > last[2]]
+            later = latest[last[:2]] > last[2]
             assert not later, f"{stage} was started again after its checkpoint"
             begun = Counter(e["data"]["attempt"] for e in mine if e["kind"] == "started")
             assert begun == dict.fromkeys(range(1, row["attempt"] + 1), 1), f"{stage}: {begun}"

@@ -11,7 +11,7 @@ from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.errors import BadInput, LeaseLost, UnknownTask
 from taskhub_tui.domain.model import Action, NoticeKind, Priority, Stage, Status, Task, WaitingOn
 from taskhub_tui.hub import Hub
-from taskhub_tui.storage import changes, claims, stages
+from taskhub_tui.storage import changes, claims, queries, stages
 
 
 def no_start(task: Task, stages: Sequence[Stage]) -> Change | None:
@@ -52,6 +52,7 @@ async def test_a_task_is_not_claimed_before_its_hour(where: Paths, settings: Set
         assert await claim(h.hub, "a") == []
         next_due = await h.hub._store.read(lambda r: claims.next_due(r, h.hub.clock()))
         assert next_due == due
+        await h.hub._store.write(lambda tx: claims.make_ready(tx, due))
         assert await claim(h.hub, "a", now=due) == [task.id]
 
 
@@ -131,7 +132,7 @@ async def test_every_write_with_a_stale_fence_is_refused_and_writes_nothing(
         with pytest.raises(LeaseLost, match="has been taken over"):
             await store.write(lambda tx: changes.write_held(tx, start, known))
         with pytest.raises(LeaseLost):
-            await store.write(lambda tx: stages.save(tx, n, fence, 0, {"a": 1}, 0))
+            await store.write(lambda tx: stages.save(tx, n, fence, mine.stages[0]))
         late = stages.Progressed(n, fence, 0, 0.5, 0.5, "late", None)
         await store.write(lambda tx: stages.progress(tx, [late], now))
         assert await h.hub.status(mine.task.id) == before
@@ -165,3 +166,40 @@ async def test_changes_since_are_exactly_what_changed(where: Paths, settings: Se
         assert {task.id for task in last.tasks} == {task.id for task in tasks}
         assert len(last.notifications) == 5
         assert (await h.hub.changes(last.seq)).tasks == ()
+
+
+async def test_a_claim_reads_no_more_than_it_takes_however_many_wait(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+
+        def plan(reader: queries.Reader) -> str:
+            found = reader.execute(f"EXPLAIN QUERY PLAN {claims.READY}", (0.0, 1)).fetchall()
+            return "; ".join(step[-1] for step in found)
+
+        assert await h.hub._store.read(plan) == "SCAN task USING INDEX task_ready"
+
+
+async def test_a_worker_that_lost_a_stop_to_another_changes_nothing(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor"), ScriptedAgent("other")) as h:
+        task = await h.submit()
+        store = h.hub._store
+
+        async def row() -> tuple[object, ...]:
+            now = (await h.hub.status(task.id)).task
+            return now.status, now.holder, now.stopping
+
+        await claim(h.hub, "a")
+        await h.hub.decide(task.id, Action.REASSIGN, agent="other")
+        assert await store.write(lambda tx: claims.claim_stopping(tx, "a"))
+        # It stood still past its lease: another stopped the agent, and began with the next one.
+        await store.write(lambda tx: claims.take_over(tx, "b", "a", h.hub.clock(), 10))
+        assert await store.write(lambda tx: claims.claim_stopping(tx, "b"))
+        await store.write(lambda tx: claims.stopped(tx, "b", task.n))
+        assert await claim(h.hub, "b") == [task.id]
+        before = await row()
+        assert before == (Status.IN_PROGRESS, "b", False)
+        await store.write(lambda tx: claims.stopped(tx, "a", task.n))
+        assert await row() == before

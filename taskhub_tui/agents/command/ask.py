@@ -7,6 +7,7 @@ its path, so that it starts in a few hundredths of a second.
 """
 
 import argparse
+import errno
 import json
 import os
 import re
@@ -44,9 +45,7 @@ def main(argv: list[str]) -> int:
         "default": args.default,
     }
     line = json.dumps({"taskhub": question}) + "\n"
-    control = os.open(f"{folder}/../control", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.write(control, line.encode())
-    os.close(control)
+    hand_over(f"{folder}/../control", line.encode())
     pause = 0.02
     # The answer comes as a file; a person takes seconds, so looking for it costs next to nothing.
     while True:
@@ -60,6 +59,25 @@ def main(argv: list[str]) -> int:
     sys.stdout.write(answer["answer"] + "\n")
     sys.stdout.flush()
     return 0 if answer["ok"] else 1
+
+
+def hand_over(path: str, line: bytes) -> None:
+    """Append `line`; waits while the disk is full, for a question must not turn into a "no"."""
+    told = False
+    while line:
+        try:
+            control = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                line = line[os.write(control, line) :]
+            finally:
+                os.close(control)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            if not told:
+                told = True
+                sys.stderr.write("The disk is full; the question is asked once there is space\n")
+            time.sleep(0.5)
 
 
 if __name__ == "__main__":
