@@ -44,7 +44,7 @@ HANDING_OVER = (
 )
 TELL = """
 import sys
-from taskhub_tui.__main__ import main
+from taskhub_tui.cli import main
 sys.argv = ["taskhub", *sys.argv[1:]]
 code = main()
 print("\\nloaded:", *sys.modules)
