@@ -1,7 +1,7 @@
 """What front ends and the engine read."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from taskhub_tui.domain import legal
 from taskhub_tui.domain.errors import UnknownTask
@@ -16,9 +16,11 @@ from taskhub_tui.domain.model import (
     Task,
     TaskView,
 )
-from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.storage import rows, seals
 from taskhub_tui.text import one_line
+
+if TYPE_CHECKING:
+    from taskhub_tui.domain.views import Changes, Counts
 
 
 class Reader(Protocol):
@@ -220,13 +222,17 @@ def tasks_by_number(reader: Reader, numbers: Sequence[int]) -> list[Task]:
     return [rows.task(row) for row in found]
 
 
-def counts(reader: Reader) -> Counts:
+def counts(reader: Reader) -> "Counts":
+    from taskhub_tui.domain.views import Counts
+
     found = reader.execute("SELECT status, count(*) FROM task GROUP BY status").fetchall()
     return Counts.of({Status(status): number for status, number in found})
 
 
-def changes(reader: Reader, since: int) -> Changes:
+def changes(reader: Reader, since: int) -> "Changes":
     """Return the tasks and notifications that changed after commit `since`."""
+    from taskhub_tui.domain.views import Changes
+
     seq = reader.execute("SELECT seq FROM meta").fetchone()[0]
     if seq == since:
         return Changes(seq, (), ())

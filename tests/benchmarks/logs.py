@@ -101,7 +101,7 @@ def _finish(home: Path, front: Companion, argv: list[str]) -> str:
 PRINT = """
 import sys
 from pathlib import Path
-from taskhub_tui.__main__ import main
+from taskhub_tui.cli import main
 code = main()
 print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0], file=sys.stderr)
 sys.exit(code)
