@@ -110,7 +110,6 @@ class Worker:
             with contextlib.suppress(TaskHubError):
                 workers = await self._store.read(partial(claims.workers, now=self._clock()))
                 await self.notifier.revive([w.id for w in workers if w.alive])
-                self.notifier.wake()
             await asyncio.sleep(15)
 
     async def _leave_when_idle(self, idle_exit: float) -> None:

@@ -12,7 +12,7 @@ from taskhub_tui.agents.port import Stop, Stream
 from taskhub_tui.domain import execution, ids, progress
 from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
 from taskhub_tui.domain.evolve import replace
-from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW
+from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW, STALLED
 from taskhub_tui.domain.model import Action, Artifact, Blocker, Choice, Stage, Status
 from taskhub_tui.engine.tasklog import TaskLog
 from taskhub_tui.storage import changes, queries, stages
@@ -80,6 +80,7 @@ class Context:
         self.dirty = True
 
     async def save(self, **state: Any) -> None:
+        self.heard = self._held.clock()
         self._state.update(state)
         await self._save()
 
@@ -91,10 +92,10 @@ class Context:
             raise port.AgentError(
                 f"The agent wants to keep {size} characters of state; {STATE_LIMIT} are the most"
             )
-        task, position, mark = self._held.task, self._stage.position, self._log.mark()
-        snapshot = dict(self._state)
-        await self._fenced(lambda tx: stages.save(tx, task.n, task.fence, position, snapshot, mark))
-        self._held.saved(position, snapshot, mark)
+        task, mark, snapshot = self._held.task, self._log.mark(), dict(self._state)
+        kept = replace(self._stage, state=snapshot, log_mark=mark)
+        await self._fenced(lambda tx: stages.save(tx, task.n, task.fence, kept))
+        self._held.saved(kept.position, snapshot, mark)
         # Else a later write of this stage, such as the question after a loss, would undo it.
         self._stage = replace(self._stage, state=snapshot, log_mark=mark)
         self._held.put(self._stage)
@@ -102,7 +103,7 @@ class Context:
     async def ask(self, blocker: port.Blocker) -> port.Answer:
         task = self._held.task
         key = one_line(blocker.key, 200)
-        if key in (GATE, REVIEW, INTERRUPTED):
+        if key in (GATE, REVIEW, INTERRUPTED) or key.startswith(STALLED):
             key = f"agent {key}"  # The bare ones are the engine's own questions.
         default = _DEFAULTS.get(blocker.default or "")
         if default is not None and default not in LEGAL[(Status.BLOCKED, blocker.kind)]:
@@ -145,6 +146,8 @@ class Context:
         stage = replace(self._stage, state=dict(self._state), log_mark=self._log.mark())
         stage = replace(stage, fraction=self.fraction, note=self.note)
         change = execution.ask(task, self._held.stages, stage, question, now)
+        if task.silent_since is not None:
+            change = replace(change, alive=True)
         self._stop = "detach"
         self.suspended = True
         try:

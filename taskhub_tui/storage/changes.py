@@ -6,9 +6,11 @@ from typing import Any
 
 from taskhub_tui.domain.change import Change, Notice
 from taskhub_tui.domain.errors import LeaseLost
+from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.legal import LEGAL
 from taskhub_tui.domain.model import (
     Blocker,
+    BlockerKind,
     NoticeKind,
     Stage,
     StageStatus,
@@ -16,7 +18,7 @@ from taskhub_tui.domain.model import (
     Task,
     WaitingOn,
 )
-from taskhub_tui.storage import rows
+from taskhub_tui.storage import rows, seals
 from taskhub_tui.storage.queries import Reader, stages_of
 from taskhub_tui.storage.writer import Tx
 
@@ -34,7 +36,8 @@ _STAGE_DIFF = rows.Diff[Stage](
     "stage",
     rows.STAGE_ENGINE,
     always=("fraction", "note", "log_mark"),
-    rest=" WHERE task_n = ? AND position = ?",
+    rest=", seal = ? WHERE task_n = ? AND position = ?",
+    sealed=True,
 )
 
 FULL_WRITE = f"""
@@ -44,15 +47,15 @@ FULL_WRITE = f"""
 """
 
 STAGE_WRITE = f"""
-    INSERT OR REPLACE INTO stage (task_n, {rows.STAGE_COLUMNS}, history)
-    VALUES (?, {", ".join("?" * len(rows.STAGE))}, ?)
+    INSERT OR REPLACE INTO stage (task_n, {rows.STAGE_COLUMNS}, history, seal)
+    VALUES (?, {", ".join("?" * len(rows.STAGE))}, ?, ?)
 """
 
 BLOCKER_WRITE = f"""
-    INSERT INTO blocker (task_n, {", ".join(rows.BLOCKER)}, seq)
-    VALUES (?, {", ".join("?" * len(rows.BLOCKER))}, ?)
+    INSERT INTO blocker (task_n, {", ".join(rows.BLOCKER)}, seq, seal)
+    VALUES (?, {", ".join("?" * len(rows.BLOCKER))}, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
-        {_SET(f"{name} = excluded.{name}" for name in (*rows.BLOCKER, "seq"))}
+        {_SET(f"{name} = excluded.{name}" for name in (*rows.BLOCKER, "seq", "seal"))}
 """  # Not REPLACE, which would take an answered question away for another with its key.
 
 
@@ -61,6 +64,11 @@ KNOWN_READ = f"SELECT {rows.TASK_COLUMNS}, edits FROM task WHERE n = ?"
 EVENT_WRITE = """
     INSERT INTO event (task_n, at, kind, stage, by, channel, data, seq)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+SEALED_EVENT_WRITE = """
+    INSERT INTO event (task_n, at, kind, stage, by, channel, data, seq, seal)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 NOTICE_WRITE = """
@@ -106,12 +114,17 @@ def write_held(tx: Tx, change: Change, known: Known) -> Known:
         )
     stages = list(known.stages)
     for stage in change.stages:
-        text, values = _STAGE_DIFF(stages[stage.position], stage)
-        values += (was.n, stage.position)
-        tx.execute(text, values)
+        write_stage(tx, was.n, stages[stage.position], stage)
         stages[stage.position] = stage
     _write_rest(tx, change, by="engine", channel="worker")
     return Known(task, tuple(stages), known.edits) if ours else read_known(tx, was.n)
+
+
+def write_stage(tx: Tx, n: int, was: Stage, stage: Stage) -> None:
+    """Write what the engine changed in one stage of the task with number `n`."""
+    text, values = _STAGE_DIFF(was, stage)
+    values += (n, stage.position)
+    tx.execute(text, values)
 
 
 def read_known(reader: Reader, n: int) -> Known:
@@ -150,16 +163,21 @@ def write_decided(tx: Tx, change: Change, *, by: str, channel: str) -> None:
 def write_stages(tx: Tx, task: Task, stages: Iterable[Stage]) -> None:
     for stage in stages:
         key = history_key(stage, {**task.options, **stage.options})
-        tx.execute(STAGE_WRITE, (task.n, *rows.stage_values(stage), key))
+        seal = rows.stage_seal(stage)
+        tx.execute(STAGE_WRITE, (task.n, *rows.stage_values(stage), key, seal))
 
 
 def write_blocker(tx: Tx, task_n: int, blocker: Blocker) -> None:
-    tx.execute(BLOCKER_WRITE, (task_n, *rows.blocker_values(blocker), tx.seq))
+    values = rows.blocker_values(blocker)
+    seal = seals.row(blocker.task_id, values)
+    tx.execute(BLOCKER_WRITE, (task_n, *values, tx.seq, seal))
 
 
 def _write_rest(tx: Tx, change: Change, *, by: str, channel: str) -> None:
     tx.loud = True
     task = change.task
+    if change.alive:
+        withdraw_stalled(tx, task)
     if change.blocker is not None:
         write_blocker(tx, task.n, change.blocker)
         # Its stage was or will be waited for: its duration says nothing about the work.
@@ -168,8 +186,10 @@ def _write_rest(tx: Tx, change: Change, *, by: str, channel: str) -> None:
             (task.n, change.blocker.stage),
         )
     elif task.status in (Status.CANCELLED, Status.FAILED):
+        # Without a seal: nobody relies on a question that was taken back.
         tx.execute(
-            "UPDATE blocker SET state = 'withdrawn', seq = ? WHERE task_n = ? AND state = 'open'",
+            "UPDATE blocker SET state = 'withdrawn', seq = ?, seal = NULL"
+            " WHERE task_n = ? AND state = 'open'",
             (tx.seq, task.n),
         )
     if task.status in (Status.PENDING, Status.BLOCKED):
@@ -209,7 +229,7 @@ def add_event(
     else:
         # One who decides too late is told, in the same transaction perhaps, who was faster.
         tx.write_late()
-        tx.execute(EVENT_WRITE, row)
+        tx.execute(SEALED_EVENT_WRITE, (*row, seals.event(*row[:-1])))
 
 
 def add_notice(tx: Tx, task_n: int, at: float, notice: Notice) -> None:
@@ -227,6 +247,25 @@ def add_notice(tx: Tx, task_n: int, at: float, notice: Notice) -> None:
             rows.dump([action.value for action in notice.actions]),
         ),
     )
+
+
+def withdraw_stalled(tx: Tx, task: Task) -> None:
+    """Take back that a stage gives no sign of life, and the question about it."""
+    tx.told = True
+    tx.execute(
+        "UPDATE task SET silent_since = NULL, waiting_on = ?, seq = ? WHERE n = ?",
+        (task.waiting_on, tx.seq, task.n),
+    )
+    for (blocker_id,) in tx.execute(
+        "UPDATE blocker SET state = 'withdrawn', seq = ?"
+        " WHERE task_n = ? AND state = 'open' AND kind = ? RETURNING id",
+        (tx.seq, task.n, BlockerKind.STALLED.value),
+    ).fetchall():
+        tx.execute(
+            "UPDATE notification SET withdrawn = ?, seq = ?"
+            " WHERE task_n = ? AND blocker_id = ? AND withdrawn IS NULL",
+            (task.changed, tx.seq, task.n, blocker_id),
+        )
 
 
 def _unblock(tx: Tx, task: Task) -> None:
@@ -261,10 +300,10 @@ def _drop(tx: Tx, task: Task) -> None:
             " changed = ?, seq = ?, fence = fence + 1 WHERE n = ?",
             (Status.FAILED.value, error, task.changed, task.changed, tx.seq, waiting.n),
         )
-        tx.execute(
-            "UPDATE stage SET status = ?, error = ? WHERE task_n = ? AND position = ?",
-            (StageStatus.FAILED.value, error, waiting.n, waiting.stage),
-        )
+        stages = stages_of(tx, waiting, checked=False)
+        if waiting.stage < len(stages):
+            failed = replace(stages[waiting.stage], status=StageStatus.FAILED, error=error)
+            write_stages(tx, waiting, (failed,))
         add_event(
             tx, waiting.n, task.changed, "failed", waiting.stage, "engine", "hub", {"error": error}
         )

@@ -1,7 +1,7 @@
 """What front ends and the engine read."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from taskhub_tui.domain import legal
 from taskhub_tui.domain.errors import UnknownTask
@@ -16,9 +16,11 @@ from taskhub_tui.domain.model import (
     Task,
     TaskView,
 )
-from taskhub_tui.domain.views import Changes, Counts
-from taskhub_tui.storage import rows
+from taskhub_tui.storage import rows, seals
 from taskhub_tui.text import one_line
+
+if TYPE_CHECKING:
+    from taskhub_tui.domain.views import Changes, Counts
 
 
 class Reader(Protocol):
@@ -33,6 +35,10 @@ _RANK = (
     "CASE status WHEN 'blocked' THEN 0 WHEN 'failed' THEN 1 WHEN 'in_progress' THEN 2"
     " WHEN 'paused' THEN 3 WHEN 'pending' THEN 4 ELSE 5 END"
 )
+# Two questions instead of one: what is over comes last, and there is so much of it that it must not
+# be sorted. The plus keeps SQLite from collecting it by status; it lies in order already.
+_NOT_OVER = "'blocked', 'failed', 'in_progress', 'paused', 'pending'"
+_OVER_NEWEST_FIRST = f"+status NOT IN ({_NOT_OVER}) ORDER BY n DESC"
 
 
 def find(reader: Reader, prefix: str) -> str:
@@ -68,39 +74,80 @@ def task_by_id(reader: Reader, task_id: str) -> Task:
     return rows.task(row)
 
 
-_STAGES = f"SELECT {rows.STAGE_COLUMNS} FROM stage WHERE task_n = ? ORDER BY position"
+_STAGES = f"SELECT {rows.STAGE_COLUMNS}, seal FROM stage WHERE task_n = ? ORDER BY position"
 
 
-def stages_of(reader: Reader, task: Task) -> list[Stage]:
-    found = reader.execute(_STAGES, (task.n,)).fetchall()
-    return [rows.stage(task.id, row) for row in found]
+def stages_of(reader: Reader, task: Task, *, checked: bool = True) -> list[Stage]:
+    """Return the stages of a task; only to be shown, they need not be checked.
+
+    Raises:
+        Damaged: what one has saved or given is not what was written.
+    """
+    found = []
+    for *row, seal in reader.execute(_STAGES, (task.n,)).fetchall():
+        if checked:
+            rows.check_stage(task.id, row, seal)
+        try:
+            found.append(rows.stage(task.id, row))
+        except (ValueError, TypeError):
+            if checked:
+                raise
+            found.append(rows.unreadable_stage(task.id, row))
+    return found
 
 
-def open_blocker(reader: Reader, task: Task) -> Blocker | None:
-    row = reader.execute(
-        f"SELECT {rows.BLOCKER_COLUMNS} FROM blocker WHERE task_n = ? AND state = 'open'",
-        (task.n,),
-    ).fetchone()
-    return None if row is None else rows.blocker(task.id, row)
+_BLOCKER = f"SELECT {rows.BLOCKER_COLUMNS}, seal FROM blocker WHERE task_n = ?"
+
+
+def open_blocker(reader: Reader, task: Task, *, checked: bool = True) -> Blocker | None:
+    """Return the question that a task waits with; only to be shown, it need not be checked.
+
+    Raises:
+        Damaged: it is not what was asked.
+    """
+    row = reader.execute(f"{_BLOCKER} AND state = 'open'", (task.n,)).fetchone()
+    return None if row is None else _blocker(task, row, None, checked=checked)
+
+
+def _blocker(task: Task, row: Sequence[Any], stage: int | None, *, checked: bool = True) -> Blocker:
+    """`stage` is what surely is its stage: in a damaged row that may be anything."""
+    *values, seal = row
+    if checked and seal is not None:
+        seals.check_blocker(task.id, stage, seal, seals.row(task.id, values))
+    try:
+        return rows.blocker(task.id, values)
+    except (ValueError, TypeError):
+        raise seals.damaged_blocker(task.id, stage) from None
+
+
+def blockers_of(reader: Reader, task: Task) -> list[Blocker]:
+    """Return every question of a task, oldest first.
+
+    Raises:
+        Damaged: one is not what was asked, or answered.
+    """
+    found = reader.execute(f"{_BLOCKER} ORDER BY created, id", (task.n,)).fetchall()
+    return [_blocker(task, row, None) for row in found]
 
 
 def blocker_by_id(reader: Reader, task: Task, blocker_id: str) -> Blocker | None:
-    row = reader.execute(
-        f"SELECT {rows.BLOCKER_COLUMNS} FROM blocker WHERE task_n = ? AND id = ?",
-        (task.n, blocker_id),
-    ).fetchone()
-    return None if row is None else rows.blocker(task.id, row)
+    row = reader.execute(f"{_BLOCKER} AND id = ?", (task.n, blocker_id)).fetchone()
+    return None if row is None else _blocker(task, row, None)
 
 
 def blocker_by_key(
     reader: Reader, task: Task, stage: int, attempt: int, key: str
 ) -> Blocker | None:
+    """Return a question of an attempt, with its answer if there is one.
+
+    Raises:
+        Damaged: it is not what was asked, or answered.
+    """
     row = reader.execute(
-        f"SELECT {rows.BLOCKER_COLUMNS} FROM blocker"
-        " WHERE task_n = ? AND stage = ? AND attempt = ? AND key = ? AND state <> 'withdrawn'",
+        f"{_BLOCKER} AND stage = ? AND attempt = ? AND key = ? AND state <> 'withdrawn'",
         (task.n, stage, attempt, key),
     ).fetchone()
-    return None if row is None else rows.blocker(task.id, row)
+    return None if row is None else _blocker(task, row, stage)
 
 
 def artifacts_of(reader: Reader, task: Task) -> list[Artifact]:
@@ -115,13 +162,13 @@ def artifacts_of(reader: Reader, task: Task) -> list[Artifact]:
 def view(reader: Reader, task_id: str) -> TaskView:
     """Return a task with all that belongs to it."""
     task = task_by_id(reader, task_id)
-    blocker = open_blocker(reader, task)
+    blocker = open_blocker(reader, task, checked=False)
     after = reader.execute(
         "SELECT task.id FROM dependency JOIN task ON task.n = after_n WHERE task_n = ?", (task.n,)
     ).fetchall()
     return TaskView(
         task,
-        stages_of(reader, task),
+        stages_of(reader, task, checked=False),
         blocker,
         artifacts_of(reader, task),
         legal.legal(task, blocker),
@@ -154,10 +201,13 @@ def order(reader: Reader, text: str, status: Collection[Status]) -> list[int]:
 def tasks(reader: Reader, text: str, status: Collection[Status], limit: int | None) -> list[Task]:
     """Return tasks in the order in which they are shown."""
     where, values = _where(text, status)
-    found = reader.execute(
-        f"SELECT {rows.TASK_COLUMNS} FROM task{where} ORDER BY {_RANK}, n DESC LIMIT ?",
-        [*values, -1 if limit is None else limit],
-    ).fetchall()
+    where += " AND " if where else " WHERE "
+    found: list[Any] = []
+    for some in (f"status IN ({_NOT_OVER}) ORDER BY {_RANK}, n DESC", _OVER_NEWEST_FIRST):
+        left = -1 if limit is None else limit - len(found)
+        found += reader.execute(
+            f"SELECT {rows.TASK_COLUMNS} FROM task{where}{some} LIMIT ?", [*values, left]
+        ).fetchall()
     return [rows.task(row) for row in found]
 
 
@@ -172,28 +222,33 @@ def tasks_by_number(reader: Reader, numbers: Sequence[int]) -> list[Task]:
     return [rows.task(row) for row in found]
 
 
-def counts(reader: Reader) -> Counts:
+def counts(reader: Reader) -> "Counts":
+    from taskhub_tui.domain.views import Counts
+
     found = reader.execute("SELECT status, count(*) FROM task GROUP BY status").fetchall()
     return Counts.of({Status(status): number for status, number in found})
 
 
-def changes(reader: Reader, since: int) -> Changes:
+def changes(reader: Reader, since: int) -> "Changes":
     """Return the tasks and notifications that changed after commit `since`."""
+    from taskhub_tui.domain.views import Changes
+
     seq = reader.execute("SELECT seq FROM meta").fetchone()[0]
     if seq == since:
         return Changes(seq, (), ())
+    # Ordered by an expression: for the bare number SQLite would read whole tables in its order.
     found = reader.execute(
-        f"SELECT {rows.TASK_COLUMNS} FROM task WHERE seq > ? ORDER BY n", (since,)
+        f"SELECT {rows.TASK_COLUMNS} FROM task WHERE seq > ? ORDER BY +n", (since,)
     ).fetchall()
     told = reader.execute(
         f"SELECT {rows.NOTIFICATION_COLUMNS} FROM notification"
         " JOIN task ON task.n = notification.task_n"
-        " WHERE notification.seq > ? ORDER BY notification.id",
+        " WHERE notification.seq > ? ORDER BY +notification.id",
         (since,),
     ).fetchall()
     clicked = reader.execute(
         "SELECT task.id FROM event JOIN task ON task.n = event.task_n"
-        " WHERE event.seq > ? AND event.kind = 'opened' ORDER BY event.id",
+        " WHERE event.seq > ? AND event.kind = 'opened' ORDER BY +event.id",
         (since,),
     ).fetchall()
     return Changes(
@@ -224,7 +279,7 @@ def overdue(reader: Reader, now: float) -> list[tuple[str, str, Action]]:
     found = reader.execute(
         "SELECT task.id, blocker.id, default_action FROM blocker"
         " JOIN task ON task.n = blocker.task_n"
-        " WHERE blocker.state = 'open' AND deadline <= ? AND default_action IS NOT NULL",
+        " WHERE blocker.state = 'open' AND blocker.deadline <= ? AND default_action IS NOT NULL",
         (now,),
     ).fetchall()
     return [(task, blocker, Action(action)) for task, blocker, action in found]

@@ -3,9 +3,11 @@
 import sqlite3
 import threading
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
-from taskhub_tui.storage.database import APPLICATION_ID, explain
+from taskhub_tui.storage import rows, seals
+from taskhub_tui.storage.database import APPLICATION_ID, explain, tolerant
 
 _SAID = 3
 """Problems of one kind that are told; the rest is as bad."""
@@ -21,7 +23,9 @@ def read_only(path: Path, *, alone: bool = False) -> sqlite3.Connection:
     """Open a database for reading; `alone` promises that nobody writes to it meanwhile."""
     how = "immutable=1" if alone else "mode=ro"
     uri = f"{path.absolute().as_uri()}?{how}"
-    return sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None)
+    connection.text_factory = tolerant
+    return connection
 
 
 def stop_when(connection: sqlite3.Connection, stop: threading.Event | None) -> None:
@@ -72,4 +76,13 @@ def _references(connection: sqlite3.Connection) -> list[str]:
     return [f"A row of `{table}` belongs to a task that is gone" for table, _, _, _ in lost]
 
 
-_LOOKS: tuple[Callable[[sqlite3.Connection], list[str]], ...] = (_ours, _structure, _references)
+def _sealed(connection: sqlite3.Connection) -> list[str]:
+    known = connection.execute("SELECT 1 FROM pragma_table_info('event') WHERE name = 'seal'")
+    if known.fetchone() is None:
+        return []  # A copy from before there were seals.
+    return list(islice(seals.broken(connection, rows.BLOCKER_COLUMNS), _SAID))
+
+
+_LOOKS: tuple[Callable[[sqlite3.Connection], list[str]], ...] = (
+    _ours, _structure, _references, _sealed,
+)  # fmt: skip

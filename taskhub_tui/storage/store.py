@@ -55,6 +55,8 @@ class Store:
         def migrate() -> None:
             with guard:
                 database.migrate(writing._conn)
+            # From now on the writer waits for its turn itself.
+            writing._conn.execute("PRAGMA busy_timeout = 0")
 
         try:
             run: Any = writing._execute
@@ -62,7 +64,7 @@ class Store:
             reading = await database.connect(path, None)
         except BaseException as error:
             await _close(writing, guard)
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, sqlite3.Error | UnicodeDecodeError):
                 raise database.explain(error, path) from error
             raise
         return cls(path, writing, reading, guard)
@@ -98,6 +100,12 @@ class Store:
             connection.execute("BEGIN")
             try:
                 return query(connection)
+            except sqlite3.OperationalError as error:
+                if not database.undecodable(error):
+                    raise
+                # Slower, so only from the first damaged text on.
+                connection.text_factory = database.tolerant
+                return query(connection)
             finally:
                 # Open statements would hold the snapshot, and the write-ahead log would grow.
                 connection.execute("COMMIT")
@@ -107,13 +115,10 @@ class Store:
             result: T = await execute(run)
         except sqlite3.Error as error:
             raise database.explain(error, self.path) from error
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             if self._closed:
                 raise StoreError("The database is closed") from error
-            raise StoreError(
-                f"The database {self.path} holds a value that cannot be right: {error}",
-                "Was it written by another version of TaskHub, or by hand?",
-            ) from error
+            raise database.misread(error, self.path) from error
         return result
 
 
