@@ -33,7 +33,7 @@ from taskhub_tui.domain.errors import StoreError
 from taskhub_tui.engine import engine
 from taskhub_tui.hub import Hub
 from taskhub_tui.notifications import notifier
-from taskhub_tui.storage import guard
+from taskhub_tui.storage import guard, writer
 from taskhub_tui.worker import Worker, serve
 
 FAULTS = (
@@ -552,6 +552,8 @@ def patched(world: World) -> Iterator[None]:
         (engine, "TICK", world.look / 4),
         (notifier, "LOOK", world.look),
         (registry, "_named_by_others", lambda: False),
+        # Who holds the lock lets go of it only when this step is over.
+        (writer, "BUSY_MS", -1),
         (guard.Guard, "__init__", lambda *a, **more: world.guards(*a, **more)),
     ]
     logger = logging.getLogger("taskhub")
