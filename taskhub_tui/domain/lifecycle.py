@@ -182,7 +182,7 @@ class _Case:
             # It goes on where it was; only the wait is cut short.
             return self._done(self._ready(pausing=False), (), None)
         # What was interrupted may be at work still, as a command is that outlived its worker.
-        stop = self.begun
+        stop = self.stop
         ready = self._ready(
             pausing=False, stopping=stop, fence=self.task.fence + (1 if stop else 0)
         )

@@ -14,7 +14,7 @@ from simulation.agents import HABITS, Key, Run
 from simulation.loop import Proc
 from taskhub_tui.agents.port import Answer, Stage
 from taskhub_tui.domain.legal import LEGAL
-from taskhub_tui.domain.model import Action, BlockerKind, Status
+from taskhub_tui.domain.model import Action, BlockerKind, Status, WaitingOn
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -110,6 +110,8 @@ class Model:
     open: str | None = None
     taken_over: bool = False
     pausing: bool = False
+    comes_back: bool = False
+    """True from a failed attempt until the next one begins: that can be asked for at once."""
     context: list[str] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     given_up: set[tuple[int, int]] = field(default_factory=set)
@@ -259,7 +261,7 @@ class Promise:
             self._hold(stage not in model.done, f"{where}, but its checkpoint was committed")
             self._hold(model.done >= set(range(stage)), f"{where}, but only {model.done} are done")
         match kind:
-            case "created" | "opened":
+            case "created" | "opened" | "queued" | "stalled" | "alive":
                 pass
             case "started":
                 self._hold(model.status in ("pending", "in_progress"), f"{where}: {model.status}")
@@ -268,6 +270,7 @@ class Promise:
                 self._hold(data["attempt"] > before, f"{where}, the last was {before}")
                 model.attempts[stage] = data["attempt"]
                 model.status, model.taken_over = "in_progress", False
+                model.comes_back = False
             case "adopted" | "resumed" if stage is not None:
                 self._hold(model.status in ("pending", "in_progress"), f"{where}: {model.status}")
                 self._hold(data["attempt"] == model.attempts.get(stage), where)
@@ -293,9 +296,10 @@ class Promise:
                 assert stage is not None
                 model.asked[data["blocker"]] = (data["key"], data["kind"], stage)
                 model.open, model.status = data["blocker"], "blocked"
-            case "retrying" | "failed":
+            case "retrying" | "limited" | "failed":
                 self._hold(not self._over(model), f"{where}: {model.status}")
-                model.status = "pending" if kind == "retrying" else "failed"
+                model.status = "failed" if kind == "failed" else "pending"
+                model.comes_back = kind != "failed"
             case "completed":
                 self._hold(model.status in ("pending", "in_progress"), f"{where}: {model.status}")
                 model.status = "completed"
@@ -332,6 +336,8 @@ class Promise:
             key, kind_name, stage = model.asked[model.open]
             kind = BlockerKind(kind_name)
         legal = LEGAL[(Status(model.status), kind)]
+        if model.status == "pending" and model.comes_back:
+            legal = LEGAL[(Status.PENDING, WaitingOn.RETRY)]
         self._hold(action in legal, f"{where}: not legal, {model.status}, {kind}")
         self._hold(data.get("blocker") == model.open, f"{where}: but the question is {model.open}")
         words = data.get("text")

@@ -30,6 +30,7 @@ from taskhub_tui.agents import registry
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import StoreError
+from taskhub_tui.domain.stall import Patience
 from taskhub_tui.engine import engine
 from taskhub_tui.hub import Hub
 from taskhub_tui.notifications import notifier
@@ -92,6 +93,7 @@ class World:
             concurrency=rng.randint(1, 4),
             lease=max(6.0, self.pace * rng.choice((3, 10))),
             notifications={"desktop": {"enabled": rng.random() < 0.5, "completion_after": 0}},
+            stall=Patience(0, 0),  # Silence is not simulated.
         )
         self._hosts = {"here": 0, "there": 0} if rng.random() < 0.3 else {"here": 0}
         """Machines, with how often each was started."""
