@@ -286,6 +286,8 @@ class Promise:
             case "taken over":
                 self._hold(model.status in ("pending", "in_progress"), f"{where}: {model.status}")
                 model.taken_over = True
+                if data.get("then") == "queued":
+                    model.status = "pending"
             case "checkpoint":
                 assert stage is not None
                 self._hold(model.status == "in_progress", f"{where}: {model.status}")
