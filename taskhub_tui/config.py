@@ -5,13 +5,15 @@ import math
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput, StoreError
+from taskhub_tui.domain.limits import NO_LIMITS, Limits
 from taskhub_tui.domain.model import Status
+from taskhub_tui.domain.stall import Patience
 from taskhub_tui.text import one_line
 
 DAY = 86400.0
@@ -139,6 +141,10 @@ class Settings:
     theme: str = "taskhub"
     ascii: bool = False
     """Draw with ASCII characters only."""
+    limits: Limits = NO_LIMITS
+    """How many stages may run at once over all workers."""
+    stall: Patience = field(default_factory=Patience)
+    """How long an agent may give no sign of life."""
     notifications: dict[str, Any] | None = None
     """The `[notifications]` table, read by `notifications.policy`."""
     backup: Backups = Backups()
@@ -152,6 +158,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "lease": (int, float),
     "theme": (str,),
     "ascii": (bool,),
+    "limits": (dict,),
+    "stall": (dict,),
     "notifications": (dict,),
     "backup": (dict,),
     "retention": (dict,),
@@ -202,6 +210,10 @@ def settings(where: Paths) -> Settings:
             values[key] = kind(**_table(where, key, value, known_keys))
         else:
             values[key] = one_line(value, 200) if isinstance(value, str) else value
+    if "limits" in values:
+        values["limits"] = _limits(values["limits"], f"{where.config}: [limits]")
+    if "stall" in values:
+        values["stall"] = _patience(values["stall"], f"{where.config}: [stall]")
     return Settings(**{"owner": defaults.owner, **values})
 
 
@@ -270,3 +282,46 @@ _TABLES: dict[str, tuple[Callable[..., Any], dict[str, Callable[[Any], Any]]]] =
         },
     ),
 }
+
+
+def _limits(table: dict[str, Any], place: str) -> Limits:
+    _only(table, ("total", "agents"), place)
+    agents = table.get("agents", {})
+    if not isinstance(agents, dict):
+        raise BadInput(f"{place}: `agents` must be a table of agents and numbers")
+    numbers = {"total": table.get("total"), **{f"agents.{one_line(n)}": agents[n] for n in agents}}
+    for name, value in numbers.items():
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise BadInput(f"{place}: `{name}` must be a whole number of 1 or more, not {value!r}")
+    return Limits(table.get("total"), dict(agents))
+
+
+def _patience(table: dict[str, Any], place: str) -> Patience:
+    defaults = Patience()
+    _only(table, ("shown_after", "ask_after"), place)
+    seconds: dict[str, float] = {}
+    for name, value in table.items():
+        try:
+            given = durations.parse(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise BadInput(f"{place}: `{name}`: {error}") from None
+        if isinstance(given, bool) or not isinstance(given, int | float):
+            raise BadInput(f'{place}: `{name}` must be a duration such as "10m", not {value!r}')
+        if not math.isfinite(given) or given < 0:
+            raise BadInput(f"{place}: `{name}` must be 0 or more, not {value!r}")
+        seconds[name] = float(given)
+    made = replace(defaults, **seconds)
+    if made.ask_after and "ask_after" not in seconds and made.ask_after < made.shown_after:
+        made = replace(made, ask_after=made.shown_after)
+    if made.ask_after and made.ask_after < made.shown_after:
+        raise BadInput(f"{place}: `ask_after` must not be shorter than `shown_after`")
+    return made
+
+
+def _only(table: dict[str, Any], known: tuple[str, ...], place: str) -> None:
+    for name in table:
+        if name not in known:
+            there = ", ".join(known)
+            raise BadInput(f"{place}: `{one_line(name)}` is not a setting", f"There are: {there}")

@@ -12,7 +12,7 @@ from taskhub_tui.agents.port import Stop, Stream
 from taskhub_tui.domain import execution, ids, progress
 from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
 from taskhub_tui.domain.evolve import replace
-from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW
+from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW, STALLED
 from taskhub_tui.domain.model import Action, Artifact, Blocker, Choice, Stage, Status
 from taskhub_tui.engine.tasklog import TaskLog
 from taskhub_tui.storage import changes, queries, stages
@@ -80,6 +80,7 @@ class Context:
         self.dirty = True
 
     async def save(self, **state: Any) -> None:
+        self.heard = self._held.clock()
         self._state.update(state)
         await self._save()
 
@@ -102,7 +103,7 @@ class Context:
     async def ask(self, blocker: port.Blocker) -> port.Answer:
         task = self._held.task
         key = one_line(blocker.key, 200)
-        if key in (GATE, REVIEW, INTERRUPTED):
+        if key in (GATE, REVIEW, INTERRUPTED) or key.startswith(STALLED):
             key = f"agent {key}"  # The bare ones are the engine's own questions.
         default = _DEFAULTS.get(blocker.default or "")
         if default is not None and default not in LEGAL[(Status.BLOCKED, blocker.kind)]:
@@ -145,6 +146,8 @@ class Context:
         stage = replace(self._stage, state=dict(self._state), log_mark=self._log.mark())
         stage = replace(stage, fraction=self.fraction, note=self.note)
         change = execution.ask(task, self._held.stages, stage, question, now)
+        if task.silent_since is not None:
+            change = replace(change, alive=True)
         self._stop = "detach"
         self.suspended = True
         try:

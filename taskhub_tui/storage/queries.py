@@ -265,7 +265,7 @@ def overdue(reader: Reader, now: float) -> list[tuple[str, str, Action]]:
     found = reader.execute(
         "SELECT task.id, blocker.id, default_action FROM blocker"
         " JOIN task ON task.n = blocker.task_n"
-        " WHERE blocker.state = 'open' AND deadline <= ? AND default_action IS NOT NULL",
+        " WHERE blocker.state = 'open' AND blocker.deadline <= ? AND default_action IS NOT NULL",
         (now,),
     ).fetchall()
     return [(task, blocker, Action(action)) for task, blocker, action in found]
