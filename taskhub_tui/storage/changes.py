@@ -257,7 +257,7 @@ def withdraw_stalled(tx: Tx, task: Task) -> None:
         (task.waiting_on, tx.seq, task.n),
     )
     for (blocker_id,) in tx.execute(
-        "UPDATE blocker SET state = 'withdrawn', seq = ?"
+        "UPDATE blocker SET state = 'withdrawn', seq = ?, seal = NULL"
         " WHERE task_n = ? AND state = 'open' AND kind = ? RETURNING id",
         (tx.seq, task.n, BlockerKind.STALLED.value),
     ).fetchall():
