@@ -4,15 +4,19 @@ import getpass
 import math
 import os
 import stat
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput, StoreError
 from taskhub_tui.domain.limits import NO_LIMITS, Limits
-from taskhub_tui.domain.stall import Patience
+from taskhub_tui.domain.model import Status
+from taskhub_tui.domain.stall import Patience, patience
 from taskhub_tui.text import one_line
+
+DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,10 @@ class Paths:
     @property
     def tasks(self) -> Path:
         return self.home / "tasks"
+
+    @property
+    def backups(self) -> Path:
+        return self.home / "backups"
 
     @property
     def worker_log(self) -> Path:
@@ -96,6 +104,29 @@ def _private(mode: os.stat_result) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Backups:
+    """The `[backup]` table: copies of the database that workers make by themselves."""
+
+    enabled: bool = True
+    every: float = DAY
+    """Seconds between two."""
+    keep: int = 7
+    """How many of the newest are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """The `[retention]` table: what workers delete by themselves; nothing unless switched on."""
+
+    enabled: bool = False
+    older_than: float = 90 * DAY
+    """Seconds since a task was over."""
+    status: tuple[Status, ...] = (Status.COMPLETED, Status.CANCELLED)
+    keep_results: bool = True
+    """True: only logs and scratch files go; what a task was and gave stays on the list."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the user may set in `config.toml`; every value has a default."""
 
@@ -116,6 +147,8 @@ class Settings:
     """How long an agent may give no sign of life."""
     notifications: dict[str, Any] | None = None
     """The `[notifications]` table, read by `notifications.policy`."""
+    backup: Backups = Backups()
+    retention: Retention = Retention()
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -128,6 +161,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "limits": (dict,),
     "stall": (dict,),
     "notifications": (dict,),
+    "backup": (dict,),
+    "retention": (dict,),
 }
 _LEAST: dict[str, float] = {"concurrency": 1, "idle_exit": 0, "lease": 1}
 
@@ -170,52 +205,90 @@ def settings(where: Paths) -> Settings:
             raise BadInput(f"{where.config}: `{key}` must be a finite number, not {value!r}")
         if isinstance(value, int | float) and value < _LEAST.get(key, value):
             raise BadInput(f"{where.config}: `{key}` must be at least {_LEAST[key]}")
-        values[key] = one_line(value, 200) if isinstance(value, str) else value
-    if "limits" in values:
-        values["limits"] = _limits(values["limits"], f"{where.config}: [limits]")
-    if "stall" in values:
-        values["stall"] = _patience(values["stall"], f"{where.config}: [stall]")
+        if isinstance(value, dict) and key in _TABLES:
+            kind, known_keys = _TABLES[key]
+            values[key] = kind(**_table(where, key, value, known_keys))
+        else:
+            values[key] = one_line(value, 200) if isinstance(value, str) else value
     return Settings(**{"owner": defaults.owner, **values})
 
 
-def _limits(table: dict[str, Any], place: str) -> Limits:
-    _only(table, ("total", "agents"), place)
-    agents = table.get("agents", {})
-    if not isinstance(agents, dict):
-        raise BadInput(f"{place}: `agents` must be a table of agents and numbers")
-    numbers = {"total": table.get("total"), **{f"agents.{one_line(n)}": agents[n] for n in agents}}
-    for name, value in numbers.items():
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise BadInput(f"{place}: `{name}` must be a whole number of 1 or more, not {value!r}")
-    return Limits(table.get("total"), dict(agents))
+def _table(
+    where: Paths, name: str, raw: dict[str, Any], known: dict[str, Callable[[Any], Any]]
+) -> dict[str, Any]:
+    """Read a table of the settings.
 
-
-def _patience(table: dict[str, Any], place: str) -> Patience:
-    defaults = Patience()
-    _only(table, ("shown_after", "ask_after"), place)
-    seconds: dict[str, float] = {}
-    for name, value in table.items():
+    Raises:
+        BadInput: it has a key or a value it must not; says which.
+    """
+    values = {}
+    for key, value in raw.items():
+        if key not in known:
+            raise BadInput(
+                f"{where.config}: `{name}.{key}` is not a setting",
+                f"There are: {', '.join(known)}",
+            )
         try:
-            given = durations.parse(value) if isinstance(value, str) else value
+            values[key] = known[key](value)
         except ValueError as error:
-            raise BadInput(f"{place}: `{name}`: {error}") from None
-        if isinstance(given, bool) or not isinstance(given, int | float):
-            raise BadInput(f'{place}: `{name}` must be a duration such as "10m", not {value!r}')
-        if not math.isfinite(given) or given < 0:
-            raise BadInput(f"{place}: `{name}` must be 0 or more, not {value!r}")
-        seconds[name] = float(given)
-    made = replace(defaults, **seconds)
-    if made.ask_after and "ask_after" not in seconds and made.ask_after < made.shown_after:
-        made = replace(made, ask_after=made.shown_after)
-    if made.ask_after and made.ask_after < made.shown_after:
-        raise BadInput(f"{place}: `ask_after` must not be shorter than `shown_after`")
-    return made
+            raise BadInput(f"{where.config}: `{name}.{key}`: {error}") from None
+    return values
 
 
-def _only(table: dict[str, Any], known: tuple[str, ...], place: str) -> None:
-    for name in table:
-        if name not in known:
-            there = ", ".join(known)
-            raise BadInput(f"{place}: `{one_line(name)}` is not a setting", f"There are: {there}")
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"it must be true or false, not {value!r}")
+    return value
+
+
+def _at_least(least: float) -> Callable[[Any], float]:
+    def read(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError(f"it must be a duration such as 1d, not {value!r}")
+        seconds = durations.parse(value) if isinstance(value, str) else float(value)
+        if not math.isfinite(seconds) or seconds < least:
+            raise ValueError(f"it must be {durations.spell(least)} or more")
+        return seconds
+
+    return read
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"it must be a number of 1 or more, not {value!r}")
+    return value
+
+
+def _over(value: Any) -> tuple[Status, ...]:
+    over = [status.value for status in Status if status.over]
+    if not isinstance(value, list) or not value or any(one not in over for one in value):
+        raise ValueError(f"it must be a list of {', '.join(over)}")
+    return tuple(Status(one) for one in value)
+
+
+def _counts(value: Any) -> dict[str, int]:
+    if not isinstance(value, dict):
+        raise ValueError("it must be a table of agents and numbers")
+    numbers = {}
+    for name, number in value.items():
+        try:
+            numbers[name] = _count(number)
+        except ValueError as error:
+            raise ValueError(f"`{one_line(name, 60)}`: {error}") from None
+    return numbers
+
+
+_TABLES: dict[str, tuple[Callable[..., Any], dict[str, Callable[[Any], Any]]]] = {
+    "limits": (Limits, {"total": _count, "agents": _counts}),
+    "stall": (patience, {"shown_after": _at_least(0), "ask_after": _at_least(0)}),
+    "backup": (Backups, {"enabled": _yes_or_no, "every": _at_least(60), "keep": _count}),
+    "retention": (
+        Retention,
+        {
+            "enabled": _yes_or_no,
+            "older_than": _at_least(3600),
+            "status": _over,
+            "keep_results": _yes_or_no,
+        },
+    ),
+}

@@ -1,4 +1,4 @@
-"""What `taskhub doctor` looks at: files, database, workers, questions, agents, desktop, terminal.
+"""What `taskhub doctor` looks at: the store, workers, questions, agents, desktop, terminal.
 
 Every check looks and changes nothing, except that a hub's folder is made where there is none.
 """
@@ -6,33 +6,36 @@ Every check looks and changes nothing, except that a hub's folder is made where 
 import asyncio
 import os
 import shutil
-import sqlite3
-import stat
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from taskhub_tui.config import Paths, Settings, make_private
+from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.views import Check
 
-LOW_DISK = 500_000_000
-FULL_DISK = 50_000_000
-"""Bytes free below which it is worth a warning, and below which work will fail."""
 STALE = 86400.0
 """Seconds after which a question nobody answered is worth a warning."""
 
 
 async def checks(paths: Paths, settings: Settings) -> list[Check]:
     """Return what was found, in the order in which one thing needs the other."""
-    folder = _folder(paths)
-    found = [_python(), _sqlite(sqlite3.sqlite_version_info), folder]
-    if folder.state != "fail":
-        database = await asyncio.to_thread(_database, paths.database)
-        found += [_disk(paths.home), database]
+    # Imported here: front ends that check nothing need none of it.
+    from taskhub_tui.storage import checkup
+
+    files = checkup.files(paths)
+    place = checkup.place(paths.home)
+    found = [_python(), checkup.sqlite(), files, place]
+    if files.state != "fail" and place.state != "fail":
+        database = await asyncio.to_thread(checkup.database, paths)
+        found += [checkup.disk(paths.home), database]
+        now = time.time()
         if database.state != "fail":
             found += await _hub(paths, settings)
+            found += await asyncio.to_thread(checkup.workers, paths.database, now)
+        found.append(await asyncio.to_thread(checkup.copies, paths, settings.backup, now))
     return [*found, await _desktop(), *_terminal(os.environ)]
 
 
@@ -41,97 +44,10 @@ def _python() -> Check:
     return Check("python", "ok", f"Python {version} at {sys.executable}")
 
 
-def _sqlite(version: tuple[int, ...]) -> Check:
-    """Warn of the WAL-reset bug: two processes that write at one instant may lose pages.
-
-    Versions: https://sqlite.org/changes.html; fixed in 3.51.3, and in 3.44.6 and 3.50.7.
-    """
-    said = f"SQLite {'.'.join(map(str, version))}"
-    fixed = version >= (3, 51, 3) or any(
-        version[:2] == branch[:2] and version >= branch for branch in ((3, 44, 6), (3, 50, 7))
-    )
-    if fixed or version < (3, 7):
-        return Check("sqlite", "ok", said)
-    return Check(
-        "sqlite",
-        "warn",
-        f"{said} has a rare bug by which two processes writing at one instant can damage the file",
-        "Use a Python with SQLite 3.51.3 or newer, and keep copies of the database until then",
-    )
-
-
-def _folder(paths: Paths) -> Check:
-    try:
-        make_private(paths.home)
-        loose = [
-            path
-            for path in sorted(paths.home.glob("taskhub.db*"))
-            if stat.S_IMODE(path.stat().st_mode) & 0o077
-        ]
-    except TaskHubError as error:
-        remedy = error.hint or "Give the folder to yourself, or name another with TASKHUB_HOME"
-        return Check("files", "fail", str(error), remedy)
-    except OSError as error:
-        return Check("files", "fail", f"{paths.home}: {error.strerror}", "Check the folder's owner")
-    if not os.access(paths.home, os.W_OK | os.X_OK):
-        return Check("files", "fail", f"{paths.home} is not writable", f"chmod u+rwx {paths.home}")
-    if loose:
-        names = " ".join(str(path) for path in loose)
-        return Check("files", "warn", f"Others can read {names}", f"chmod 600 {names}")
-    return Check("files", "ok", f"{paths.home} is private and writable")
-
-
-def _disk(home: Path) -> Check:
-    free = shutil.disk_usage(home).free
-    said = f"{free / 1e9:.1f} GB free at {home}"
-    if free < FULL_DISK:
-        return Check("disk", "fail", said, "Free some space: tasks cannot be saved")
-    if free < LOW_DISK:
-        return Check("disk", "warn", said, "Free some space soon")
-    return Check("disk", "ok", said)
-
-
-def _database(path: Path) -> Check:
-    """Read the whole file once; it is neither made nor brought up to date here."""
-    from taskhub_tui.storage.database import explain, migrations
-
-    if not path.exists():
-        return Check("database", "ok", f"{path} will be made with the first task")
-    known = len(migrations())
-    try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
-        try:
-            said = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
-            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-            size = path.stat().st_size
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        problem = explain(error, path)
-        remedy = f"Move {path} aside, or put a copy of it back; nothing else is lost"
-        if "busy" in str(problem):
-            remedy = "Try again in a moment"
-        return Check("database", "fail", str(problem), remedy)
-    if said != ["ok"]:
-        return Check(
-            "database",
-            "fail",
-            f"{path} is damaged: {'; '.join(said)}",
-            f"Save what is readable: sqlite3 {path} .recover | sqlite3 {path}.new",
-        )
-    if version > known:
-        return Check(
-            "database",
-            "fail",
-            f"{path} has schema {version}, but this TaskHub knows only {known}",
-            "Update TaskHub",
-        )
-    return Check("database", "ok", f"{path}: sound, schema {version}, {size / 1e6:.1f} MB")
-
-
 async def _hub(paths: Paths, settings: Settings) -> list[Check]:
     """Check what is in the database, and the agents."""
     from taskhub_tui.hub import Hub
+    from taskhub_tui.storage import checkup
 
     try:
         async with await Hub.open(paths=paths, settings=settings, autostart=False) as hub:
@@ -140,13 +56,23 @@ async def _hub(paths: Paths, settings: Settings) -> list[Check]:
             workers = await hub.workers()
             now = hub.clock()
             asked = [(task.id, now - blocker.created) for blocker, task in await hub.blockers()]
-            agents = [_agent(card.name, card.title, card.problem) for card in hub.agents()]
+            cards = hub.agents()
+            asked_for = await asyncio.to_thread(checkup.agents_asked_for, paths.database)
     except TaskHubError as error:
         return [Check("hub", "fail", str(error), error.hint)]
     return [
         _worker(sum(one.alive for one in workers), waiting, paths.worker_log),
         _questions(asked),
-        *agents,
+        *(_agent(card.name, card.title, card.problem) for card in cards),
+        *(
+            _agent(
+                name,
+                f"`{name}`",
+                "Tasks wait for it, and it is not installed: install its"
+                " package, or give them to another with `taskhub decide ID reassign`",
+            )
+            for name in sorted(asked_for - {card.name for card in cards})
+        ),
     ]
 
 

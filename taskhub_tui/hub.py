@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from taskhub_tui import config
-from taskhub_tui.domain.errors import AlreadyDecided, NotLegal, TaskHubError, UnknownTask
+from taskhub_tui.domain.errors import AlreadyDecided, Damaged, NotLegal, TaskHubError, UnknownTask
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.storage import queries
 from taskhub_tui.storage.store import Store
@@ -297,7 +297,7 @@ class Hub:
         """
         from taskhub_tui.domain import lifecycle
         from taskhub_tui.domain.evolve import replace
-        from taskhub_tui.domain.model import Action, Decision, WaitingOn
+        from taskhub_tui.domain.model import Action, Decision, Status, WaitingOn
         from taskhub_tui.planning import REQUEST_LIMIT, check_options
         from taskhub_tui.storage import changes, lanes
         from taskhub_tui.text import clean, one_line
@@ -323,8 +323,10 @@ class Hub:
 
         def take(tx: Tx) -> None:
             task = queries.task_by_id(tx, task_id)
-            stages = queries.stages_of(tx, task)
-            blocker = queries.open_blocker(tx, task)
+            # Of a task that runs, its worker holds a sound copy; and to end one takes none.
+            checked = task.status is not Status.IN_PROGRESS and action is not Action.CANCEL
+            stages = queries.stages_of(tx, task, checked=checked)
+            blocker = queries.open_blocker(tx, task, checked=checked)
             if blocker_id is not None:
                 self._check_question(tx, task, blocker, blocker_id, version)
             now = self.clock()
@@ -342,9 +344,23 @@ class Hub:
                 # Whoever wants it now wants to know whether the provider takes it now.
                 lanes.unlimit(tx, change.task.stage_agent)
 
-        await self._store.write(take)
+        try:
+            await self._store.write(take)
+        except Damaged as error:
+            await self._condemn(task_id, error)
+            raise
         await self._wake()
         return await self.status(task_id)
+
+    async def _condemn(self, task_id: str, damage: Damaged) -> None:
+        """Fail a task that nobody can decide about: RETRY and CANCEL are possible then."""
+
+        from taskhub_tui.storage.damage import condemn
+
+        def fail(tx: Tx) -> None:
+            condemn(tx, queries.task_by_id(tx, task_id).n, damage, self.clock())
+
+        await self._store.write(fail)
 
     def _check_question(
         self, tx: Tx, task: Task, blocker: Blocker | None, blocker_id: str, version: int | None

@@ -5,17 +5,19 @@ it be killed, and leaves when the worker leaves by itself, or fails to start aga
 one keeper works for a hub at a time.
 """
 
+import contextlib
 import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
 from taskhub_tui.config import Paths, make_private
-from taskhub_tui.domain.errors import WorkerError
+from taskhub_tui.domain.errors import StoreBusy, WorkerError
 
 LOG_LIMIT = 5_000_000
 """Size in bytes from which the worker's log is begun anew; the old one is kept beside it."""
@@ -62,6 +64,31 @@ def start(paths: Paths) -> None:
         ) from error
 
 
+@contextlib.contextmanager
+def kept_away(paths: Paths) -> Iterator[None]:
+    """Make sure that no keeper is at work, and that none begins.
+
+    Raises:
+        StoreBusy: one is.
+    """
+    make_private(paths.home)
+    lock = _lock(paths.home)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreBusy(
+                "A worker is at work here", "Run `taskhub worker --stop`, and try again"
+            ) from None
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(home: Path) -> int:
+    return os.open(home / "keeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
 def set_umask() -> None:
     """Keep our own files private; commands get the mask of who started us."""
     mask = os.umask(0o077)
@@ -71,7 +98,7 @@ def set_umask() -> None:
 def main(home: Path) -> int:
     """Keep one worker alive until it leaves by itself."""
     set_umask()
-    lock = os.open(home / "keeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = _lock(home)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

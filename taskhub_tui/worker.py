@@ -24,6 +24,7 @@ from taskhub_tui.notifications.policy import Channel, Prefs
 from taskhub_tui.storage import claims, outbox
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
+from taskhub_tui.upkeep import Upkeep
 
 log = logging.getLogger("taskhub.worker")
 
@@ -61,6 +62,14 @@ class Worker:
             make = desktop or _real_desktop
             channels[Channel.DESKTOP] = make(self._pressed, self._desktop_restarted)
         self.notifier = Notifier(store, self.engine.me, prefs, channels, clock=clock)
+        self._upkeep = Upkeep(
+            store,
+            paths,
+            settings,
+            partial(self.notifier.tell, Channel.DESKTOP),
+            lambda: not self.engine.busy,
+            clock=clock,
+        )
         store.after_commit = self._committed
 
     def _committed(self, tx: Tx) -> None:
@@ -80,6 +89,7 @@ class Worker:
         if idle_exit > 0:
             helpers.append(asyncio.create_task(self._leave_when_idle(idle_exit), name="idle"))
         helpers.append(asyncio.create_task(self._revive(), name="revive notifications"))
+        helpers.append(asyncio.create_task(self._upkeep.run(), name="upkeep"))
         try:
             await self.engine.run()
         finally:
@@ -100,7 +110,6 @@ class Worker:
             with contextlib.suppress(TaskHubError):
                 workers = await self._store.read(partial(claims.workers, now=self._clock()))
                 await self.notifier.revive([w.id for w in workers if w.alive])
-                self.notifier.wake()
             await asyncio.sleep(15)
 
     async def _leave_when_idle(self, idle_exit: float) -> None:
@@ -246,7 +255,7 @@ def main(argv: list[str] | None = None) -> int:
         idle_exit = settings.idle_exit if detached else 0.0
         asyncio.run(foreground(paths, settings, idle_exit=idle_exit))
     except TaskHubError as error:
-        log.error("%s", error)
+        log.error("%s%s", error, f". {error.hint}" if error.hint else "")
         # The keeper tries again, for a while, but not what only a person can mend.
         return 0 if detached and isinstance(error, BadInput) else error.exit_code
     return 0

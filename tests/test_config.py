@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from taskhub_tui.config import Paths, make_private, paths, settings
+from taskhub_tui.config import Backups, Paths, Retention, make_private, paths, settings
 from taskhub_tui.domain.errors import BadInput, StoreError
+from taskhub_tui.domain.model import Status
 
 
 def test_no_file_means_the_defaults(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,6 +20,19 @@ def test_a_file_is_read(where: Paths) -> None:
     found = settings(where)
     assert (found.owner, found.lease) == ("bob", 5)
     assert found.notifications == {"quiet": "22-7"}
+
+
+def test_backups_and_retention_have_tables_of_their_own(where: Paths) -> None:
+    assert settings(where).retention.enabled is False
+    where.config.write_text(
+        '[backup]\nevery = "12h"\nkeep = 3\n'
+        '[retention]\nenabled = true\nolder_than = "30d"\nstatus = ["completed", "failed"]\n'
+    )
+    found = settings(where)
+    assert found.backup == Backups(every=43200.0, keep=3)
+    assert found.retention == Retention(
+        True, 30 * 86400.0, (Status.COMPLETED, Status.FAILED), keep_results=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -35,6 +49,16 @@ def test_a_file_is_read(where: Paths) -> None:
         ("idle_exit = inf", "`idle_exit` must be a finite number, not inf"),
         ("lease = '15s'", "`lease` must be int or float, not '15s'"),
         ("notifications = 3", "`notifications` must be dict, not 3"),
+        ("backup = 3", "`backup` must be dict, not 3"),
+        ("[backup]\ndaily = true", "`backup.daily` is not a setting"),
+        ("[backup]\nenabled = 1", "`backup.enabled`: it must be true or false, not 1"),
+        ("[backup]\nevery = 'often'", "`backup.every`: `often` is not a duration"),
+        ("[backup]\nevery = '1s'", "`backup.every`: it must be 1m or more"),
+        ("[backup]\nevery = inf", "`backup.every`: it must be 1m or more"),
+        ("[backup]\nkeep = 0", "`backup.keep`: it must be a number of 1 or more, not 0"),
+        ("[retention]\nolder_than = true", "it must be a duration such as 1d, not True"),
+        ("[retention]\nstatus = ['pending']", "must be a list of completed, failed, cancelled"),
+        ("[retention]\nstatus = 'failed'", "must be a list of completed, failed, cancelled"),
     ],
 )
 def test_a_mistake_is_said_with_the_file_and_the_key(where: Paths, text: str, said: str) -> None:

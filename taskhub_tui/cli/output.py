@@ -191,3 +191,13 @@ def local(at: float | None, now: float) -> str:
     if moment[:3] == time.localtime(now)[:3]:
         return time.strftime("%H:%M:%S", moment)
     return time.strftime("%Y-%m-%d %H:%M", moment)
+
+
+def size(count: int) -> str:
+    """Return a number of bytes for a person."""
+    number = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000 or unit == "GB":
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{count} B"

@@ -177,6 +177,33 @@ def _common(command: argparse.ArgumentParser) -> None:
     when = command.add_mutually_exclusive_group()
     when.add_argument("--at", metavar="TIME", help="start then: 18:00, or `2031-05-04 08:30`")
     when.add_argument("--in", dest="delay", metavar="DURATION", help="start in 90s, 10m, 1h30m")
+    command.add_argument(
+        "--deadline",
+        metavar="TIME",
+        help="stop and fail it if it is not done by then: 18:00, or 2h from when it may start; "
+        "waiting for you counts too",
+    )
+    command.add_argument(
+        "--timeout", metavar="DURATION", help="the longest time of one attempt of a stage"
+    )
+    command.add_argument(
+        "--retries", type=_count, metavar="N", help="repeat a failed attempt so often"
+    )
+    command.add_argument(
+        "--retry-delay",
+        metavar="DURATION",
+        help="after so long, doubling up to an hour; 5s if not given",
+    )
+    command.add_argument(
+        "--on-interrupt",
+        choices=["adopt", "rerun", "ask"],
+        help="what to do when the worker dies under it; else the agent's habit",
+    )
+    command.add_argument(
+        "--stall",
+        metavar="DURATION",
+        help="show it after so long without a sign of life; 0 is never",
+    )
 
 
 def _submit(add: _Adder) -> None:
@@ -309,7 +336,7 @@ def _decide(add: _Adder) -> None:
 
 
 def _decision(decide: argparse.ArgumentParser) -> None:
-    from taskhub_tui.domain.model import Action
+    from taskhub_tui.domain.model import Action, Priority
 
     decide.add_argument("id", metavar="ID", help=_ID)
     decide.add_argument(
@@ -332,6 +359,14 @@ def _decision(decide: argparse.ArgumentParser) -> None:
                         help="modify: take this option away")  # fmt: skip
     decide.add_argument("--request", metavar="TEXT", help="modify: a new request")
     decide.add_argument("--title", metavar="TITLE", help="modify: a new title")
+    decide.add_argument(
+        "--deadline", metavar="TIME", help="modify: 18:00, or 2h from now; `none` takes it away"
+    )
+    decide.add_argument(
+        "--priority",
+        choices=[priority.name.lower() for priority in Priority],
+        help="modify: who goes first",
+    )
     decide.add_argument(
         "--blocker",
         metavar="ID[:VERSION]",
@@ -366,6 +401,7 @@ def _system(add: _Adder) -> None:
         _worker,
     )
     add("doctor", "system.doctor", "check that everything TaskHub needs is there")
+    _care(add)
     add(
         "completion",
         "system.completion",
@@ -389,6 +425,105 @@ def _worker(worker: argparse.ArgumentParser) -> None:
 
 def _completion(completion: argparse.ArgumentParser) -> None:
     completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
+
+
+def _care(add: _Adder) -> None:
+    add(
+        "backup",
+        "care.backup",
+        "copy the database, and verify the copy",
+        "Workers do so daily by themselves; work goes on meanwhile.",
+        _backup,
+    )
+    add(
+        "restore",
+        "care.restore",
+        "put a backup in the place of the database",
+        "The replaced file is kept aside. Tasks that were not over are paused. No worker and no "
+        "app may run.",
+        _restore,
+    )
+    add(
+        "prune",
+        "care.prune",
+        "delete tasks that are long over",
+        "Shows what would go, and asks. Never a task that runs, waits, or is waited for; results "
+        "in your own folder stay.",
+        _prune,
+    )
+    add(
+        "compact",
+        "care.compact",
+        "give the room of deleted tasks back to the disk",
+        "Nothing can be saved meanwhile, which takes seconds; a large file must not be in use.",
+    )
+    add(
+        "export",
+        "care.export",
+        "print tasks as JSON Lines",
+        "One task a line with all that belongs to it, but for logs and the files it made.",
+        _export,
+    )
+    add(
+        "import",
+        "care.import_",
+        "take over tasks that were exported",
+        "All lines are checked before anything is written. What was not over is paused, and asks "
+        "before it goes on; tasks that are here already are skipped.",
+        _import,
+    )
+
+
+def _backup(backup: argparse.ArgumentParser) -> None:
+    backup.add_argument(
+        "-o", "--output", metavar="FILE", help="to this new file; else among the daily copies"
+    )
+    backup.add_argument("--list", action="store_true", help="list the copies, the newest first")
+
+
+def _restore(restore: argparse.ArgumentParser) -> None:
+    restore.add_argument("file", metavar="FILE", nargs="?", help="the copy; else the newest")
+    _yes(restore)
+
+
+def _prune(prune: argparse.ArgumentParser) -> None:
+    from taskhub_tui.domain.model import Status
+
+    prune.add_argument(
+        "--older-than",
+        metavar="DURATION",
+        default="30d",
+        help="over for longer than this; else 30d",
+    )
+    prune.add_argument(
+        "--status",
+        choices=[status.value for status in Status if status.over],
+        action="append",
+        default=[],
+        help="only these; may be repeated; else completed and cancelled",
+    )
+    prune.add_argument(
+        "--keep-results",
+        action="store_true",
+        help="delete logs and scratch files only; the tasks stay",
+    )
+    prune.add_argument("--dry-run", action="store_true", help="only show what would go")
+    _yes(prune)
+
+
+def _export(export: argparse.ArgumentParser) -> None:
+    export.add_argument("ids", metavar="ID", nargs="*", help=_ID)
+    export.add_argument("--all", action="store_true", help="every task")
+    export.add_argument("-o", "--output", metavar="FILE", help="to this new file")
+
+
+def _import(importing: argparse.ArgumentParser) -> None:
+    importing.add_argument("file", metavar="FILE", help="the export; `-` reads it from the input")
+    importing.add_argument("--dry-run", action="store_true", help="only check")
+
+
+def _yes(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--yes", action="store_true", help="do not ask first")
 
 
 def _count(text: str) -> int:

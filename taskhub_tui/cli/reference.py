@@ -29,6 +29,12 @@ strings in UTC (`2031-05-04T08:30:00.000Z`), durations are seconds, unknown is `
 | `open` | `id` and the `path` of the result |
 | `notifications`, `agents`, `playbooks` | an array |
 | `worker --status` | an array of workers; `--stop`: how many were `asked` |
+| `backup` | `path`, `made` and `size` of the copy; `--list`: an array of them |
+| `restore` | `copy`, `aside` (where the replaced file is, or `null`), and how many were `paused` |
+| `prune` | `deleted`, `tasks`, `events`, `log_bytes`, `run_folders`, `bytes` |
+| `compact` | bytes `before` and `after` |
+| `export` | one object a line, with or without `--json`; see [care](care.md) |
+| `import` | `imported`, `tasks`, `skipped` (IDs), how many were `paused`, and `notes` |
 | `doctor` | an array of `name`, `state` (`ok`, `warn`, `fail`), `message`, `remedy` |
 
 A task has `id`, `title`, `status`, `waiting_on`, `agent`, `playbook`, `priority`, `owner`,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         Task,
         TaskView,
     )
-    from taskhub_tui.domain.views import LogRun, WorkerInfo
+    from taskhub_tui.domain.views import Copy, Imported, LogRun, Pruned, Restored, WorkerInfo
 
 Shape = dict[str, Any]
 
@@ -47,6 +47,8 @@ def task(it: Task) -> Shape:
         "started": iso(it.started),
         "ended": iso(it.ended),
         "not_before": iso(it.ready_at) if it.ready_at > it.created else None,
+        "deadline": iso(it.deadline),
+        "silent_since": iso(it.silent_since),
         "workdir": it.workdir,
         "error": it.error,
         "summary": it.summary,
@@ -66,6 +68,11 @@ def stage(it: Stage) -> Shape:
         "gate": it.gate,
         "review": it.review,
         "weight": it.weight,
+        "timeout": it.timeout,
+        "retries": it.retries,
+        "retry_delay": it.retry_delay,
+        "on_interrupt": it.on_interrupt,
+        "stall": it.stall,
         "started": iso(it.started),
         "ended": iso(it.ended),
         "error": it.error,
@@ -185,4 +192,37 @@ def planned(it: StageSpec) -> Shape:
         "weight": it.weight,
         "timeout": it.timeout,
         "retries": it.retries,
+        "retry_delay": it.retry_delay,
+        "on_interrupt": it.on_interrupt,
+        "stall": it.stall,
+    }
+
+
+def copy(it: Copy) -> Shape:
+    return {"path": it.path, "made": iso(it.made), "size": it.size}
+
+
+def restored(it: Restored) -> Shape:
+    return {"copy": it.copy, "aside": it.aside, "paused": it.paused}
+
+
+def pruned(it: Pruned) -> Shape:
+    return {
+        "tasks": [
+            {"id": one.id, "title": one.title, "status": one.status.value, "ended": iso(one.ended)}
+            for one in it.tasks
+        ],
+        "events": it.events,
+        "log_bytes": it.log,
+        "run_folders": it.folders,
+        "bytes": it.size,
+    }
+
+
+def imported(it: Imported) -> Shape:
+    return {
+        "tasks": list(it.tasks),
+        "skipped": list(it.skipped),
+        "paused": it.paused,
+        "notes": list(it.notes),
     }

@@ -8,7 +8,8 @@ TaskHubError            exit code 1
 │  └─ AlreadyDecided    3   somebody, or a deadline, was faster
 ├─ LeaseLost            4   another worker has taken the task over
 ├─ StoreError           5   the database cannot be opened, read or written
-│  └─ StoreBusy         5   for now: another process writes, or the disk is full
+│  ├─ StoreBusy         5   for now: another process writes, or the disk is full
+│  └─ Damaged           5   what is stored of a task is not what was written
 └─ WorkerError          6   no worker could be started
 """
 
@@ -62,6 +63,17 @@ class StoreError(TaskHubError):
 
 class StoreBusy(StoreError):
     """The database cannot be written now, but may be soon: it is kept busy, or the disk is full."""
+
+
+class Damaged(StoreError):
+    """What the database holds of a task is not what was written: its checksum says so."""
+
+    def __init__(
+        self, message: str, hint: str | None = None, *, position: int | None = None
+    ) -> None:
+        super().__init__(message, hint)
+        self.position = position
+        """Of the stage that is damaged, or whose question is; None where that is not known."""
 
 
 class WorkerError(TaskHubError):

@@ -178,14 +178,14 @@ class _Case:
         return self._done(task, tuple(fresh), self._answer("cancel"), replan=replan)
 
     def again(self) -> Change:
-        ready = self._ready(pausing=False)
+        # What was interrupted may be at work still, as a command is that outlived its worker.
+        stop = self.begun and self.current.status is not StageStatus.WAITING
+        ready = self._ready(
+            pausing=False, stopping=stop, fence=self.task.fence + (1 if stop else 0)
+        )
         if self.current.status is StageStatus.WAITING:
             # It goes on where it was; only the wait is cut short.
             return self._done(ready, (), None)
-        if self.task.status is Status.IN_PROGRESS:
-            # It runs still, and is to run again: the agent is stopped first.
-            ready = replace(ready, stopping=True, fence=ready.fence + 1)
-            return self._done(ready, (self._fresh(self.current),), self._answer("cancel"))
         return self._done(ready, (self._fresh(self.current),), self._answer("accept"))
 
     def modify(self) -> Change:

@@ -128,3 +128,73 @@ class Check:
     state: Literal["ok", "warn", "fail"]
     message: str
     remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A backup of the database."""
+
+    path: str
+    made: float
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What putting a backup in the place of the database has done."""
+
+    copy: str
+    aside: str | None
+    """Folder that the replaced file was moved to; None when there was none."""
+    paused: int
+    """Tasks that were not over when the backup was made, and wait for a person now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prunable:
+    """A task that may be deleted."""
+
+    n: int
+    id: str
+    title: str
+    status: Status
+    ended: float
+    events: int
+    """Lines of its audit trail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was deleted, or would be."""
+
+    tasks: Sequence[Prunable]
+    events: int
+    log: int
+    """Bytes of logs."""
+    folders: int
+    """Scratch folders of single runs."""
+    size: int
+    """Bytes on disk, logs and scratch folders together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """Bytes of the database before and after compacting."""
+
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import has done, or would do."""
+
+    tasks: Sequence[str]
+    """IDs of the new tasks."""
+    skipped: Sequence[str]
+    """IDs that are here already."""
+    paused: int
+    """How many of the new ones were not over, and wait for a person now."""
+    notes: Sequence[str]
+    """What could not be taken over, in sentences."""

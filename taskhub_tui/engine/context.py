@@ -125,15 +125,17 @@ class Context:
         await self._save()
 
     async def _save(self) -> None:
+        if self._stop == "cancel":
+            return  # Nobody goes on from here.
         size = len(repr(self._state))
         if size > STATE_LIMIT:
             raise port.AgentError(
                 f"The agent wants to keep {size} characters of state; {STATE_LIMIT} are the most"
             )
-        task, position, mark = self._held.task, self._stage.position, self._log.mark()
-        snapshot = dict(self._state)
-        await self._fenced(lambda tx: stages.save(tx, task.n, task.fence, position, snapshot, mark))
-        self._held.saved(position, snapshot, mark)
+        task, mark, snapshot = self._held.task, self._log.mark(), dict(self._state)
+        kept = replace(self._stage, state=snapshot, log_mark=mark)
+        await self._fenced(lambda tx: stages.save(tx, task.n, task.fence, kept))
+        self._held.saved(kept.position, snapshot, mark)
         # Else a later write of this stage, such as the question after a loss, would undo it.
         self._stage = replace(self._stage, state=snapshot, log_mark=mark)
         self._held.put(self._stage)

@@ -14,7 +14,7 @@ from taskhub_tui import __version__
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import lifecycle
-from taskhub_tui.domain.errors import BadInput, NotLegal, TaskHubError
+from taskhub_tui.domain.errors import BadInput, Damaged, NotLegal, TaskHubError
 from taskhub_tui.domain.model import Action, Decision, Interrupt, Stage, StageStatus, Task
 from taskhub_tui.engine.runner import Held, stop_agent
 from taskhub_tui.engine.watchdog import Watchdog
@@ -22,6 +22,7 @@ from taskhub_tui.process import identity
 from taskhub_tui.storage import changes, claims, queries, stages
 from taskhub_tui.storage.changes import Known
 from taskhub_tui.storage.claims import Claimed
+from taskhub_tui.storage.damage import condemn
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 
@@ -200,6 +201,8 @@ class Engine:
         except asyncio.CancelledError:
             # Whoever cancelled knows why; nobody waits for the exception.
             pass
+        except Damaged as error:
+            await self._condemn(held.task.n, error)
         except TaskHubError as error:
             # Its database was full, or busy for long; what it did last is not on disk.
             log.warning("task %s: %s", held.task.id, error)
@@ -278,10 +281,20 @@ class Engine:
     async def _pick_up_again(self, now: float) -> None:
         """Carry on with tasks that are ours, but whose carrier could not write."""
         for n in [n for n, due in self._again.items() if due <= now]:
-            claimed = await self._store.read(partial(claims.still_held, me=self.me, n=n))
+            try:
+                claimed = await self._store.read(partial(claims.still_held, me=self.me, n=n))
+            except Damaged as error:
+                await self._condemn(n, error)
+                claimed = None
             del self._again[n]
             if claimed is not None and n not in self._held:
                 self._carry(claimed)
+
+    async def _condemn(self, n: int, damage: Damaged) -> None:
+        """Fail a task of which the database holds what was never written."""
+        log.error("%s", damage)
+        with contextlib.suppress(TaskHubError):
+            await self._store.write(lambda tx: condemn(tx, n, damage, self._clock()))
 
     async def _stop_agents(self) -> None:
         """Stop the agents of tasks that people cancelled, reassigned or modified."""
@@ -294,11 +307,11 @@ class Engine:
     async def _stop_agent(self, task: Task, stage: Stage) -> None:
         done = False
         try:
-            held = self._held.get(task.n)
+            held, heard = self._held.get(task.n), False
             if held is not None and held.coroutine is not None:
-                held.stop("cancel")
+                heard = held.stop("cancel")
                 await asyncio.wait([held.coroutine])
-            else:
+            if not heard:
                 empty = Held(
                     Claimed(Known(task, (stage,))),
                     self._store,
@@ -309,7 +322,7 @@ class Engine:
                     lost=lambda: None,
                 )
                 await stop_agent(empty, stage)
-            await self._store.write(lambda tx: claims.stopped(tx, task.n))
+            await self._store.write(lambda tx: claims.stopped(tx, self.me, task.n))
             done = True
         except TaskHubError as error:
             log.warning("task %s could not be stopped: %s", task.id, error)
@@ -328,22 +341,29 @@ class Engine:
     def _miss(self, tx: Tx, task_id: str) -> None:
         """Fail a task whose deadline has passed; its agent is stopped as with CANCEL."""
         task = queries.task_by_id(tx, task_id)
-        all_stages = queries.stages_of(tx, task)
-        blocker = queries.open_blocker(tx, task)
+        try:
+            all_stages = queries.stages_of(tx, task)
+            blocker = queries.open_blocker(tx, task)
+        except Damaged as error:
+            condemn(tx, task.n, error, self._clock())
+            return
         change = lifecycle.miss_deadline(task, all_stages, blocker, self._clock())
         if change is not None:
             changes.write_decided(tx, change, by="engine", channel="deadline")
 
     def _expire(self, tx: Tx, task_id: str, blocker_id: str, default: Action) -> None:
         task = queries.task_by_id(tx, task_id)
-        blocker = queries.open_blocker(tx, task)
+        try:
+            blocker = queries.open_blocker(tx, task)
+            stages = queries.stages_of(tx, task)
+        except Damaged as error:
+            condemn(tx, task.n, error, self._clock())
+            return
         if blocker is None or blocker.id != blocker_id:
             return
         decision = Decision(default, by="nobody", channel="timeout")
         with contextlib.suppress(NotLegal, BadInput):
-            change = lifecycle.decide(
-                task, queries.stages_of(tx, task), blocker, decision, self._clock()
-            )
+            change = lifecycle.decide(task, stages, blocker, decision, self._clock())
             changes.write_decided(tx, change, by="nobody", channel="timeout")
 
     # Keeping

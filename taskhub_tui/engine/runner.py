@@ -16,7 +16,7 @@ from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, make_private
 from taskhub_tui.domain import durations, execution, ids, limits
 from taskhub_tui.domain.change import Change
-from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
+from taskhub_tui.domain.errors import Damaged, LeaseLost, StoreBusy, TaskHubError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.lifecycle import ANSWER_TO
 from taskhub_tui.domain.limits import NO_LIMITS, Limits
@@ -123,13 +123,20 @@ class Held:
             others = [a for a in self._artifacts if (a.stage, a.name) != same]
             self._artifacts = [*others, made]
 
-    def stop(self, why: Stop) -> None:
-        """Stop the agent, and with it this task's coroutine."""
+    def stop(self, why: Stop) -> bool:
+        """Stop the agent, and with it this task's coroutine.
+
+        Returns False when no agent hears that: none runs, though the work of one may, or it has
+        been told to leave its work alone and is about to end.
+        """
         self._stop = why
         if self.context is not None and self.context.task is not None:
+            heard = self.context.stop != "detach" and not self.context.task.done()
             self.context.cancel(why)
-        elif self.coroutine is not None:
+            return heard
+        if self.coroutine is not None:
             self.coroutine.cancel()
+        return False
 
     async def ended(self) -> None:
         """Leave the task, which is not ours under this fence any more, and wait for the agent.
@@ -381,6 +388,8 @@ class Held:
             await self._agent_error(stage, problem, habit)
         elif isinstance(problem, LeaseLost):
             self._note_lost()
+        elif isinstance(problem, Damaged):
+            await self._failed(stage, f"{problem}; {problem.hint}")
         else:
             lines = traceback.format_exception(problem)
             self.log.add(self.clock(), "hub", "".join(lines))

@@ -94,7 +94,9 @@ class Notifier:
     async def revive(self, alive: list[str]) -> None:
         """Send again what workers that are gone had on a screen; `alive` are the others."""
         now = self._clock()
-        await self._store.write(lambda tx: outbox.revive(tx, self._me, alive, now))
+        if await self._store.read(lambda r: outbox.any_forsaken(r, self._me, alive, now)):
+            await self._store.write(lambda tx: outbox.revive(tx, self._me, alive, now))
+            self.wake()
 
     async def resend(self, channel: Channel) -> None:
         """Send again what is unanswered on a channel that lost all it showed."""

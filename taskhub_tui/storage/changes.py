@@ -6,6 +6,7 @@ from typing import Any
 
 from taskhub_tui.domain.change import Change, Notice
 from taskhub_tui.domain.errors import LeaseLost
+from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.legal import LEGAL
 from taskhub_tui.domain.model import (
     Blocker,
@@ -17,8 +18,8 @@ from taskhub_tui.domain.model import (
     Task,
     WaitingOn,
 )
-from taskhub_tui.storage import rows
-from taskhub_tui.storage.queries import Reader, stages_of
+from taskhub_tui.storage import rows, seals
+from taskhub_tui.storage.queries import Reader, open_blocker, stages_of
 from taskhub_tui.storage.writer import Tx
 
 _SET = ", ".join
@@ -35,7 +36,8 @@ _STAGE_DIFF = rows.Diff[Stage](
     "stage",
     rows.STAGE_ENGINE,
     always=("fraction", "note", "log_mark"),
-    rest=" WHERE task_n = ? AND position = ?",
+    rest=", seal = ? WHERE task_n = ? AND position = ?",
+    sealed=True,
 )
 
 FULL_WRITE = f"""
@@ -45,15 +47,15 @@ FULL_WRITE = f"""
 """
 
 STAGE_WRITE = f"""
-    INSERT OR REPLACE INTO stage (task_n, {rows.STAGE_COLUMNS}, history)
-    VALUES (?, {", ".join("?" * len(rows.STAGE))}, ?)
+    INSERT OR REPLACE INTO stage (task_n, {rows.STAGE_COLUMNS}, history, seal)
+    VALUES (?, {", ".join("?" * len(rows.STAGE))}, ?, ?)
 """
 
 BLOCKER_WRITE = f"""
-    INSERT INTO blocker (task_n, {", ".join(rows.BLOCKER)}, seq)
-    VALUES (?, {", ".join("?" * len(rows.BLOCKER))}, ?)
+    INSERT INTO blocker (task_n, {", ".join(rows.BLOCKER)}, seq, seal)
+    VALUES (?, {", ".join("?" * len(rows.BLOCKER))}, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
-        {_SET(f"{name} = excluded.{name}" for name in (*rows.BLOCKER, "seq"))}
+        {_SET(f"{name} = excluded.{name}" for name in (*rows.BLOCKER, "seq", "seal"))}
 """  # Not REPLACE, which would take an answered question away for another with its key.
 
 
@@ -62,6 +64,11 @@ KNOWN_READ = f"SELECT {rows.TASK_COLUMNS}, edits FROM task WHERE n = ?"
 EVENT_WRITE = """
     INSERT INTO event (task_n, at, kind, stage, by, channel, data, seq)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+SEALED_EVENT_WRITE = """
+    INSERT INTO event (task_n, at, kind, stage, by, channel, data, seq, seal)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 NOTICE_WRITE = """
@@ -151,11 +158,21 @@ def write_decided(tx: Tx, change: Change, *, by: str, channel: str) -> None:
 def write_stages(tx: Tx, task: Task, stages: Iterable[Stage]) -> None:
     for stage in stages:
         key = history_key(stage, {**task.options, **stage.options})
-        tx.execute(STAGE_WRITE, (task.n, *rows.stage_values(stage), key))
+        seal = rows.stage_seal(stage)
+        tx.execute(STAGE_WRITE, (task.n, *rows.stage_values(stage), key, seal))
 
 
 def write_blocker(tx: Tx, task_n: int, blocker: Blocker) -> None:
-    tx.execute(BLOCKER_WRITE, (task_n, *rows.blocker_values(blocker), tx.seq))
+    values = rows.blocker_values(blocker)
+    seal = seals.row(blocker.task_id, values)
+    tx.execute(BLOCKER_WRITE, (task_n, *values, tx.seq, seal))
+
+
+def withdraw_blocker(tx: Tx, task: Task) -> None:
+    """Take back the question that a task waits with, if it does."""
+    blocker = open_blocker(tx, task, checked=False)
+    if blocker is not None:
+        write_blocker(tx, task.n, replace(blocker, state="withdrawn"))
 
 
 def _write_rest(tx: Tx, change: Change, *, by: str, channel: str) -> None:
@@ -171,10 +188,7 @@ def _write_rest(tx: Tx, change: Change, *, by: str, channel: str) -> None:
             (task.n, change.blocker.stage),
         )
     elif task.status in (Status.CANCELLED, Status.FAILED):
-        tx.execute(
-            "UPDATE blocker SET state = 'withdrawn', seq = ? WHERE task_n = ? AND state = 'open'",
-            (tx.seq, task.n),
-        )
+        withdraw_blocker(tx, task)
     if task.status in (Status.PENDING, Status.BLOCKED):
         tx.ready = True  # It is due, or its question overdue, at some time.
     if change.withdraw:
@@ -212,7 +226,7 @@ def add_event(
     else:
         # One who decides too late is told, in the same transaction perhaps, who was faster.
         tx.write_late()
-        tx.execute(EVENT_WRITE, row)
+        tx.execute(SEALED_EVENT_WRITE, (*row, seals.event(*row[:-1])))
 
 
 def add_notice(tx: Tx, task_n: int, at: float, notice: Notice) -> None:
@@ -234,21 +248,20 @@ def add_notice(tx: Tx, task_n: int, at: float, notice: Notice) -> None:
 
 def withdraw_stalled(tx: Tx, task: Task) -> None:
     """Take back that a stage gives no sign of life, and the question about it."""
-    tx.told = True
     tx.execute(
         "UPDATE task SET silent_since = NULL, waiting_on = ?, seq = ? WHERE n = ?",
         (task.waiting_on, tx.seq, task.n),
     )
-    for (blocker_id,) in tx.execute(
-        "UPDATE blocker SET state = 'withdrawn', seq = ?"
-        " WHERE task_n = ? AND state = 'open' AND kind = ? RETURNING id",
-        (tx.seq, task.n, BlockerKind.STALLED.value),
-    ).fetchall():
-        tx.execute(
-            "UPDATE notification SET withdrawn = ?, seq = ?"
-            " WHERE task_n = ? AND blocker_id = ? AND withdrawn IS NULL",
-            (task.changed, tx.seq, task.n, blocker_id),
-        )
+    blocker = open_blocker(tx, task, checked=False)
+    if blocker is None or blocker.kind is not BlockerKind.STALLED:
+        return
+    tx.told = True
+    write_blocker(tx, task.n, replace(blocker, state="withdrawn"))
+    tx.execute(
+        "UPDATE notification SET withdrawn = ?, seq = ?"
+        " WHERE task_n = ? AND blocker_id = ? AND withdrawn IS NULL",
+        (task.changed, tx.seq, task.n, blocker.id),
+    )
 
 
 def _unblock(tx: Tx, task: Task) -> None:
@@ -283,10 +296,10 @@ def _drop(tx: Tx, task: Task) -> None:
             " changed = ?, seq = ?, fence = fence + 1 WHERE n = ?",
             (Status.FAILED.value, error, task.changed, task.changed, tx.seq, waiting.n),
         )
-        tx.execute(
-            "UPDATE stage SET status = ?, error = ? WHERE task_n = ? AND position = ?",
-            (StageStatus.FAILED.value, error, waiting.n, waiting.stage),
-        )
+        stages = stages_of(tx, waiting, checked=False)
+        if waiting.stage < len(stages):
+            failed = replace(stages[waiting.stage], status=StageStatus.FAILED, error=error)
+            write_stages(tx, waiting, (failed,))
         add_event(
             tx, waiting.n, task.changed, "failed", waiting.stage, "engine", "hub", {"error": error}
         )

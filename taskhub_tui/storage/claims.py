@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from taskhub_tui.domain import execution
 from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.limits import NO_LIMITS, Limits
@@ -15,7 +16,8 @@ from taskhub_tui.domain.model import Action, Stage, StageStatus, Status, Task
 from taskhub_tui.domain.views import WorkerInfo
 from taskhub_tui.process import Identity
 from taskhub_tui.storage import lanes, queries, rows
-from taskhub_tui.storage.changes import Known, add_event, known_of, read_known, write_held
+from taskhub_tui.storage.changes import Known, add_event, read_known, write_held
+from taskhub_tui.storage.damage import sound
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.writer import Tx
 
@@ -48,12 +50,6 @@ PICKED = f"""
      WHERE task.n = json_each.value
 """
 
-REQUEUE = """
-    UPDATE task SET status = 'pending', waiting_on = NULL, ready_at = :now, eta = NULL,
-                    holder = NULL, silent_since = NULL
-     WHERE n = :n
-"""
-
 DUE = f"""
     UPDATE task SET waiting_on = NULL, seq = :seq
      WHERE n IN (SELECT n FROM {lanes.TIMED} AND ready_at <= :now)
@@ -81,7 +77,9 @@ def claim(
     found = []
     picked = lanes.pick(tx, limits, now, limit)
     for *row, edits in tx.execute(PICKED, (json.dumps(picked),)).fetchall() if picked else ():
-        known = known_of(tx, row, edits)
+        known = sound(tx, row, edits, now)
+        if known is None:
+            continue
         was = known.task
         task = replace(
             was,
@@ -124,18 +122,15 @@ def take_over(
     taken: list[Claimed] = []
     for *row, edits in found:
         tx.loud = True
-        known = known_of(tx, row, edits)
+        known = sound(tx, row, edits, now)
+        if known is None:
+            continue
         task, facts = known.task, {"from": dead}
         if carries is None or carries(task, known.stages):
             taken.append(Claimed(known, interrupted=True))
         else:
             facts["then"] = "queued"
-            tx.ready = True
-            tx.execute(REQUEUE, {"n": task.n, "now": now})
-            tx.execute(
-                "UPDATE stage SET status = ? WHERE task_n = ? AND position = ? AND status = ?",
-                (StageStatus.WAITING.value, task.n, task.stage, StageStatus.RUNNING.value),
-            )
+            write_held(tx, execution.requeue(task, known.stages, now), known)
         add_event(tx, task.n, now, "taken over", task.stage, "engine", "worker", facts)
     return taken
 
@@ -228,17 +223,25 @@ def claim_stopping(tx: Tx, me: str) -> list[tuple[Task, Stage]]:
             f"SELECT {rows.STAGE_COLUMNS} FROM stop WHERE task_n = ?", (task.n,)
         ).fetchone()
         if row is None:
-            stopped(tx, task.n)
+            stopped(tx, me, task.n)
         else:
             found.append((task, rows.stage(task.id, row)))
     return found
 
 
-def stopped(tx: Tx, n: int) -> None:
-    """Note that the agent of a cancelled or reassigned task does not run any more."""
-    tx.loud = tx.ready = True
-    tx.execute("DELETE FROM stop WHERE task_n = ?", (n,))
-    tx.execute("UPDATE task SET stopping = 0, holder = NULL, seq = ? WHERE n = ?", (tx.seq, n))
+def stopped(tx: Tx, me: str, n: int) -> None:
+    """Note that the agent of a cancelled or reassigned task does not run any more.
+
+    Changes nothing when we have lost that to another worker, whose new agent may be at work.
+    """
+    changed = tx.execute(
+        "UPDATE task SET stopping = 0, holder = NULL, seq = ?"
+        " WHERE n = ? AND stopping = 1 AND holder = ?",
+        (tx.seq, n, me),
+    )
+    if changed.rowcount:
+        tx.loud = tx.ready = True
+        tx.execute("DELETE FROM stop WHERE task_n = ?", (n,))
 
 
 # Workers

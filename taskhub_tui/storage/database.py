@@ -7,11 +7,14 @@ import stat
 import time
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import aiosqlite
 
 from taskhub_tui.config import make_private
 from taskhub_tui.domain.errors import StoreBusy, StoreError
+from taskhub_tui.storage import filesystem
+from taskhub_tui.storage.guard import Guard
 
 APPLICATION_ID = 0x5461736B
 """What marks a file as ours: `Task` in ASCII."""
@@ -19,14 +22,27 @@ BUSY_MS = 10_000
 """How long one writer waits for another process, in milliseconds."""
 
 
-async def connect(path: Path, *, readonly: bool = False) -> aiosqlite.Connection:
+def create(path: Path) -> Guard:
+    """Create the file where there is none, private, and return the guard of whoever writes to it.
+
+    Raises:
+        StoreError: it cannot be created, or opened.
+    """
+    filesystem.refuse_network(path.parent)
+    _create_private(path)
+    return Guard(path.parent, BUSY_MS / 1000)
+
+
+async def connect(path: Path, guard: Guard | None) -> aiosqlite.Connection:
     """Open the database; the caller closes it, or the process never ends.
+
+    Args:
+        guard: of a connection that writes; None opens the file for reading only.
 
     Raises:
         StoreError: the file cannot be opened, or is no database of TaskHub's.
     """
-    if not readonly:
-        _create_private(path)
+    readonly = guard is None
     try:
         connection = await aiosqlite.connect(
             f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}",
@@ -38,8 +54,8 @@ async def connect(path: Path, *, readonly: bool = False) -> aiosqlite.Connection
         raise explain(error, path) from error
     try:
         await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        if not readonly:
-            await _use_wal(connection)
+        if guard is not None:
+            await _use_wal(connection, guard)
             await connection.execute("PRAGMA synchronous = FULL")
         await connection.execute("PRAGMA foreign_keys = ON")
     except BaseException as error:
@@ -51,12 +67,18 @@ async def connect(path: Path, *, readonly: bool = False) -> aiosqlite.Connection
     return connection
 
 
-async def _use_wal(connection: aiosqlite.Connection) -> None:
+async def _use_wal(connection: aiosqlite.Connection, guard: Guard) -> None:
     """Switch to WAL. Where several do so at once SQLite refuses without waiting: try again."""
+
+    def switch() -> None:
+        with guard:
+            connection._conn.execute("PRAGMA journal_mode = WAL")
+
+    run: Any = connection._execute
     end = time.monotonic() + BUSY_MS / 1000
     while True:
         try:
-            await connection.execute("PRAGMA journal_mode = WAL")
+            await run(switch)
             return
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
@@ -148,6 +170,16 @@ def _statements(script: str) -> list[str]:
     return statements
 
 
+def tolerant(raw: bytes) -> str:
+    """Read a text of the database in which a byte may be damaged; its seal will not fit it."""
+    return raw.decode(errors="replace")
+
+
+def undecodable(error: BaseException) -> bool:
+    """Return whether a text could not be read because it is no UTF-8 any more."""
+    return isinstance(error, sqlite3.OperationalError) and "decode to UTF-8" in str(error)
+
+
 def explain(error: sqlite3.Error, path: Path) -> StoreError:
     """Return what an SQLite error means to a person."""
     said = str(error)
@@ -162,7 +194,7 @@ def explain(error: sqlite3.Error, path: Path) -> StoreError:
     if "malformed" in said or "not a database" in said:
         return StoreError(
             f"The database {path} is damaged: {said}",
-            "Move it aside, or put a copy of it back; `taskhub doctor` says more",
+            "`taskhub restore` puts the newest backup back; `taskhub doctor` says more",
         )
     if "readonly" in said or "unable to open" in said:
         return StoreError(f"The database {path} cannot be opened or written: {said}")

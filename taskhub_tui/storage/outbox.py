@@ -115,20 +115,33 @@ def withdrawn(tx: Tx, delivery_id: int) -> None:
     tx.execute("UPDATE delivery SET state = 'withdrawn' WHERE id = ?", (delivery_id,))
 
 
+def _forsaken(me: str, alive: Sequence[str], now: float) -> tuple[str, tuple[object, ...]]:
+    """Return the condition of a delivery whose worker is gone, and its values."""
+    marks = ", ".join("?" * len(alive))  # SQLite allows an empty list; NULL in it matches none
+    return (
+        f"worker IS NOT NULL AND worker <> ? AND worker NOT IN ({marks})"
+        " AND (state = 'sending' OR (state = 'sent' AND"
+        " notification_id IN (SELECT id FROM notification"
+        "                      WHERE withdrawn IS NULL AND kind IN ('blocker', 'error')"
+        "                        AND created > ?)))",
+        (me, *alive, now - 86400),
+    )
+
+
+def any_forsaken(reader: Reader, me: str, alive: Sequence[str], now: float) -> bool:
+    """Return whether `revive` would find anything."""
+    where, values = _forsaken(me, alive, now)
+    found = reader.execute(f"SELECT 1 FROM delivery WHERE {where} LIMIT 1", values).fetchone()
+    return found is not None
+
+
 def revive(tx: Tx, me: str, alive: Sequence[str], now: float) -> None:
     """Queue again what a worker that is gone was sending, or had on screen with live buttons.
 
     A button's callback dies with its worker, so an unanswered question is shown once more.
     """
-    marks = ", ".join("?" * len(alive))  # SQLite allows an empty list; NULL in it matches none
-    tx.execute(
-        "UPDATE delivery SET state = 'queued', due = ? WHERE worker IS NOT NULL AND worker <> ?"
-        f" AND worker NOT IN ({marks}) AND (state = 'sending' OR (state = 'sent' AND"
-        " notification_id IN (SELECT id FROM notification"
-        "                      WHERE withdrawn IS NULL AND kind IN ('blocker', 'error')"
-        "                        AND created > ?)))",
-        (now, me, *alive, now - 86400),
-    )
+    where, values = _forsaken(me, alive, now)
+    tx.execute(f"UPDATE delivery SET state = 'queued', due = ? WHERE {where}", (now, *values))
 
 
 def resend(tx: Tx, me: str, channel: str, now: float) -> None:

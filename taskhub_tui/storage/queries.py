@@ -17,7 +17,7 @@ from taskhub_tui.domain.model import (
     TaskView,
 )
 from taskhub_tui.domain.views import Changes, Counts
-from taskhub_tui.storage import rows
+from taskhub_tui.storage import rows, seals
 from taskhub_tui.text import one_line
 
 
@@ -30,7 +30,8 @@ class Reader(Protocol):
 
 # Needs-you first, then what went wrong, what runs, what waits, and what is over; newest first.
 _RANK = (
-    "CASE status WHEN 'blocked' THEN 0 WHEN 'failed' THEN 1 WHEN 'in_progress' THEN 2"
+    "CASE status WHEN 'blocked' THEN 0 WHEN 'failed' THEN 1"
+    " WHEN 'in_progress' THEN CASE waiting_on WHEN 'user' THEN 0 ELSE 2 END"
     " WHEN 'paused' THEN 3 WHEN 'pending' THEN 4 ELSE 5 END"
 )
 
@@ -68,39 +69,77 @@ def task_by_id(reader: Reader, task_id: str) -> Task:
     return rows.task(row)
 
 
-_STAGES = f"SELECT {rows.STAGE_COLUMNS} FROM stage WHERE task_n = ? ORDER BY position"
+_STAGES = f"SELECT {rows.STAGE_COLUMNS}, seal FROM stage WHERE task_n = ? ORDER BY position"
 
 
-def stages_of(reader: Reader, task: Task) -> list[Stage]:
-    found = reader.execute(_STAGES, (task.n,)).fetchall()
-    return [rows.stage(task.id, row) for row in found]
+def stages_of(reader: Reader, task: Task, *, checked: bool = True) -> list[Stage]:
+    """Return the stages of a task; only to be shown, they need not be checked.
+
+    Raises:
+        Damaged: what one has saved or given is not what was written.
+    """
+    found = []
+    for *row, seal in reader.execute(_STAGES, (task.n,)).fetchall():
+        if checked:
+            rows.check_stage(task.id, row, seal)
+        try:
+            found.append(rows.stage(task.id, row))
+        except (ValueError, TypeError):
+            if checked:
+                raise
+            found.append(rows.unreadable_stage(task.id, row))
+    return found
 
 
-def open_blocker(reader: Reader, task: Task) -> Blocker | None:
-    row = reader.execute(
-        f"SELECT {rows.BLOCKER_COLUMNS} FROM blocker WHERE task_n = ? AND state = 'open'",
-        (task.n,),
-    ).fetchone()
-    return None if row is None else rows.blocker(task.id, row)
+_BLOCKER = f"SELECT {rows.BLOCKER_COLUMNS}, seal FROM blocker WHERE task_n = ?"
+
+
+def open_blocker(reader: Reader, task: Task, *, checked: bool = True) -> Blocker | None:
+    """Return the question that a task waits with; only to be shown, it need not be checked.
+
+    Raises:
+        Damaged: it is not what was asked.
+    """
+    row = reader.execute(f"{_BLOCKER} AND state = 'open'", (task.n,)).fetchone()
+    return None if row is None else _blocker(task, row, None, checked=checked)
+
+
+def _blocker(task: Task, row: Sequence[Any], stage: int | None, *, checked: bool = True) -> Blocker:
+    """`stage` is what surely is its stage: in a damaged row that may be anything."""
+    *values, seal = row
+    if checked and seal is not None:
+        seals.check_blocker(task.id, stage, seal, seals.row(task.id, values))
+    return rows.blocker(task.id, values)
+
+
+def blockers_of(reader: Reader, task: Task) -> list[Blocker]:
+    """Return every question of a task, oldest first.
+
+    Raises:
+        Damaged: one is not what was asked, or answered.
+    """
+    found = reader.execute(f"{_BLOCKER} ORDER BY created, id", (task.n,)).fetchall()
+    return [_blocker(task, row, None) for row in found]
 
 
 def blocker_by_id(reader: Reader, task: Task, blocker_id: str) -> Blocker | None:
-    row = reader.execute(
-        f"SELECT {rows.BLOCKER_COLUMNS} FROM blocker WHERE task_n = ? AND id = ?",
-        (task.n, blocker_id),
-    ).fetchone()
-    return None if row is None else rows.blocker(task.id, row)
+    row = reader.execute(f"{_BLOCKER} AND id = ?", (task.n, blocker_id)).fetchone()
+    return None if row is None else _blocker(task, row, None)
 
 
 def blocker_by_key(
     reader: Reader, task: Task, stage: int, attempt: int, key: str
 ) -> Blocker | None:
+    """Return a question of an attempt, with its answer if there is one.
+
+    Raises:
+        Damaged: it is not what was asked, or answered.
+    """
     row = reader.execute(
-        f"SELECT {rows.BLOCKER_COLUMNS} FROM blocker"
-        " WHERE task_n = ? AND stage = ? AND attempt = ? AND key = ? AND state <> 'withdrawn'",
+        f"{_BLOCKER} AND stage = ? AND attempt = ? AND key = ? AND state <> 'withdrawn'",
         (task.n, stage, attempt, key),
     ).fetchone()
-    return None if row is None else rows.blocker(task.id, row)
+    return None if row is None else _blocker(task, row, stage)
 
 
 def artifacts_of(reader: Reader, task: Task) -> list[Artifact]:
@@ -115,13 +154,13 @@ def artifacts_of(reader: Reader, task: Task) -> list[Artifact]:
 def view(reader: Reader, task_id: str) -> TaskView:
     """Return a task with all that belongs to it."""
     task = task_by_id(reader, task_id)
-    blocker = open_blocker(reader, task)
+    blocker = open_blocker(reader, task, checked=False)
     after = reader.execute(
         "SELECT task.id FROM dependency JOIN task ON task.n = after_n WHERE task_n = ?", (task.n,)
     ).fetchall()
     return TaskView(
         task,
-        stages_of(reader, task),
+        stages_of(reader, task, checked=False),
         blocker,
         artifacts_of(reader, task),
         legal.legal(task, blocker),

@@ -1,6 +1,7 @@
 """Rows of the database to things of the domain, and back."""
 
 import json
+import operator
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, Generic, TypeVar
@@ -22,6 +23,7 @@ from taskhub_tui.domain.model import (
     Task,
     WaitingOn,
 )
+from taskhub_tui.storage import seals
 
 T = TypeVar("T")
 
@@ -160,6 +162,16 @@ def stage(task_id: str, row: Any) -> Stage:
     return _build_stage(values)
 
 
+_EMPTY = {"status": "failed", "options": "{}", "state": None, "output": None}
+
+
+def unreadable_stage(task_id: str, row: Any) -> Stage:
+    """Make a stage to be shown of a row that holds what nobody wrote."""
+    values = dict(zip(STAGE, row, strict=True))
+    error = "What the database holds of this stage is damaged"
+    return stage(task_id, tuple({**values, **_EMPTY, "error": error}.values()))
+
+
 def stage_values(stage: Stage) -> tuple[Any, ...]:
     """Return all columns of `STAGE` as SQLite takes them."""
     values = []
@@ -170,6 +182,37 @@ def stage_values(stage: Stage) -> tuple[Any, ...]:
     return tuple(values)
 
 
+_SEALED = ("state", "output")
+
+
+def stage_seal(stage: Stage) -> int:
+    """Return the seal of a stage as it will be stored."""
+    return seals.stage(
+        stage.task_id,
+        stage.position,
+        stage.name,
+        stage.attempt,
+        int(stage.approved),
+        stage.status._value_,
+        _WRITE["state"](stage.state),
+        _WRITE["output"](stage.output),
+    )
+
+
+_AT = operator.itemgetter(
+    *(STAGE.index(name) for name in ("position", "name", "attempt", "approved", "status", "state",
+                                     "output"))
+)  # fmt: skip
+
+
+def check_stage(task_id: str, row: Any, seal: int | None) -> None:
+    """Raise Damaged unless a row of `STAGE_COLUMNS` is what was sealed."""
+    if seal is not None:
+        position, name, *rest = _AT(row)
+        found = seals.stage(task_id, position, name, *rest)
+        seals.check_stage(task_id, position, name, seal, found)
+
+
 class Diff(Generic[T]):
     """Which columns of a task or stage changed, as an UPDATE has them.
 
@@ -177,11 +220,17 @@ class Diff(Generic[T]):
     """
 
     def __init__(
-        self, table: str, columns: tuple[str, ...], always: tuple[str, ...], rest: str
+        self,
+        table: str,
+        columns: tuple[str, ...],
+        always: tuple[str, ...],
+        rest: str,
+        *,
+        sealed: bool = False,
     ) -> None:
         """`always` are columns that others write too, so that what was read of them is stale.
 
-        `rest` is how the statement ends.
+        `rest` is how the statement ends; `sealed` makes a stage's seal its first value.
         """
         self._head, self._end = f"UPDATE {table} SET ", rest
         self._always = always
@@ -190,14 +239,31 @@ class Diff(Generic[T]):
         code = ["def compare(old, new):", "    changed = 0", "    values = ["]
         code += [f"        {self._written(name)}," for name in always]
         code += ["    ]"]
+        if sealed:
+            code += ["    state = output = None"]
         for place, name in enumerate(self._rest):
             code += [
                 f"    if new.{name} is not old.{name} and new.{name} != old.{name}:",
                 f"        changed |= {1 << place}",
-                f"        values.append({self._written(name)})",
+            ]
+            if sealed and name in _SEALED:
+                # Made once: it is what the seal covers, too.
+                code += [
+                    f"        {name} = {self._written(name)}",
+                    f"        values.append({name})",
+                ]
+            else:
+                code += [f"        values.append({self._written(name)})"]
+        if sealed:
+            code += [
+                "    if new.status is done:",
+                "        if output is None: output = write['output'](new.output)",
+                "    elif state is None: state = write['state'](new.state)",
+                "    values.append(seal(new.task_id, new.position, new.name, new.attempt,",
+                "        int(new.approved), new.status._value_, state, output))",
             ]
         code += ["    return changed, values"]
-        space: dict[str, Any] = {"write": _WRITE}
+        space: dict[str, Any] = {"write": _WRITE, "seal": seals.stage, "done": StageStatus.DONE}
         exec("\n".join(code), space)
         self._compare: Callable[[T, T], tuple[int, list[Any]]] = space["compare"]
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from taskhub_tui.domain.errors import LeaseLost
-from taskhub_tui.domain.model import Artifact
+from taskhub_tui.domain.model import Artifact, Stage
 from taskhub_tui.storage import rows
 from taskhub_tui.storage.writer import Tx
 
@@ -23,16 +22,23 @@ class Progressed:
     eta: float | None
 
 
-def save(tx: Tx, n: int, fence: int, position: int, state: Any, log_mark: int) -> None:
-    """Keep an agent's state, and how long the log was then.
+def save(tx: Tx, n: int, fence: int, stage: Stage) -> None:
+    """Keep an agent's state, and how long the log was then, as `stage` has them.
 
     Raises:
         LeaseLost: the fence is stale.
     """
     changed = tx.execute(
-        "UPDATE stage SET state = ?, log_mark = ? WHERE task_n = ? AND position = ?"
+        "UPDATE stage SET state = ?, log_mark = ?, seal = ? WHERE task_n = ? AND position = ?"
         " AND (SELECT fence FROM task WHERE n = stage.task_n) = ?",
-        (rows.dump(state), log_mark, n, position, fence),
+        (
+            rows.dump(stage.state),
+            stage.log_mark,
+            rows.stage_seal(stage),
+            n,
+            stage.position,
+            fence,
+        ),
     )
     if changed.rowcount == 0:
         raise LeaseLost("The task has been taken over; the agent's state was not saved")

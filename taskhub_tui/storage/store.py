@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from taskhub_tui.domain.errors import StoreError
+from taskhub_tui.domain.errors import StoreBusy, StoreError
 from taskhub_tui.storage import database
+from taskhub_tui.storage.guard import Guard
 from taskhub_tui.storage.writer import Tx, Writer
 
 T = TypeVar("T")
@@ -22,14 +23,19 @@ class Store:
     """Open with `Store.open`; close it, or the process never ends."""
 
     def __init__(
-        self, path: Path, writing: aiosqlite.Connection, reading: aiosqlite.Connection
+        self,
+        path: Path,
+        writing: aiosqlite.Connection,
+        reading: aiosqlite.Connection,
+        guard: Guard,
     ) -> None:
         self.path = path
         self.after_commit: Callable[[Tx], None] = lambda tx: None
         """Called after each commit that other processes may wait for."""
         self._writing = writing
         self._reading = reading
-        self._writer = Writer(writing, path, lambda tx: self.after_commit(tx))
+        self._guard = guard
+        self._writer = Writer(writing, path, lambda tx: self.after_commit(tx), guard)
         self._closed = False
 
     @classmethod
@@ -39,26 +45,40 @@ class Store:
         Raises:
             StoreError: it cannot be used; the message says why.
         """
-        writing = await database.connect(path)
+        guard = database.create(path)
+        try:
+            writing = await database.connect(path, guard)
+        except BaseException:
+            guard.close()
+            raise
+
+        def migrate() -> None:
+            with guard:
+                database.migrate(writing._conn)
+            # From now on the writer waits for its turn itself.
+            writing._conn.execute("PRAGMA busy_timeout = 0")
+
         try:
             run: Any = writing._execute
-            await run(lambda: database.migrate(writing._conn))
-            reading = await database.connect(path, readonly=True)
+            await run(migrate)
+            reading = await database.connect(path, None)
         except BaseException as error:
-            await writing.close()
+            await _close(writing, guard)
             if isinstance(error, sqlite3.Error):
                 raise database.explain(error, path) from error
             raise
-        return cls(path, writing, reading)
+        return cls(path, writing, reading, guard)
 
     async def close(self) -> None:
         """Wait for what is being written, then close both connections."""
+        if self._closed:
+            return
         try:
             await self._writer.close()
         finally:
             self._closed = True
             await self._reading.close()
-            await self._writing.close()
+            await _close(self._writing, self._guard)
 
     async def write(self, request: Callable[[Tx], T]) -> T:
         """Run `request` in a transaction; its result comes once it is on disk.
@@ -80,6 +100,12 @@ class Store:
             connection.execute("BEGIN")
             try:
                 return query(connection)
+            except sqlite3.OperationalError as error:
+                if not database.undecodable(error):
+                    raise
+                # Slower, so only from the first damaged text on.
+                connection.text_factory = database.tolerant
+                return query(connection)
             finally:
                 # Open statements would hold the snapshot, and the write-ahead log would grow.
                 connection.execute("COMMIT")
@@ -97,3 +123,23 @@ class Store:
                 "Was it written by another version of TaskHub, or by hand?",
             ) from error
         return result
+
+
+async def _close(writing: aiosqlite.Connection, guard: Guard) -> None:
+    """Close a connection that writes; the last one of all writes back what the log holds."""
+
+    def close() -> None:
+        try:
+            with guard:
+                writing._conn.close()
+        except StoreBusy:
+            # Whoever holds the guard has the file open, so ours is not the last connection, and
+            # its end writes nothing.
+            writing._conn.close()
+
+    run: Any = writing._execute
+    try:
+        await run(close)
+    finally:
+        await writing.close()
+        guard.close()

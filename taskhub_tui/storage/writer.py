@@ -5,7 +5,9 @@ transaction, each request under its own savepoint, and callers wake only after t
 """
 
 import asyncio
+import random
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +16,8 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from taskhub_tui.domain.errors import StoreError
-from taskhub_tui.storage.database import explain
+from taskhub_tui.storage.database import BUSY_MS, explain, tolerant, undecodable
+from taskhub_tui.storage.guard import Guard
 
 T = TypeVar("T")
 
@@ -65,16 +68,25 @@ class _Spoilt(Exception):
     """A request failed after it had written something."""
 
 
+class _Garbled(Exception):
+    """A request read a text that is damaged."""
+
+
 class Writer:
     """Runs requests in `BEGIN IMMEDIATE` transactions on one connection."""
 
     def __init__(
-        self, connection: aiosqlite.Connection, path: Path, after_commit: Callable[[Tx], None]
+        self,
+        connection: aiosqlite.Connection,
+        path: Path,
+        after_commit: Callable[[Tx], None],
+        guard: Guard,
     ) -> None:
         """`after_commit` is called after each commit that had a loud request."""
         self._connection = connection
         self._path = path
         self._after_commit = after_commit
+        self._guard = guard
         self._waiting: list[tuple[Request, asyncio.Future[Any]]] = []
         self._flusher: asyncio.Task[None] | None = None
         self._closed = False
@@ -92,14 +104,14 @@ class Writer:
             raise StoreError("The database is closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, future))
-        if self._flusher is None:
+        if self._flusher is None or self._flusher.done():
             self._flusher = asyncio.create_task(self._flush(), name="database writer")
         return await future
 
     async def close(self) -> None:
         """Wait until everything handed over is on disk; nothing is accepted any more."""
         self._closed = True
-        while self._flusher is not None:
+        while self._flusher is not None and not self._flusher.done():
             await asyncio.wait([self._flusher])
 
     async def _flush(self) -> None:
@@ -115,7 +127,7 @@ class Writer:
                 run: Any = self._connection._execute
                 tx: Tx | None = None
                 try:
-                    results, tx = await run(self._commit, requests)
+                    results, tx = await run(self._guarded, requests)
                 except (sqlite3.Error, StoreError, ValueError) as error:
                     results = [(False, self._told(error))] * len(batch)
                 for (_, future), (ok, value) in zip(batch, results, strict=True):
@@ -132,12 +144,22 @@ class Writer:
         finally:
             self._flusher = None
 
+    def _guarded(self, requests: list[Request]) -> tuple[list[tuple[bool, Any]], Tx | None]:
+        """Commit; the guard is held until the checkpoint that a COMMIT may run has ended."""
+        with self._guard:
+            return self._commit(requests)
+
     def _commit(self, requests: list[Request]) -> tuple[list[tuple[bool, Any]], Tx | None]:
         """Run in the connection's thread: one transaction for all requests."""
         connection = self._connection._conn
         try:
             try:
                 return self._transact(connection, requests, careful=False)
+            except _Garbled:
+                connection.execute("ROLLBACK")
+                # Slower, so only from the first damaged text on.
+                connection.text_factory = tolerant
+                return self._commit(requests)
             except _Spoilt as spoilt:
                 connection.execute("ROLLBACK")
                 if len(requests) == 1:
@@ -157,7 +179,7 @@ class Writer:
             _Spoilt: one that wrote something failed, and there is no savepoint to go back to.
         """
         execute = connection.execute
-        execute("BEGIN IMMEDIATE")
+        self._begin(execute)
         seq = execute("UPDATE meta SET seq = seq + 1 RETURNING seq").fetchone()[0]
         tx = Tx(execute, connection.executemany, seq)
         results: list[tuple[bool, Any]] = []
@@ -173,6 +195,8 @@ class Writer:
             except Exception as error:
                 if not connection.in_transaction:
                     raise  # SQLite has undone all of it, as it does when the disk is full.
+                if undecodable(error):
+                    raise _Garbled from error
                 if careful:
                     tx.late.clear()
                     execute("ROLLBACK TO request")
@@ -187,6 +211,22 @@ class Writer:
             raise _Spoilt(self._told(error)) from error
         execute("COMMIT" if any(ok for ok, _ in results) else "ROLLBACK")
         return results, tx
+
+    def _begin(self, execute: Callable[..., sqlite3.Cursor]) -> None:
+        """Take the write lock.
+
+        SQLite itself looks again after longer and longer pauses, so that who waits longest is
+        overtaken most: of six busy processes one waited a second. Short random ones are fair.
+        """
+        end = time.monotonic() + BUSY_MS / 1000
+        while True:
+            try:
+                execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+            time.sleep(random.uniform(0.0002, 0.002))
 
     def _told(self, error: Exception) -> Exception:
         return explain(error, self._path) if isinstance(error, sqlite3.Error) else error

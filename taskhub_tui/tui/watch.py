@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from taskhub_tui.domain.errors import StoreError, TaskHubError, WorkerError
+from taskhub_tui.domain.errors import StoreBusy, TaskHubError, WorkerError
 from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.hub import Hub
 
@@ -51,11 +51,12 @@ class Watcher:
                 await self._look_after_worker()
                 self._warn(self._worker_trouble)
                 await self._hub.changed(_WAIT)
-            except StoreError as error:
+            except StoreBusy as error:
                 self._warn(f"{error}. Trying again …")
                 await asyncio.sleep(_WAIT)
             except TaskHubError as error:
-                self._warn(str(error))
+                # A damaged file does not mend itself: say what does.
+                self._warn(f"{error}. {error.hint}" if error.hint else str(error))
                 await asyncio.sleep(_WAIT)
             await asyncio.sleep(REST)
 

@@ -19,6 +19,8 @@ from taskhub_tui.text import one_line
 
 TESTS = Path(__file__).parents[1]
 MARK = "benchmark: "
+PATIENCE = 1200
+"""Seconds after which a child is taken to hang."""
 
 
 class ChildFailed(Exception):
@@ -35,20 +37,29 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def child(module: str, **what: Any) -> dict[str, Any]:
-    """Run `benchmarks.<module>` in a process and an empty folder of its own; return its answer.
+def child(module: str, home: Path | None = None, **what: Any) -> dict[str, Any]:
+    """Run `benchmarks.<module>` in a process of its own and return its answer.
+
+    Args:
+        home: the folder of its hub; by default an empty one, which is removed afterwards.
 
     Raises:
         ChildFailed: it gave none.
     """
-    with tempfile.TemporaryDirectory(prefix="taskhub-bench-") as folder:
+    if home is None:
+        with tempfile.TemporaryDirectory(prefix="taskhub-bench-") as folder:
+            return child(module, Path(folder), **what)
+    try:
         run = subprocess.run(
-            [sys.executable, "-m", f"benchmarks.{module}", folder, json.dumps(what)],
-            env=environment(Path(folder)),
+            [sys.executable, "-m", f"benchmarks.{module}", str(home), json.dumps(what)],
+            env=environment(home),
             capture_output=True,
             text=True,
             check=False,
+            timeout=PATIENCE,
         )
+    except subprocess.TimeoutExpired:
+        raise ChildFailed(f"{module} had no answer after {PATIENCE} s") from None
     for said in reversed(run.stdout.splitlines()):
         if said.startswith(MARK):
             found: dict[str, Any] = json.loads(said.removeprefix(MARK))

@@ -15,6 +15,7 @@ from benchmarks import product
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.domain.model import Action, NewTask
 from taskhub_tui.hub import Hub
+from taskhub_tui.storage.writer import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,9 @@ class Front:
         self._committed = 0.0
         ring = hub._store.after_commit
 
-        def committed() -> None:
+        def committed(tx: Tx) -> None:
             self._committed = time.monotonic()
-            ring()
+            ring(tx)
 
         hub._store.after_commit = committed
 

@@ -128,7 +128,7 @@ async def engine(home: Path, registry: Registry, concurrency: int) -> AsyncItera
     store = await Store.open(at.database)
     try:
         made = Engine(store, registry, at, settings(concurrency=concurrency))
-        store.after_commit = made.wake
+        store.after_commit = lambda tx: made.wake() if tx.ready else None
         running = asyncio.create_task(made.run())
         try:
             yield made

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support import House, ScriptedAgent, eventually, house, soon, until, working
+from support import PATIENCE, House, ScriptedAgent, eventually, house, soon, until, working
 
 from taskhub_tui.agents.port import AgentError, Blocker, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
@@ -70,6 +70,12 @@ async def test_a_stage_whose_worker_died_goes_on_with_its_state_and_key(
     async with house(where, settings, actor) as h, h.worker(lease=3600) as first:
         task = await h.submit()
         await saved.wait()
+
+        async def written() -> bool:
+            # Else the first worker, which is not really dead, could still add its last line.
+            return len(await h.said(task.id)) == 2
+
+        await eventually(written)
         await bury(first)
         async with h.worker():
             view = await until(h.hub, task.id, Status.COMPLETED)
@@ -299,6 +305,43 @@ async def test_cancel_after_the_worker_died_still_ends_the_work(
         assert (await h.hub.status(task.id)).task.status is Status.CANCELLED
     assert actor.stops == ["detach", "cancel"]
     assert actor.runs[1].state == {"job": "j1"}
+
+
+async def test_cancel_ends_the_work_of_an_agent_that_was_about_to_leave_it_alone(
+    where: Paths, settings: Settings
+) -> None:
+    leaving = asyncio.Event()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        if ctx.stop == "cancel":
+            await ctx.save(ended=stage.state)
+            return Result()
+        if stage.stage_id == "first":
+            return Result()
+        await ctx.save(job="j1")
+        try:
+            await ctx.ask(Blocker("q", BlockerKind.INPUT, "Which?"))
+        except asyncio.CancelledError:
+            assert ctx.stop == "detach"
+            leaving.set()
+            # Slow to go: the answer comes meanwhile, and it does not look a second time.
+            await asyncio.sleep(PATIENCE)
+        return Result()
+
+    actor = ScriptedAgent("actor", work)
+    two = (StageSpec("first", "actor"), StageSpec("second", "actor"))
+    async with house(where, settings, actor) as h, h.worker():
+        task = await h.submit(stages=two)
+        await leaving.wait()
+        await h.hub.decide(task.id, Action.CANCEL)
+
+        async def at_rest() -> bool:
+            return not (await h.hub.status(task.id)).task.stopping
+
+        await eventually(at_rest)
+        assert not any("could not be stopped" in words for words in await h.said(task.id))
+    assert actor.runs[2].state == {"job": "j1"}
+    assert len(actor.runs) == 3
 
 
 async def test_work_that_was_lost_asks_and_keeps_its_state(

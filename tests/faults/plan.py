@@ -202,6 +202,14 @@ def settings() -> Settings:
     return Settings(owner="ann", lease=2.0, notifications={"desktop": desktop})
 
 
+async def opened(paths: Paths, registry: Registry) -> None:
+    """Open the hub, look, and close it."""
+    async with await Hub.open(
+        paths=paths, settings=settings(), autostart=False, registry=registry
+    ) as hub:
+        await hub.tasks()
+
+
 async def front_end(paths: Paths, registry: Registry, ledger: Ledger, path: Path) -> None:
     """Play the front end in a process of its own."""
     hub = await Hub.open(

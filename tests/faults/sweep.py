@@ -28,6 +28,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import older
 import plan
 from disk import Fault, arm, build, preloaded
 from plan import Actor, Ledger
@@ -37,8 +38,11 @@ from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths
 from taskhub_tui.domain.errors import TaskHubError
 
-ROLES = ("together", "worker", "front end")
-"""Whose disk fails: front end and worker in one process, or one of the two."""
+OPENING = ("first start", "upgrade")
+ROLES = ("together", "worker", "front end", *OPENING)
+"""Whose disk fails: that of front end and worker in one process, that of one of the two, or that of
+who opens the hub for the first time, or for the first time after an upgrade.
+"""
 PATIENCE = 30.0
 """Seconds after which a process is taken to hang."""
 FULL_SECONDS = 0.7
@@ -98,7 +102,15 @@ class Play:
 
     def run(self) -> Outcome:
         began = time.monotonic()
-        if self.case.role == "together":
+        if self.case.role == "upgrade":
+            older.make(self.paths.database)
+            Ledger(self.ledger).write("task", "house", older.TASK)
+        if self.case.role in OPENING:
+            self._wait(self._start("open", armed=True))
+            self._look()
+            if self.case.fault is not Fault.COUNT:
+                self._wait_well(self._start("together"))
+        elif self.case.role == "together":
             self._together()
         else:
             self._apart()
@@ -188,6 +200,7 @@ class Play:
         ledger = Ledger(self.ledger)
         registry = Registry(extra={"actor": Actor(ledger)})
         work: Callable[[], Coroutine[Any, Any, None]] = {
+            "open": lambda: plan.opened(self.paths, registry),
             "together": lambda: plan.together(self.paths, registry, ledger, self.ledger),
             "front end": lambda: plan.front_end(self.paths, registry, ledger, self.ledger),
             "worker": lambda: plan.stoppable_worker(self.paths, registry, ledger),

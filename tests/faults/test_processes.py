@@ -3,12 +3,13 @@
 import asyncio
 import signal
 import sqlite3
+from dataclasses import replace
 
 import pytest
 from front_end import step
 from scene import HERE, Row, Scene
 
-from taskhub_tui.domain.model import Action, BlockerKind, NewTask, StageSpec, Status
+from taskhub_tui.domain.model import Action, BlockerKind, Interrupt, NewTask, StageSpec, Status
 from taskhub_tui.hub import Hub
 
 SOON = 5.0
@@ -238,6 +239,53 @@ async def test_after_a_reboot_what_ran_asks_and_what_was_done_stays_done(scene: 
     assert (scene.lines("start") - starts).keys() == {(cut, "b", 2), (gated, "b", 1)}
     await decide(cut, Action.CANCEL, "it takes too long")
     scene.until(lambda: not scene.runs() and not task_row(scene, cut)["stopping"])
+
+
+@pytest.mark.parametrize("habit", ["adopt", "rerun", "ask"])
+async def test_after_a_reboot_each_stage_goes_on_as_its_on_interrupt_says(
+    scene: Scene, habit: Interrupt
+) -> None:
+    scene.worker()
+    task = await submit(
+        step("a", 0.0), replace(step("b", None), on_interrupt=habit), step("c", 0.0)
+    )
+    scene.until(lambda: (task, "b", 1) in scene.lines("start"))
+    reboot(scene)
+    scene.go()
+    scene.worker()
+    if habit != "rerun":
+        # What was to be adopted did not survive, so a person must say whether it may be repeated.
+        until_status(scene, task, Status.BLOCKED)
+        (blocker,) = scene.rows("SELECT detail FROM blocker WHERE kind = 'interrupted'")
+        why = "when the machine went down" if habit == "adopt" else "ended while it was running"
+        assert why in blocker["detail"]
+        assert scene.lines("start").total() == 2
+        await decide(task, Action.RETRY, "run it again")
+    until_status(scene, task, Status.COMPLETED)
+    starts = scene.lines("start")
+    assert starts == {(task, "a", 1): 1, (task, "b", 1): 1, (task, "b", 2): 1, (task, "c", 1): 1}
+    assert len(scene.rows("SELECT 1 FROM blocker")) == (0 if habit == "rerun" else 1)
+
+
+@pytest.mark.parametrize("habit", ["adopt", "rerun", "ask"])
+async def test_a_command_that_outlived_its_worker_is_never_started_beside_itself(
+    scene: Scene, habit: Interrupt
+) -> None:
+    worker = scene.worker()
+    task = await submit(step("a", 0.0), replace(step("b", None), on_interrupt=habit))
+    scene.until(lambda: (task, "b", 1) in scene.lines("start"))
+    scene.kill(worker.pid)
+    worker.wait()
+    scene.worker()
+    if habit == "ask":
+        until_status(scene, task, Status.BLOCKED)
+        assert scene.runs(), "it was stopped without being asked"
+        await decide(task, Action.RETRY, "run it again")
+        scene.until(lambda: (task, "b", 2) in scene.lines("start"))
+        assert len(scene.runs()) == 1, "the first one runs still"
+    scene.go()
+    until_status(scene, task, Status.COMPLETED)
+    assert scene.lines("start").total() == (3 if habit == "ask" else 2)
 
 
 async def test_cancelled_while_no_worker_lives_the_command_is_stopped_by_the_next(

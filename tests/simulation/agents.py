@@ -84,7 +84,7 @@ class SimAgent:
         world = self._world
         key = (stage.task_id, stage.position, stage.attempt)
         if ctx.stop == "cancel":
-            return await self._clean_up(stage)
+            return await self._clean_up(stage, ctx)
         proc = PROC.get()
         assert proc is not None
         run = world.promise.begins(key, proc, stage, self.card)
@@ -100,17 +100,24 @@ class SimAgent:
                 # Slow to go; the engine waits for it.
                 await asyncio.sleep(rng.random() * world.pace)
             if ctx.stop == "detach" and not run.asking and rng.random() < 0.1:
+                self._cancel(stage.idempotency_key)
                 return self._result(stage)
             raise
         finally:
             run.ended = True
             world.say(f"run {'/'.join(map(str, key))} ends, stop {ctx.stop}")
 
-    async def _clean_up(self, stage: Stage) -> Result:
+    async def _clean_up(self, stage: Stage, ctx: StageContext) -> Result:
         """End what an earlier run left behind."""
         self._world.say(f"clean up {stage.idempotency_key}, state {stage.state}")
         rng = self._world.rng(f"clean up {stage.idempotency_key}")
         await asyncio.sleep(rng.random() * self._world.pace)
+        ctx.log("cleaning up")
+        ctx.progress(rng.random(), "cleaning up")
+        try:
+            await ctx.save(cleaned=True)
+        except Exception as error:
+            self._world.breaks(f"clean up of {stage.idempotency_key} cannot save: {error!r}")
         if stage.state and "operation" in stage.state:
             self._cancel(stage.state["operation"])
         if rng.random() < 0.1 and self._world.may("agents"):
@@ -132,7 +139,7 @@ class SimAgent:
             await self._operate(stage, ctx, rng)
         for i, step in enumerate(steps):
             # Drawn for the steps that are left out too, so that the others stay the same.
-            how_long = world.pace * rng.choice((0.1, 1, 1, 3, 10)) * rng.random()
+            how_long = world.pace * rng.choice((0.02, 0.2, 0.5, 1, 6)) * rng.random()
             draw = rng.random()
             if i < start:
                 continue
@@ -163,7 +170,7 @@ class SimAgent:
     async def _operate(self, stage: Stage, ctx: StageContext, rng: random.Random) -> None:
         """Start a remote operation, once; a repetition finds it."""
         world, name = self._world, stage.idempotency_key
-        length = world.pace * rng.choice((0.5, 2, 8)) * rng.random()
+        length = world.pace * rng.choice((0.2, 1, 6)) * rng.random()
         lost = rng.random() < 0.1 and world.may("agents")
         if "operation" not in (stage.state or {}):
             await ctx.save(operation=name)

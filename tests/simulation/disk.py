@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import aiosqlite.core
 
 from simulation.loop import PROC, Proc
+from taskhub_tui.storage.guard import Guard
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -127,3 +128,19 @@ class Connections:
     def end(self) -> None:
         for connection in list(self._all):
             connection._connection = None
+
+
+class Guards:
+    """Remembers the locks of processes that died, to give their files back to the system."""
+
+    def __init__(self) -> None:
+        self._all: list[Guard] = []
+        self._init = Guard.__init__
+
+    def __call__(self, guard: Guard, *args: Any, **more: Any) -> None:
+        self._init(guard, *args, **more)
+        self._all.append(guard)
+
+    def end(self) -> None:
+        for guard in self._all:
+            guard.close()

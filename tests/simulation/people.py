@@ -42,7 +42,7 @@ class Person:
         """Do something now and then, until faults end; then look on until all is at rest."""
         world, rng = self._world, self._rng
         while not world.calm:
-            await world.idle(world.pace * rng.choice((0.01, 0.3, 1, 3)) * rng.random())
+            await world.idle(world.pace * rng.choice((0.01, 0.1, 0.3, 1, 2)) * rng.random())
             if world.calm:
                 break
             try:
@@ -56,7 +56,7 @@ class Person:
 
     async def _something(self) -> None:
         kinds = ("submit", "answer", "meddle", "hold", "watch")
-        match self._rng.choices(kinds, (3, 6, 2, 1.5, 1))[0]:
+        match self._rng.choices(kinds, (3, 6, 1.5, 1.2, 0.7))[0]:
             case "submit" if len(self._world.tasks) < self._world.most_tasks:
                 await self._submit()
             case "answer":

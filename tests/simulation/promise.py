@@ -83,6 +83,8 @@ NEVER = {
 }
 """SQL that must find nothing after any commit."""
 
+_ANY = "SELECT " + " OR ".join(f"EXISTS ({sql})" for sql in NEVER.values())
+
 AT_REST = {
     "a task is left": """
         SELECT id, status, waiting_on, holder, stopping FROM task
@@ -159,41 +161,37 @@ class Promise:
             task = self._ids[n]
             line.append(f"{task} {kind} {'' if stage is None else stage} {by} {channel} {data}")
             self._happened(task, kind, stage, by, channel, json.loads(data))
-        for said, sql in NEVER.items():
-            found = self._rows(sql)
-            self._hold(not found, f"{said}; not so: {found}")
-        for task, model in self.models.items():
-            line.append(self._compare(task, model))
+        if self._rows(_ANY)[0][0]:
+            for said, sql in NEVER.items():
+                found = self._rows(sql)
+                self._hold(not found, f"{said}; not so: {found}")
+        done: dict[int, set[int]] = {}
+        for n, position in self._rows("SELECT task_n, position FROM stage WHERE status = 'done'"):
+            done.setdefault(n, set()).add(position)
+        opened: dict[int, list[str]] = {}
+        for n, id_ in self._rows("SELECT task_n, id FROM blocker WHERE state = 'open'"):
+            opened.setdefault(n, []).append(id_)
+        for n, *row in self._rows(
+            "SELECT n, status, fence, holder, stage, fraction, ready_at, pausing, context, options"
+            " FROM task"
+        ):
+            task = self._ids[n]
+            line.append(self._compare(task, row, done.get(n, set()), opened.get(n, [])))
+        self._progress()
         return " | ".join(line)
 
-    def _compare(self, task: str, model: Model) -> str:
+    def _compare(self, task: str, row: list[Any], done: set[int], opened: list[str]) -> str:
         """Hold a task's row against what its events told."""
-        row = self._rows(
-            "SELECT status, fence, holder, stopping, stage, fraction, ready_at, pausing, context,"
-            " options FROM task WHERE n = ?",
-            model.n,
-        )[0]
-        status, fence, holder, _stopping, stage, fraction, ready_at, pausing, context, options = row
+        model = self.models[task]
+        status, fence, holder, stage, fraction, ready_at, pausing, context, options = row
         claimed = model.status == "pending" and status == "in_progress"
         self._hold(
             status == model.status or claimed,
             f"{task} is {status}, but its events say {model.status}",
         )
-        done = {
-            p
-            for (p,) in self._rows(
-                "SELECT position FROM stage WHERE task_n = ? AND status = 'done'", model.n
-            )
-        }
         self._hold(
             done == model.done, f"{task}: stages {done} are done, but events say {model.done}"
         )
-        opened = [
-            b
-            for (b,) in self._rows(
-                "SELECT id FROM blocker WHERE task_n = ? AND state = 'open'", model.n
-            )
-        ]
         self._hold(
             opened == ([model.open] if model.open else []),
             f"{task}: {opened} is open, but events say {model.open}",
@@ -205,23 +203,24 @@ class Promise:
             bool(pausing) == model.pausing,
             f"{task}: pausing is {pausing}, but events say {model.pausing}",
         )
-        said = json.loads(context)
-        plain = [words for words in said if not words.startswith("Answer to ")]
+        plain = [words for words in json.loads(context) if not words.startswith("Answer to ")]
         self._hold(plain == model.context, f"{task}: the context is {plain}, not {model.context}")
-        kept = json.loads(options)
-        for name, value in model.options.items():
-            self._hold(kept.get(name) == value, f"{task}: the option {name} is {kept.get(name)}")
-        self._progress(task, model, fence)
+        if model.options:
+            kept = json.loads(options)
+            for name, value in model.options.items():
+                self._hold(
+                    kept.get(name) == value, f"{task}: the option {name} is {kept.get(name)}"
+                )
         model.fence, model.holder = fence, holder
         return f"{task} {status} {fence} {holder} {stage} {fraction} {ready_at:.3f}"
 
-    def _progress(self, task: str, model: Model, fence: int) -> None:
+    def _progress(self) -> None:
         """While one run goes on its fraction only grows."""
-        for position, attempt, fraction in self._rows(
-            "SELECT position, attempt, fraction FROM stage WHERE task_n = ?"
-            " AND status = 'running' AND fraction IS NOT NULL",
-            model.n,
+        for n, position, attempt, fence, fraction in self._rows(
+            "SELECT n, position, attempt, fence, stage.fraction FROM stage JOIN task ON n = task_n"
+            " WHERE stage.status = 'running' AND stage.fraction IS NOT NULL"
         ):
+            task = self._ids[n]
             key = ((task, position, attempt), fence)
             before = self._fractions.get(key, 0.0)
             if fraction < before:

@@ -14,7 +14,7 @@ import pytest
 
 from simulation.run import simulate, workshop
 
-SEEDS = int(os.environ.get("TASKHUB_SEEDS", "100"))
+SEEDS = int(os.environ.get("TASKHUB_SEEDS", "500"))
 SHARE = 50
 """How many seeds make one test."""
 

@@ -132,7 +132,7 @@ async def test_every_write_with_a_stale_fence_is_refused_and_writes_nothing(
         with pytest.raises(LeaseLost, match="has been taken over"):
             await store.write(lambda tx: changes.write_held(tx, start, known))
         with pytest.raises(LeaseLost):
-            await store.write(lambda tx: stages.save(tx, n, fence, 0, {"a": 1}, 0))
+            await store.write(lambda tx: stages.save(tx, n, fence, mine.stages[0]))
         late = stages.Progressed(n, fence, 0, 0.5, 0.5, "late", None)
         await store.write(lambda tx: stages.progress(tx, [late], now))
         assert await h.hub.status(mine.task.id) == before
@@ -182,3 +182,28 @@ async def test_a_claim_reads_no_more_than_it_takes_however_many_wait(
             "SEARCH task USING INDEX task_ready (stage_agent=?)",
             "SEARCH task USING INDEX task_ready (stage_agent>?)",
         ]
+
+
+async def test_a_worker_that_lost_a_stop_to_another_changes_nothing(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor"), ScriptedAgent("other")) as h:
+        task = await h.submit()
+        store = h.hub._store
+
+        async def row() -> tuple[object, ...]:
+            now = (await h.hub.status(task.id)).task
+            return now.status, now.holder, now.stopping
+
+        await claim(h.hub, "a")
+        await h.hub.decide(task.id, Action.REASSIGN, agent="other")
+        assert await store.write(lambda tx: claims.claim_stopping(tx, "a"))
+        # It stood still past its lease: another stopped the agent, and began with the next one.
+        await store.write(lambda tx: claims.take_over(tx, "b", "a", h.hub.clock(), 10))
+        assert await store.write(lambda tx: claims.claim_stopping(tx, "b"))
+        await store.write(lambda tx: claims.stopped(tx, "b", task.n))
+        assert await claim(h.hub, "b") == [task.id]
+        before = await row()
+        assert before == (Status.IN_PROGRESS, "b", False)
+        await store.write(lambda tx: claims.stopped(tx, "a", task.n))
+        assert await row() == before

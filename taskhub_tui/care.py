@@ -1,0 +1,161 @@
+"""The care of the store, for front ends: backups, deleting, compacting, export and import."""
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from taskhub_tui import keeper
+from taskhub_tui.config import Paths, Settings, make_private
+from taskhub_tui.domain.errors import BadInput
+from taskhub_tui.domain.model import Status
+from taskhub_tui.domain.views import Compacted, Copy, Imported, Pruned, Restored
+from taskhub_tui.doorbell import Doorbell
+from taskhub_tui.storage import backups, compaction, retention
+from taskhub_tui.storage import restore as restoring
+from taskhub_tui.storage.store import Store
+
+
+async def back_up(paths: Paths, settings: Settings, target: Path | None = None) -> Copy:
+    """Back up the database now, to `target` or among the daily copies; work goes on meanwhile.
+
+    Raises:
+        BadInput: there is nothing to back up, or `target` exists.
+        StoreError: it could not be made, or the database is damaged.
+    """
+    if target is not None:
+        return await asyncio.to_thread(backups.write, paths.database, target.absolute())
+    if not paths.database.exists():
+        raise BadInput("There is nothing to back up: no task was ever handed over")
+    copy = await asyncio.to_thread(
+        backups.make,
+        paths.database,
+        paths.backups,
+        keep=settings.backup.keep,
+        now=time.time(),
+    )
+    assert copy is not None
+    backups.note_failure(paths.backups, None)
+    return copy
+
+
+def copies(paths: Paths) -> list[Copy]:
+    """Return the backups, the newest first."""
+    return backups.listed(paths.backups)
+
+
+async def restore(paths: Paths, copy: Path) -> Restored:
+    """Put a backup in the place of the database; nothing in it starts by itself.
+
+    Raises:
+        BadInput: the backup cannot be used.
+        StoreError: a worker or an app has the database open, or the file cannot be put there.
+    """
+
+    def put() -> Restored:
+        with keeper.kept_away(paths):
+            return restoring.restore(paths.database, copy.absolute(), time.time())
+
+    return await asyncio.to_thread(put)
+
+
+async def prune(
+    paths: Paths,
+    older_than: float,
+    status: Sequence[Status],
+    *,
+    by: str,
+    keep_results: bool = False,
+    dry: bool = False,
+) -> Pruned:
+    """Delete tasks that are over for longer than `older_than` seconds; returns what went.
+
+    Args:
+        keep_results: delete their logs and scratch files only.
+        dry: delete nothing; return what would go.
+
+    Raises:
+        StoreError: the database cannot be read or written.
+    """
+    now = time.time()
+    before = now - older_than
+    if not paths.database.exists():
+        return Pruned((), 0, 0, 0, 0)
+    async with _opened(paths) as store:
+        found = await store.read(lambda reader: retention.old(reader, before, status))
+        would = await asyncio.to_thread(retention.look, paths, found, keep_results=keep_results)
+        if dry:
+            return would
+        return await retention.prune(
+            store, paths, would.tasks, before, status, keep_results=keep_results, by=by, now=now
+        )
+
+
+@contextlib.asynccontextmanager
+async def _opened(paths: Paths) -> AsyncIterator[Store]:
+    """Open the store; others are told of what is written to it."""
+    store = await Store.open(paths.database)
+    bell = Doorbell(paths.home)
+    store.after_commit = lambda tx: bell.ring()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def compact(paths: Paths) -> Compacted:
+    """Give the room of deleted rows back to the disk.
+
+    Raises:
+        StoreError: the file is large and in use, there is no room for a copy, or it is damaged.
+    """
+    return await asyncio.to_thread(compaction.compact, paths.database)
+
+
+async def export(paths: Paths, wanted: Sequence[str], out: TextIO) -> int:
+    """Write tasks to `out` as JSON Lines, all of them when none is named; returns how many.
+
+    Raises:
+        UnknownTask: one that is named does not exist.
+        StoreError: the database cannot be read.
+    """
+    from taskhub_tui.storage import exchange
+
+    if not wanted and not paths.database.exists():
+        return 0
+    async with _opened(paths) as store:
+        found = await store.read(lambda reader: exchange.numbers(reader, wanted))
+        return await exchange.write(store, found, out)
+
+
+async def import_(paths: Paths, source: Path | BinaryIO, *, by: str, dry: bool = False) -> Imported:
+    """Import the tasks of an export; those that were not over are paused.
+
+    Args:
+        source: a file, or a stream that is read to its end first.
+        dry: only check, and say what would be imported.
+
+    Raises:
+        BadInput: a line is wrong; nothing was imported.
+        StoreError: the database cannot be written.
+    """
+    from taskhub_tui.storage import exchange
+
+    make_private(paths.home)
+    with contextlib.ExitStack() as stack:
+        if isinstance(source, Path):
+            path, name = source, str(source)
+        else:
+            # It is read twice: to check all of it, and to import it.
+            held = stack.enter_context(
+                tempfile.NamedTemporaryFile(dir=paths.home, prefix=".import-")
+            )
+            await asyncio.to_thread(shutil.copyfileobj, source, held)
+            held.flush()
+            path, name = Path(held.name), "The input"
+        async with _opened(paths) as store:
+            return await exchange.load(store, path, name, by=by, now=time.time(), dry=dry)

@@ -1,0 +1,226 @@
+"""Copies of the database: made while others write, verified before they count, the newest kept."""
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from taskhub_tui.config import make_private
+from taskhub_tui.domain.errors import BadInput, StoreBusy, StoreError
+from taskhub_tui.domain.views import Copy
+from taskhub_tui.storage.database import explain
+from taskhub_tui.storage.soundness import Stopped, problems, read_only
+
+_NAME = re.compile(r"taskhub-(\d{8}T\d{6}Z)\.db")
+_STAMP = "%Y%m%dT%H%M%SZ"
+_PART = ".part"
+"""End of the name of a copy that is not finished."""
+_STEP = 256
+"""Pages, of 4 KiB mostly, copied at once."""
+_REST = 0.5
+"""Share of the time in which nothing is copied, so that the disk is there for others."""
+_ROOM = 20_000_000
+"""Bytes that must be left on the disk besides the copy."""
+FAILED = "failed.txt"
+"""Says, beside the copies, why the last try failed; gone once one has succeeded."""
+
+
+class UnderWay(StoreBusy):
+    """Another process is making a backup just now."""
+
+
+def listed(folder: Path) -> list[Copy]:
+    """Return the finished copies in `folder`, the newest first."""
+    found = []
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for path in folder.iterdir():
+            if (name := _NAME.fullmatch(path.name)) and not path.is_symlink():
+                made = datetime.strptime(name[1], _STAMP).replace(tzinfo=UTC).timestamp()
+                found.append(Copy(str(path), made, path.stat().st_size))
+    return sorted(found, key=lambda copy: copy.made, reverse=True)
+
+
+def failure(folder: Path) -> str | None:
+    """Return why the last try by itself failed; None when it did not."""
+    try:
+        return (folder / FAILED).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def note_failure(folder: Path, said: str | None) -> None:
+    """Keep for `failure` why a try failed; None says that one has succeeded."""
+    with contextlib.suppress(OSError, StoreError):
+        if said is None:
+            (folder / FAILED).unlink(missing_ok=True)
+        else:
+            make_private(folder)
+            file = os.open(
+                folder / FAILED, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600
+            )
+            with os.fdopen(file, "w", encoding="utf-8") as lines:
+                lines.write(said + "\n")
+
+
+def due(folder: Path, every: float, now: float) -> bool:
+    """Return whether the newest copy is older than `every` seconds, or of the future."""
+    found = listed(folder)
+    return not found or not now - every < found[0].made <= now + 60
+
+
+def make(
+    database: Path,
+    folder: Path,
+    *,
+    keep: int,
+    now: float,
+    every: float = 0.0,
+    stop: threading.Event | None = None,
+) -> Copy | None:
+    """Make a verified copy in `folder`, and remove all but the newest `keep`.
+
+    Nothing is made, and None returned, when another process has made one within `every` seconds.
+
+    Raises:
+        UnderWay: another process is making one.
+        StoreBusy: there is no room for it.
+        StoreError: it could not be made, or the database is damaged; older copies are kept.
+        Stopped: `stop` was set meanwhile.
+    """
+    make_private(folder)
+    with _alone(folder):
+        if every and not due(folder, every, now):
+            return None
+        for part in folder.glob(f"*{_PART}*"):
+            part.unlink(missing_ok=True)  # Of a process that was killed: nobody else is at work.
+        copy = write(database, folder / f"taskhub-{datetime.fromtimestamp(now, UTC):{_STAMP}}.db",
+                     stop=stop)  # fmt: skip
+        for old in listed(folder)[keep:]:
+            Path(old.path).unlink(missing_ok=True)
+        return copy
+
+
+def write(database: Path, target: Path, *, stop: threading.Event | None = None) -> Copy:
+    """Copy the database to `target`, verify the copy, and only then give it its name.
+
+    Raises:
+        BadInput: there is a file of that name already, or it cannot be made.
+        StoreError: the database cannot be read, or is damaged.
+        Stopped: `stop` was set meanwhile.
+    """
+    if not database.exists():
+        raise BadInput("There is nothing to back up: no task was ever handed over")
+    if target.exists() or target.is_symlink():
+        raise BadInput(f"{target} exists already", "Name another file")
+    part = target.with_name(f".{target.name}{_PART}")
+    try:
+        _check_room(database, target.parent)
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+        try:
+            copy_pages(database, part, stop=stop)
+            wrong = problems(part, alone=True, stop=stop)
+            if wrong:
+                raise StoreError(
+                    f"The database {database} is damaged, so it was not backed up: {wrong[0]}",
+                    "`taskhub doctor` says more; `taskhub restore` puts an older copy back",
+                )
+            sync(part)
+            os.link(part, target)  # Unlike a rename, it never replaces anything.
+            sync(target.parent)
+        finally:
+            for left in target.parent.glob(f"{part.name}*"):
+                left.unlink(missing_ok=True)
+    except OSError as error:
+        raise BadInput(f"{target} cannot be written: {error.strerror}") from error
+    return Copy(str(target), time.time(), target.stat().st_size)
+
+
+def copy_pages(
+    database: Path, part: Path, *, alone: bool = False, stop: threading.Event | None = None
+) -> None:
+    """Copy one snapshot page by page into `part`; writers go on meanwhile.
+
+    Args:
+        alone: nobody writes to `database`, and it needs no log of writes beside it.
+
+    Raises:
+        StoreError: it cannot be read.
+        Stopped: `stop` was set meanwhile.
+    """
+    begun = time.monotonic()
+
+    def rest(status: int, remaining: int, total: int) -> None:
+        nonlocal begun
+        if stop is not None and stop.is_set():
+            raise Stopped
+        took = time.monotonic() - begun
+        time.sleep(min(0.1, took * _REST / (1 - _REST)))
+        begun = time.monotonic()
+
+    try:
+        source = read_only(database, alone=alone)
+        try:
+            target = sqlite3.connect(part, isolation_level=None)
+            try:
+                target.execute("PRAGMA synchronous = OFF")  # It is written to disk at the end.
+                # One snapshot for all steps; else each commit of another would begin it anew.
+                source.execute("BEGIN")
+                source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+                source.backup(target, pages=_STEP, progress=rest)
+                source.execute("COMMIT")
+                # A file that stands for itself, and can be read without writing beside it.
+                target.execute("PRAGMA journal_mode = DELETE")
+            finally:
+                target.close()
+        finally:
+            source.close()
+    except sqlite3.Error as error:
+        raise explain(error, database) from error
+
+
+def _check_room(database: Path, folder: Path) -> None:
+    size = sum(
+        file.stat().st_size
+        for file in (database, database.with_name(database.name + "-wal"))
+        if file.exists()
+    )
+    free = shutil.disk_usage(folder).free
+    if free < size + _ROOM:
+        raise StoreBusy(
+            f"There is no room for a backup at {folder}: it needs {size / 1e6:.0f} MB, and"
+            f" {free / 1e6:.0f} MB are free",
+            "Free some space, or set `[backup] keep` lower",
+        )
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Be the only one that makes copies in `folder`."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UnderWay(
+                "Another backup is being made just now", "`taskhub backup --list` shows it soon"
+            ) from None
+        yield
+    finally:
+        os.close(file)
+
+
+def sync(path: Path) -> None:
+    """Have what was written to a file, or the names in a folder, on disk."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

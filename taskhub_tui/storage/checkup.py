@@ -1,0 +1,281 @@
+"""What `taskhub doctor` finds out about the store: its place, files, workers and copies."""
+
+import os
+import shutil
+import sqlite3
+import stat
+import tempfile
+import time
+from pathlib import Path
+
+from taskhub_tui.config import Backups, Paths, make_private
+from taskhub_tui.domain import durations
+from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.domain.views import Check
+from taskhub_tui.process import Identity
+from taskhub_tui.storage import backups, filesystem
+from taskhub_tui.storage.database import explain, migrations
+from taskhub_tui.storage.guard import exposed
+from taskhub_tui.storage.soundness import problems, read_only
+
+LOW_DISK = 500_000_000
+FULL_DISK = 50_000_000
+"""Bytes free below which it is worth a warning, and below which work will fail."""
+LONG_LOG = 200_000_000
+"""Bytes of the write-ahead log from which something must hold it open."""
+
+
+def sqlite(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> Check:
+    """Say what is done about the WAL-reset bug, where this SQLite has it."""
+    said = f"SQLite {'.'.join(map(str, version))}"
+    if not exposed(version):
+        return Check("sqlite", "ok", said)
+    return Check(
+        "sqlite",
+        "ok",
+        f"{said} has the WAL-reset bug; TaskHub's guard is on, so one process at a time writes",
+        "Other programs know nothing of the guard: change the file with none, such as sqlite3,"
+        " while TaskHub runs. SQLite 3.51.3 or newer has no such bug",
+    )
+
+
+def files(paths: Paths) -> Check:
+    """Look whether the folder and the files are the user's, private, and can be written."""
+    home = paths.home
+    try:
+        make_private(home)
+        found = [home, *_own(paths)]
+        foreign = [path for path in found if path.lstat().st_uid != os.getuid()]
+        loose = [path for path in found if stat.S_IMODE(path.stat().st_mode) & 0o077]
+        closed = [path for path in found if not os.access(path, os.R_OK | os.W_OK)]
+    except TaskHubError as error:
+        remedy = error.hint or "Give the folder to yourself, or name another with TASKHUB_HOME"
+        return Check("files", "fail", str(error), remedy)
+    except OSError as error:
+        return Check("files", "fail", f"{home}: {error.strerror}", "Check the folder's owner")
+    if foreign:
+        return Check(
+            "files",
+            "fail",
+            f"Not yours: {_names(foreign)}; was TaskHub run with sudo?",
+            f"sudo chown -R {os.getuid()}:{os.getgid()} {home}",
+        )
+    if closed:
+        remedy = f"chmod -R u+rwX {home}"
+        return Check("files", "fail", f"Cannot be read or written: {_names(closed)}", remedy)
+    if loose:
+        remedy = f"chmod -R go-rwx {home}"
+        return Check("files", "warn", f"Others can get at {_names(loose)}", remedy)
+    return Check("files", "ok", f"{home} is private and writable")
+
+
+def _own(paths: Paths) -> list[Path]:
+    found = sorted(paths.home.glob("taskhub.db*"))
+    found += [path for path in (paths.tasks, paths.backups, paths.worker_log) if path.exists()]
+    return [*found, *(Path(copy.path) for copy in backups.listed(paths.backups))]
+
+
+def _names(found: list[Path]) -> str:
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return " ".join(map(str, found[:3])) + more
+
+
+def place(home: Path) -> Check:
+    """Look whether the folder lies on a disk of this machine."""
+    kind = filesystem.kind(home)
+    if kind in filesystem.NETWORK:
+        accepted = os.environ.get(filesystem.ACCEPT) == "1"
+        return Check(
+            "place",
+            "warn" if accepted else "fail",
+            f"{home} lies on a network file system ({kind}), where two machines would damage the"
+            " database",
+            "Name a folder on a disk of this machine with TASKHUB_HOME",
+        )
+    if kind in filesystem.SHARED:
+        return Check(
+            "place",
+            "warn",
+            f"{home} is a folder of the host of this virtual machine ({kind})",
+            "Use TaskHub from one side only, or name a folder of this machine with TASKHUB_HOME",
+        )
+    return Check("place", "ok", f"{home} lies on this machine" + (f" ({kind})" if kind else ""))
+
+
+def disk(home: Path) -> Check:
+    """Look how much room there is, and try to write; quotas are seen in no figure."""
+    try:
+        free = shutil.disk_usage(home).free
+        said = f"{free / 1e9:.1f} GB free at {home}"
+        with tempfile.TemporaryFile(dir=home) as file:
+            file.write(b"\0" * 65536)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return Check(
+            "disk",
+            "fail",
+            f"Nothing can be written at {home}: {error.strerror}",
+            "Free some space, or look how the disk is mounted; tasks cannot be saved",
+        )
+    if free < FULL_DISK:
+        return Check("disk", "fail", said, "Free some space: tasks cannot be saved")
+    if free < LOW_DISK:
+        return Check("disk", "warn", said, "Free some space soon; `taskhub prune` helps")
+    return Check("disk", "ok", said)
+
+
+def database(paths: Paths) -> Check:
+    """Read the whole file once; it is neither made nor brought up to date here."""
+    path = paths.database
+    if not path.exists():
+        return Check("database", "ok", f"{path} will be made with the first task")
+    known = len(migrations())
+    try:
+        connection = read_only(path)
+        try:
+            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        finally:
+            connection.close()
+        if version > known:
+            said = f"{path} has schema {version}, but this TaskHub knows only {known}"
+            return Check("database", "fail", said, "Update TaskHub")
+        wrong = problems(path)
+    except sqlite3.Error as error:
+        wrong = [str(explain(error, path))]
+    if wrong and "kept busy" in wrong[0]:
+        return Check("database", "fail", wrong[0], "Try again in a moment")
+    if wrong:
+        said = "; ".join(one.replace(f"The database {path} is damaged: ", "") for one in wrong)
+        return Check("database", "fail", f"{path} is damaged: {said}", _cure(paths))
+    size = path.stat().st_size
+    said = f"{path}: sound, schema {version}, {size / 1e6:.1f} MB"
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and log.stat().st_size > LONG_LOG:
+        return Check(
+            "database",
+            "warn",
+            f"{said}; {log.stat().st_size / 1e6:.0f} MB of writes wait beside it",
+            "Some process reads without end: close what has the file open",
+        )
+    return Check("database", "ok", said)
+
+
+def _cure(paths: Paths) -> str:
+    for copy in backups.listed(paths.backups):
+        if not problems(Path(copy.path), alone=True):
+            ago = durations.spell(time.time() - copy.made)
+            return (
+                f"`taskhub worker --stop`, then `taskhub restore {copy.path}`: it is {ago} old and"
+                " sound; the damaged file is kept"
+            )
+    return (
+        "There is no sound backup. Save what is readable:"
+        f" sqlite3 {paths.database} .recover | sqlite3 {paths.database}.new"
+    )
+
+
+def workers(path: Path, now: float) -> list[Check]:
+    """Look for workers that are gone or stand still, and the tasks that are still theirs."""
+    if not path.exists():
+        return []
+    connection = read_only(path)
+    try:
+        connection.execute("BEGIN")
+        listed = connection.execute(
+            "SELECT id, host, boot, pid, start, seen, lease_until FROM worker"
+        ).fetchall()
+        held = dict(
+            connection.execute(
+                "SELECT holder, count(*) FROM task WHERE holder IS NOT NULL GROUP BY holder"
+            ).fetchall()
+        )
+    finally:
+        connection.close()
+    found = []
+    alive = False
+    dead = {holder: holder for holder in held}
+    for id_, host, boot, pid, start, seen, until in listed:
+        who = Identity(host, boot, pid, start)
+        if until > now and not who.gone():
+            alive = True
+            dead.pop(id_, None)
+        elif who.here and not who.gone():
+            dead.pop(id_, None)
+            found.append(
+                Check(
+                    "worker",
+                    "warn",
+                    f"The worker with process {pid} gave no sign of life for"
+                    f" {durations.spell(now - seen)}; it holds {_tasks(held.get(id_, 0))}",
+                    f"Is it stopped? kill -CONT {pid} lets it go on, kill -9 {pid} ends it",
+                )
+            )
+        elif id_ in dead:
+            dead[id_] = f"process {pid} on {host}"
+    remedy = (
+        "A living worker takes them over within seconds: run `taskhub doctor` again"
+        if alive
+        else "`taskhub worker` starts one that takes them over"
+    )
+    for id_, name in dead.items():
+        said = f"A worker is dead ({name}) and still holds {_tasks(held[id_])}"
+        found.append(Check("worker", "warn", said, remedy))
+    return found
+
+
+def _tasks(count: int) -> str:
+    return "1 task" if count == 1 else f"{count} tasks"
+
+
+def agents_asked_for(path: Path) -> set[str]:
+    """Return the agents that tasks which are not over still need."""
+    connection = read_only(path)
+    try:
+        found = connection.execute(
+            "SELECT DISTINCT stage.agent FROM task JOIN stage ON stage.task_n = task.n"
+            " WHERE task.status IN ('pending', 'in_progress', 'blocked', 'paused')"
+            " AND stage.status <> 'done'"
+        ).fetchall()
+    finally:
+        connection.close()
+    return {name for (name,) in found}
+
+
+def copies(paths: Paths, wish: Backups, now: float) -> Check:
+    """Look how old the newest backup is, and whether the last try failed."""
+    found = backups.listed(paths.backups)
+    if not paths.database.exists():
+        return Check("backup", "ok", "There is nothing to back up yet")
+    newest = "There is no backup yet"
+    if found:
+        age = durations.spell(now - found[0].made)
+        newest = f"{len(found)} in {paths.backups}, the newest {age} old"
+    failed = backups.failure(paths.backups)
+    if failed is not None:
+        remedy = "Mend that, then `taskhub backup`"
+        return Check("backup", "warn", f"The last backup failed: {failed}. {newest}", remedy)
+    if not wish.enabled:
+        return Check("backup", "ok", f"Switched off by `[backup] enabled`. {newest}")
+    begun = _born(paths.database) if not found else found[0].made
+    if now - begun > 2 * wish.every:
+        return Check(
+            "backup",
+            "warn",
+            f"{newest}; one every {durations.spell(wish.every)} is wished",
+            "`taskhub backup` makes one now; workers do while they run",
+        )
+    return Check("backup", "ok", newest)
+
+
+def _born(path: Path) -> float:
+    """When the first task was handed over; now, where that cannot be read."""
+    try:
+        connection = read_only(path)
+        try:
+            first = connection.execute("SELECT min(created) FROM task").fetchone()[0]
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        first = None
+    return time.time() if first is None else float(first)

@@ -1,0 +1,84 @@
+"""What becomes of a task of which the database holds what was never written: it does not go on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from taskhub_tui.domain.change import Notice
+from taskhub_tui.domain.errors import Damaged
+from taskhub_tui.domain.legal import LEGAL
+from taskhub_tui.domain.model import NoticeKind, Status
+from taskhub_tui.storage import rows, seals
+from taskhub_tui.storage.changes import Known, add_event, add_notice, known_of
+from taskhub_tui.storage.writer import Tx
+
+_N, _ID = rows.TASK.index("n"), rows.TASK.index("id")
+
+
+def sound(tx: Tx, row: Sequence[Any], edits: int, now: float) -> Known | None:
+    """Return what is known of a task by its row; None when it is damaged, and has failed for it."""
+    try:
+        return known_of(tx, row, edits)
+    except Damaged as error:
+        condemn(tx, row[_N], error, now)
+    except (ValueError, TypeError):  # What stands there is no JSON, or no value we know.
+        said = f"What the database holds of task {row[_ID]} is damaged"
+        condemn(tx, row[_N], Damaged(said, "`taskhub restore` puts a backup back"), now)
+    return None
+
+
+def condemn(tx: Tx, n: int, damage: Damaged, now: float) -> None:
+    """Fail the task with number `n`; RETRY begins the damaged stage anew."""
+    tx.loud = tx.ready = True
+    said = f"{damage}. {damage.hint}" if damage.hint else str(damage)
+    at = _place(tx, n, damage.position)
+    # What cannot be read would keep the task, and every list with it, from being shown.
+    tx.execute("UPDATE task SET options = '{}' WHERE n = ? AND NOT json_valid(options)", (n,))
+    tx.execute("UPDATE task SET context = '[]' WHERE n = ? AND NOT json_valid(context)", (n,))
+    tx.execute("UPDATE stage SET options = '{}' WHERE task_n = ? AND NOT json_valid(options)", (n,))
+    # An agent may be at work on a stage that is sound; one that is not names nothing to be stopped.
+    stopped = tx.execute(
+        f"INSERT OR IGNORE INTO stop (task_n, {rows.STAGE_COLUMNS})"
+        f" SELECT task_n, {rows.STAGE_COLUMNS} FROM stage WHERE task_n = :n AND position <> :at"
+        "   AND position = (SELECT stage FROM task WHERE n = :n)"
+        "   AND status IN ('running', 'blocked')",
+        {"n": n, "at": at},
+    ).rowcount
+    task_id, title = tx.execute(
+        "UPDATE task SET status = 'failed', waiting_on = NULL, eta = NULL, holder = NULL,"
+        " fence = fence + 1, edits = edits + 1, stage = :at, error = :said, ended = :now,"
+        " changed = :now, seq = :seq, stopping = stopping OR :stop WHERE n = :n"
+        " RETURNING id, title",
+        {"at": at, "said": said, "now": now, "seq": tx.seq, "stop": stopped > 0, "n": n},
+    ).fetchone()
+    name, attempt, approved = tx.execute(
+        "UPDATE stage SET status = 'failed', state = NULL, output = NULL, error = ?"
+        " WHERE task_n = ? AND position = ? RETURNING name, attempt, approved",
+        (said, n, at),
+    ).fetchone()
+    seal = seals.stage(task_id, at, name, attempt, approved, "failed", None, None)
+    tx.execute("UPDATE stage SET seal = ? WHERE task_n = ? AND position = ?", (seal, n, at))
+    # Without a seal: nobody is to answer it, or to rely on its answer.
+    tx.execute(
+        "UPDATE blocker SET state = 'withdrawn', seq = ?, seal = NULL"
+        " WHERE task_n = ? AND (stage = ? OR state = 'open')",
+        (tx.seq, n, at),
+    )
+    tx.execute(
+        "UPDATE notification SET withdrawn = ?, seq = ?"
+        " WHERE task_n = ? AND withdrawn IS NULL AND kind IN ('blocker', 'error')",
+        (now, tx.seq, n),
+    )
+    add_event(tx, n, now, "failed", at, "engine", "hub", {"error": said})
+    legal = LEGAL[(Status.FAILED, None)]
+    add_notice(tx, n, now, Notice(NoticeKind.ERROR, title, said, legal))
+
+
+def _place(tx: Tx, n: int, wanted: int | None) -> int:
+    """Return the position to begin anew at: the wanted one, else the task's current one."""
+    found = tx.execute(
+        "SELECT position FROM stage WHERE task_n = :n"
+        " ORDER BY position = :wanted DESC,"
+        "          position = (SELECT stage FROM task WHERE n = :n) DESC, position LIMIT 1",
+        {"n": n, "wanted": -1 if wanted is None else wanted},
+    ).fetchone()
+    return int(found[0])

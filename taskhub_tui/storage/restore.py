@@ -1,0 +1,167 @@
+"""Putting a backup in the place of the database, and the replaced file aside."""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from taskhub_tui.config import make_private
+from taskhub_tui.domain.errors import BadInput, StoreBusy, StoreError
+from taskhub_tui.domain.views import Restored
+from taskhub_tui.storage import database
+from taskhub_tui.storage.backups import copy_pages, sync
+from taskhub_tui.storage.soundness import problems, read_only
+
+_OPENED = (0x40000002, 510)
+"""Where SQLite locks a file for as long as a connection is open, and how many bytes."""
+_PAUSE = """
+    UPDATE task SET status = 'paused', waiting_on = NULL, holder = NULL, fence = fence + 1,
+                    eta = NULL, changed = :now, seq = :seq
+     WHERE status IN ('pending', 'in_progress') RETURNING n, stage
+"""
+
+
+def restore(path: Path, copy: Path, now: float) -> Restored:
+    """Put `copy` in the place of the database at `path`.
+
+    What was to run when the copy was made is paused: it may have run since.
+
+    Raises:
+        BadInput: the copy cannot be read, is damaged, or not of TaskHub's.
+        StoreBusy: some process has the database open.
+        StoreError: the file could not be put there; the database is unchanged.
+    """
+    if not copy.is_file():
+        raise BadInput(f"There is no file {copy}", "`taskhub backup --list` names the backups")
+    if path.exists() and copy.samefile(path):
+        raise BadInput(f"{copy} is the database itself", "Name a backup of it")
+    alone = not _log(copy).exists()
+    if wrong := problems(copy, alone=alone):
+        raise BadInput(f"{copy} is no sound backup: {wrong[0]}", "Name an older one")
+    _check_version(copy, alone=alone)
+    make_private(path.parent)
+    part = path.with_name(f".{path.name}.restore.part")
+    try:
+        _remove(part)
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+        try:
+            copy_pages(copy, part, alone=alone)
+            paused = _pause(part, now)
+            sync(part)
+            with closed(path):
+                aside = _put_aside(path, now)
+                part.replace(path)
+                sync(path.parent)
+        finally:
+            _remove(part)
+    except OSError as error:
+        raise StoreError(
+            f"The backup could not be put at {path}: {error.strerror}", "Nothing was changed"
+        ) from error
+    return Restored(str(copy), None if aside is None else str(aside), paused)
+
+
+@contextlib.contextmanager
+def closed(path: Path) -> Iterator[None]:
+    """Make sure that no process has the database open, and keep it so.
+
+    Raises:
+        StoreBusy: one has; the message names those of this user.
+    """
+    if not path.exists():
+        yield
+        return
+    file = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    try:
+        start, length = _OPENED
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, length, start)
+        except OSError:
+            ids = ", ".join(map(str, users(path))) or "one that cannot be seen"
+            raise StoreBusy(
+                f"The database {path} is in use by other processes: {ids}",
+                "Close the app, run `taskhub worker --stop`, and try again",
+            ) from None
+        yield
+    finally:
+        os.close(file)
+
+
+def users(path: Path) -> list[int]:
+    """Return the processes, but this one, that have a file open, as far as may be seen."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if int(process.name) != os.getpid() and any(
+                os.readlink(entry) == str(path) for entry in (process / "fd").iterdir()
+            ):
+                found.append(int(process.name))
+    return sorted(found)
+
+
+def _check_version(copy: Path, *, alone: bool) -> None:
+    connection = read_only(copy, alone=alone)
+    try:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    finally:
+        connection.close()
+    known = len(database.migrations())
+    if version > known:
+        raise BadInput(
+            f"{copy} has schema {version}, but this TaskHub knows only {known}", "Update TaskHub"
+        )
+
+
+def _pause(part: Path, now: float) -> int:
+    """Bring the copy up to date, and let nothing in it start by itself; return how many tasks."""
+    connection = sqlite3.connect(part, isolation_level=None)
+    try:
+        database.migrate(connection)
+        connection.execute("BEGIN IMMEDIATE")
+        seq = connection.execute("UPDATE meta SET seq = seq + 1 RETURNING seq").fetchone()[0]
+        found = connection.execute(_PAUSE, {"now": now, "seq": seq}).fetchall()
+        connection.executemany(
+            "INSERT INTO event (task_n, at, kind, stage, by, channel, data, seq)"
+            " VALUES (?, ?, 'restored', ?, 'restore', 'cli', '{}', ?)",
+            [(n, now, stage, seq) for n, stage in found],
+        )
+        connection.execute("DELETE FROM worker")
+        connection.execute("DELETE FROM presence")
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode = DELETE")
+        return len(found)
+    except sqlite3.Error as error:
+        raise database.explain(error, part) from error
+    finally:
+        connection.close()
+
+
+def _put_aside(path: Path, now: float) -> Path | None:
+    """Keep the replaced file, with its log of writes, in a folder of its own beside it."""
+    if not path.exists():
+        return None
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+    aside = path.with_name(f"replaced-{stamp}")
+    make_private(aside)
+    for file in (path, _log(path)):
+        if file.exists():
+            # A second name, so that at every moment there is a database under the first.
+            os.link(file, aside / file.name)
+    sync(aside)
+    # Before the file itself is replaced: the log of the old one must never meet the new one.
+    _log(path).unlink(missing_ok=True)
+    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+    sync(path.parent)
+    return aside
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def _remove(part: Path) -> None:
+    for left in part.parent.glob(f"{part.name}*"):
+        left.unlink(missing_ok=True)

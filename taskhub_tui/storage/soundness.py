@@ -1,0 +1,88 @@
+"""Is a database file sound? What SQLite finds in its structure, and what only we can see."""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+from taskhub_tui.storage import rows, seals
+from taskhub_tui.storage.database import APPLICATION_ID, explain, tolerant
+
+_SAID = 3
+"""Problems of one kind that are told; the rest is as bad."""
+_STEPS = 20_000
+"""Steps of SQLite's machine between two looks at whether to stop."""
+
+
+class Stopped(Exception):
+    """The work was given up because somebody asked for that."""
+
+
+def read_only(path: Path, *, alone: bool = False) -> sqlite3.Connection:
+    """Open a database for reading; `alone` promises that nobody writes to it meanwhile."""
+    how = "immutable=1" if alone else "mode=ro"
+    uri = f"{path.absolute().as_uri()}?{how}"
+    connection = sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None)
+    connection.text_factory = tolerant
+    return connection
+
+
+def stop_when(connection: sqlite3.Connection, stop: threading.Event | None) -> None:
+    """Let what runs on `connection` end with an OperationalError soon after `stop` is set."""
+    if stop is not None:
+        connection.set_progress_handler(stop.is_set, _STEPS)
+
+
+def problems(path: Path, *, alone: bool = False, stop: threading.Event | None = None) -> list[str]:
+    """Read a whole file, and return what is wrong with it, in sentences; none is good.
+
+    Raises:
+        Stopped: `stop` was set meanwhile.
+    """
+    try:
+        connection = read_only(path, alone=alone)
+    except sqlite3.Error as error:
+        return [str(explain(error, path))]
+    found: list[str] = []
+    try:
+        stop_when(connection, stop)
+        connection.execute("BEGIN")
+        for look in _LOOKS:
+            found += look(connection)
+            if found:
+                break  # What follows relies on what was looked at first.
+    except sqlite3.Error as error:
+        if stop is not None and stop.is_set():
+            raise Stopped from None
+        found.append(str(explain(error, path)))
+    finally:
+        connection.close()
+    return found
+
+
+def _ours(connection: sqlite3.Connection) -> list[str]:
+    mark = connection.execute("PRAGMA application_id").fetchone()[0]
+    return [] if mark == APPLICATION_ID else ["The file is no database of TaskHub's"]
+
+
+def _structure(connection: sqlite3.Connection) -> list[str]:
+    said = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_SAID})")]
+    return [] if said == ["ok"] else said
+
+
+def _references(connection: sqlite3.Connection) -> list[str]:
+    lost = connection.execute("PRAGMA foreign_key_check").fetchmany(_SAID)
+    return [f"A row of `{table}` belongs to a task that is gone" for table, _, _, _ in lost]
+
+
+def _sealed(connection: sqlite3.Connection) -> list[str]:
+    known = connection.execute("SELECT 1 FROM pragma_table_info('event') WHERE name = 'seal'")
+    if known.fetchone() is None:
+        return []  # A copy from before there were seals.
+    return list(islice(seals.broken(connection, rows.BLOCKER_COLUMNS), _SAID))
+
+
+_LOOKS: tuple[Callable[[sqlite3.Connection], list[str]], ...] = (
+    _ours, _structure, _references, _sealed,
+)  # fmt: skip

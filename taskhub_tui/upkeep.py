@@ -1,0 +1,139 @@
+"""What a worker does for the store by itself: backups, what the user wants deleted, and room."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable
+
+from taskhub_tui.config import DAY, Paths, Settings
+from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.storage import backups, compaction, retention
+from taskhub_tui.storage.soundness import Stopped
+from taskhub_tui.storage.store import Store
+
+log = logging.getLogger("taskhub.upkeep")
+
+FIRST = 20.0
+"""Seconds after its start at which a worker looks first: new tasks come before."""
+LOOK = 60.0
+"""Seconds between two looks."""
+AGAIN = 3600.0
+"""Seconds after a failed backup until the next try."""
+LONG_LOG = 4_500_000
+"""Bytes of the log of writes from which its room is given back; it grows to 4 MB by itself."""
+
+Tell = Callable[[str, str], Awaitable[None]]
+"""Shows a title and a sentence on this machine's screen."""
+
+
+class Upkeep:
+    """Looks after one store until cancelled. Several workers may do so: each job is done once."""
+
+    def __init__(
+        self,
+        store: Store,
+        paths: Paths,
+        settings: Settings,
+        tell: Tell,
+        idle: Callable[[], bool],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`idle` tells whether the worker has nothing to do now."""
+        self._store = store
+        self._idle = idle
+        self._paths = paths
+        self._settings = settings
+        self._tell = tell
+        self._clock = clock
+        self._stop = threading.Event()
+        self._not_before = 0.0
+        self._prune_after = 0.0
+
+    async def run(self) -> None:
+        """Work until cancelled; a backup that is being made then is given up."""
+        try:
+            await asyncio.sleep(FIRST)
+            while True:
+                await self.look()
+                await asyncio.sleep(LOOK)
+        finally:
+            self._stop.set()
+
+    async def look(self) -> None:
+        """Do what is due."""
+        for job in (self._back_up, self._prune, self._truncate):
+            try:
+                await job()
+            except Stopped:
+                return
+            except TaskHubError as error:
+                log.warning("%s", error)
+            except Exception:
+                # Whatever is wrong here, the work itself goes on.
+                log.exception("the upkeep has a bug")
+
+    async def _back_up(self) -> None:
+        wish, now = self._settings.backup, self._clock()
+        folder = self._paths.backups
+        if not wish.enabled or now < self._not_before:
+            return
+        if not await asyncio.to_thread(backups.due, folder, wish.every, now):
+            return
+        try:
+            copy = await asyncio.to_thread(
+                backups.make,
+                self._paths.database,
+                folder,
+                keep=wish.keep,
+                now=now,
+                every=wish.every,
+                stop=self._stop,
+            )
+        except backups.UnderWay:
+            pass
+        except TaskHubError as error:
+            await self._failed(error, now)
+        else:
+            if copy is not None:
+                await asyncio.to_thread(backups.note_failure, folder, None)
+                log.info("backed up to %s", copy.path)
+
+    async def _failed(self, error: TaskHubError, now: float) -> None:
+        self._not_before = now + AGAIN
+        said = str(error)
+        log.error("the backup failed: %s", said)
+        news = await asyncio.to_thread(backups.failure, self._paths.backups) != said
+        await asyncio.to_thread(backups.note_failure, self._paths.backups, said)
+        if news:
+            await self._tell("TaskHub could not be backed up", said)
+
+    async def _prune(self) -> None:
+        """Delete what the user wants deleted, once a day; after the daily backup."""
+        wish, now = self._settings.retention, self._clock()
+        if not wish.enabled or now < self._prune_after:
+            return
+        before = now - wish.older_than
+        found = await self._store.read(lambda reader: retention.old(reader, before, wish.status))
+        would = await asyncio.to_thread(
+            retention.look, self._paths, found, keep_results=wish.keep_results
+        )
+        done = await retention.prune(
+            self._store,
+            self._paths,
+            would.tasks,
+            before,
+            wish.status,
+            keep_results=wish.keep_results,
+            by="retention",
+            now=now,
+        )
+        self._prune_after = now + DAY
+        if done.tasks:
+            log.info("deleted %d tasks that were over for long", len(done.tasks))
+
+    async def _truncate(self) -> None:
+        path = self._paths.database
+        if self._idle() and compaction.log_size(path) > LONG_LOG:
+            await asyncio.to_thread(compaction.truncate, path)

@@ -1,0 +1,149 @@
+"""A backup put in the place of the database: whole or not at all, and nothing starts by itself."""
+
+import asyncio
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+from support import ScriptedAgent, house, until
+
+from taskhub_tui.config import Paths, Settings
+from taskhub_tui.domain.errors import BadInput
+from taskhub_tui.domain.model import Action, StageSpec, Status
+from taskhub_tui.hub import Hub
+from taskhub_tui.storage import backups
+from taskhub_tui.storage.restore import restore
+from taskhub_tui.storage.store import Store
+
+NOW = 1_900_000_000.0
+
+
+async def test_what_had_not_ended_is_paused_and_all_else_is_as_it_was(
+    where: Paths, settings: Settings
+) -> None:
+    agent = ScriptedAgent("actor")
+    gate = (StageSpec("one", "actor", gate=True),)
+    copy = where.home / "copy.db"
+    async with house(where, settings, agent) as h:
+        done, asks = await h.submit("done"), await h.submit("asks", stages=gate)
+        async with h.worker():
+            await until(h.hub, done.id, Status.COMPLETED)
+            await until(h.hub, asks.id, Status.BLOCKED)
+        waits = await h.submit("waits")
+        backups.write(where.database, copy)
+        later = await h.submit("later")
+        before = {task.id: await h.hub.status(task.id) for task in (done, asks)}
+    told = restore(where.database, copy, NOW)
+    assert (told.copy, told.paused) == (str(copy), 1)
+    runs = len(agent.runs)
+    async with house(where, settings, agent) as h:
+        assert {task.id for task in await h.hub.tasks()} == {done.id, asks.id, waits.id}
+        for task_id, view in before.items():
+            assert await h.hub.status(task_id) == view
+        view = await h.hub.status(waits.id)
+        assert view.task.status is Status.PAUSED
+        assert (await h.kinds(waits.id))[-1] == "restored"
+        async with h.worker():
+            await h.hub.decide(asks.id, Action.APPROVE)
+            await until(h.hub, asks.id, Status.COMPLETED)
+            assert len(agent.runs) == runs + 1  # the one that was approved now
+            await h.hub.resume(waits.id)
+            await until(h.hub, waits.id, Status.COMPLETED)
+    aside = await Hub.open(
+        paths=Paths(Path(str(told.aside)), where.config, where.results), settings=settings,
+        autostart=False,
+    )  # fmt: skip
+    async with aside:
+        assert later.id in {task.id for task in await aside.tasks()}
+
+
+async def test_a_damaged_database_is_replaced_and_kept(path: Path) -> None:
+    await (await Store.open(path)).close()
+    copy = path.parent / "copy.db"
+    backups.write(path, copy)
+    path.write_bytes(b"\xaa" * 8192)
+    log = path.with_name(path.name + "-wal")
+    log.write_bytes(b"\xbb" * 5000)
+    told = restore(path, copy, NOW)
+    assert told.aside is not None
+    kept = {file.name: file.read_bytes() for file in Path(told.aside).iterdir()}
+    assert kept == {path.name: b"\xaa" * 8192, log.name: b"\xbb" * 5000}
+    assert not log.exists()
+    store = await Store.open(path)
+    await store.close()
+    # And back again: what was put aside is no sound backup.
+    with pytest.raises(BadInput, match="is no sound backup"):
+        restore(path, Path(told.aside) / path.name, NOW + 1)
+
+
+async def test_nothing_is_replaced_while_anybody_has_it_open(path: Path) -> None:
+    store = await Store.open(path)
+    copy = path.parent / "copy.db"
+    backups.write(path, copy)
+    before = path.stat().st_ino
+    try:
+        code = (
+            "import sys; from pathlib import Path\n"
+            "from taskhub_tui.domain.errors import StoreBusy\n"
+            "from taskhub_tui.storage.restore import restore\n"
+            "try: restore(Path(sys.argv[1]), Path(sys.argv[2]), 1.9e9)\n"
+            "except StoreBusy as error: print(error)\n"
+        )
+        # Another process: SQLite's locks are between processes.
+        other = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, str(path), str(copy), stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await other.communicate()
+        assert f"is in use by other processes: {os.getpid()}" in said.decode()
+        assert path.stat().st_ino == before
+    finally:
+        await store.close()
+    assert restore(path, copy, NOW).paused == 0
+
+
+@pytest.mark.parametrize("case", ["missing", "text", "other", "newer", "itself"])
+async def test_what_is_no_backup_is_refused_and_changes_nothing(path: Path, case: str) -> None:
+    await (await Store.open(path)).close()
+    copy = path.parent / "copy.db"
+    said = {
+        "missing": "There is no file",
+        "text": "is no sound backup: The database .* is damaged",
+        "other": "is no sound backup: The file is no database of TaskHub's",
+        "newer": "has schema 99, but this TaskHub knows only",
+        "itself": "is the database itself",
+    }[case]
+    if case == "text":
+        copy.write_text("no database at all" * 100)
+    elif case == "itself":
+        copy = path
+    elif case != "missing":
+        if case == "newer":
+            backups.write(path, copy)
+        other = sqlite3.connect(copy)
+        other.execute("CREATE TABLE some (x)")
+        other.execute("PRAGMA user_version = 99")
+        other.commit()
+        other.close()
+    before = path.read_bytes()
+    names = sorted(entry.name for entry in path.parent.iterdir())
+    with pytest.raises(BadInput, match=said):
+        restore(path, copy, NOW)
+    assert path.read_bytes() == before
+    assert sorted(entry.name for entry in path.parent.iterdir()) == names
+
+
+async def test_a_copy_with_writes_beside_it_is_taken_with_them(path: Path, tmp_path: Path) -> None:
+    """As what an earlier restore has put aside."""
+    copy = tmp_path / "aside.db"
+    writer = await Store.open(copy)
+    await writer.write(lambda tx: tx.execute("INSERT INTO presence VALUES ('x', 0, 0, 0)"))
+    assert copy.with_name("aside.db-wal").stat().st_size > 0
+    try:
+        restore(path, copy, NOW)
+    finally:
+        await writer.close()
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT seq FROM meta").fetchone() == (2,)
+    connection.close()

@@ -1,0 +1,339 @@
+"""Damage to a checkpoint or a decision never goes unnoticed into what comes next."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import House, ScriptedAgent, eventually, house, until
+
+from taskhub_tui import care
+from taskhub_tui.agents.port import AgentError, Blocker, Choice, Result
+from taskhub_tui.config import Paths, Settings
+from taskhub_tui.domain.errors import Damaged
+from taskhub_tui.domain.model import Action, BlockerKind, NoticeKind, StageSpec, Status
+from taskhub_tui.storage.compaction import truncate
+from taskhub_tui.storage.soundness import problems
+
+PLAN = (StageSpec("first", "actor"), StageSpec("second", "actor", gate=True))
+
+
+@contextmanager
+def behind(where: Paths) -> Iterator[sqlite3.Connection]:
+    """A connection that knows nothing of seals, as a failing disk does not."""
+    connection = sqlite3.connect(where.database, isolation_level=None, timeout=10)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def harm(where: Paths, sql: str, *values: Any) -> None:
+    with behind(where) as connection:
+        assert connection.execute(sql, values).rowcount >= 1
+
+
+async def waiting(h: House) -> str:
+    """Return a task whose first stage is done, and whose second waits at its gate."""
+    task = await h.submit("Do it", stages=PLAN)
+    async with h.worker():
+        await until(h.hub, task.id, Status.BLOCKED)
+    return task.id
+
+
+async def test_whatever_happens_to_a_task_its_seals_fit(where: Paths, settings: Settings) -> None:
+    async def script(stage, ctx):
+        if stage.stage_id == "asks":
+            await ctx.save(step=1)
+            answer = await ctx.ask(
+                Blocker("k", BlockerKind.INPUT, "Which?", (Choice("a", "A"), Choice("b", "B")))
+            )
+            await ctx.save(step=2, answer=answer.choice)
+        if stage.stage_id == "fails" and stage.attempt < 3:
+            raise AgentError("Not now", retryable=stage.attempt == 1)
+        return Result("done – ✓", {"n": 1.5})
+
+    agent = ScriptedAgent("actor", script)
+    plan = (
+        StageSpec("gated", "actor", gate=True), StageSpec("asks", "actor"),
+        StageSpec("fails", "actor", retries=1, retry_delay=0.01),
+        StageSpec("seen", "actor", review=True),
+    )  # fmt: skip
+    async with house(where, settings, agent, ScriptedAgent("other")) as h:
+        task = await h.submit("Everything", stages=plan)
+        dropped = await h.submit("dropped", stages=PLAN)
+        await h.submit("waits", after=(dropped.id,))
+        async with h.worker():
+            await until(h.hub, task.id, Status.BLOCKED)
+            await h.hub.decide(task.id, Action.APPROVE)
+            await until(h.hub, task.id, Status.BLOCKED)
+            await h.hub.decide(task.id, Action.PROVIDE_CONTEXT, choice="b")
+            await until(h.hub, task.id, Status.FAILED)
+            await h.hub.decide(task.id, Action.RETRY)
+            await until(h.hub, task.id, Status.BLOCKED)
+            await h.hub.decide(task.id, Action.PROVIDE_CONTEXT, text="better")
+            await until(h.hub, task.id, Status.IN_PROGRESS, Status.BLOCKED)
+            await until(h.hub, task.id, Status.BLOCKED)
+            await h.hub.decide(task.id, Action.APPROVE)
+            await until(h.hub, task.id, Status.COMPLETED)
+            await until(h.hub, dropped.id, Status.BLOCKED)
+            await h.hub.decide(dropped.id, Action.MODIFY, data={"title": "Dropped"})
+            await h.hub.decide(dropped.id, Action.REASSIGN, agent="other")
+            await h.hub.decide(dropped.id, Action.CANCEL)
+    assert problems(where.database) == []
+    with behind(where) as connection:
+        for sql in (
+            "SELECT count(*) FROM stage WHERE seal IS NULL",
+            "SELECT count(*) FROM blocker WHERE seal IS NULL",
+            "SELECT count(*) FROM event WHERE seal IS NULL AND by <> 'engine'",
+        ):
+            assert connection.execute(sql).fetchone() == (0,), sql
+        (sealed,) = connection.execute("SELECT count(*) FROM event WHERE seal <> 0").fetchone()
+        assert sealed > 8
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("output", '{"text":"first is dome","data":{}}'),
+        ("output", '{"text":'),
+        ("output", None),
+        ("name", "fist"),
+        ("attempt", 2),
+        ("approved", 1),
+        ("status", "done "),
+    ],
+)
+async def test_a_damaged_checkpoint_stops_the_task_and_retry_runs_that_stage_again(
+    where: Paths, settings: Settings, column: str, value: Any
+) -> None:
+    agent = ScriptedAgent("actor")
+    async with house(where, settings, agent) as h:
+        task_id = await waiting(h)
+        await h.hub.decide(task_id, Action.APPROVE)
+        ran = len(agent.runs)
+        harm(where, f"UPDATE stage SET {column} = ? WHERE position = 0", value)
+        assert "is not what was written" in problems(where.database)[0]
+        other = await h.submit("another")
+        async with h.worker():
+            view = await until(h.hub, task_id, Status.FAILED, unless=(Status.COMPLETED,))
+            assert "is damaged" in str(view.task.error)
+            assert "RETRY runs that stage again" in str(view.task.error)
+            await until(h.hub, other.id, Status.COMPLETED)  # others go on
+            assert [run.task_id for run in agent.runs[ran:]] == [other.id]
+            (notice,) = [n for n in await h.hub.notifications() if n.kind is NoticeKind.ERROR]
+            assert "is damaged" in notice.body
+            assert problems(where.database) == []
+            await h.hub.decide(task_id, Action.RETRY)
+            view = await until(h.hub, task_id, Status.COMPLETED)
+        assert [stage.status.value for stage in view.stages] == ["done", "done"]
+        assert [run.stage_id for run in agent.runs[ran + 1 :]] in (
+            ["first", "second"], ["fist", "second"],
+        )  # fmt: skip
+
+
+async def test_no_flipped_bit_in_a_checkpoint_or_a_decision_goes_unnoticed(
+    where: Paths, settings: Settings
+) -> None:
+    agent = ScriptedAgent("actor", lambda stage, ctx: _marked())
+    async with house(where, settings, agent) as h:
+        task_id = await waiting(h)
+        await h.hub.decide(task_id, Action.DENY, text="The reason is plain")
+    truncate(where.database)
+    assert problems(where.database) == []
+    whole = where.database.read_bytes()
+    copy = where.home / "copy.db"
+    flipped = 0
+    for mark in (b"The result is 4711", b"The reason is plain"):
+        for at in (at for at in range(len(whole)) if whole.startswith(mark, at)):
+            for bit in range(len(mark) * 8):
+                spoilt = bytearray(whole)
+                spoilt[at + bit // 8] ^= 1 << bit % 8
+                copy.write_bytes(spoilt)
+                if bit == 0 and kept(copy) == kept(where.database):
+                    break  # An old copy of the row, or a text that nothing relies on.
+                assert problems(copy, alone=True), (mark, at, bit)
+                flipped += 1
+    # The result of the stage; the reason in the answer, and in the event of the decision.
+    assert flipped >= (18 + 19 + 19) * 8
+
+
+def kept(path: Path) -> list[Any]:
+    """What the next stage, and whoever asks who decided what, relies on."""
+    connection = sqlite3.connect(f"file:{path}?immutable=1", uri=True)
+    connection.text_factory = bytes
+    try:
+        return [
+            connection.execute(sql).fetchall()
+            for sql in (
+                "SELECT output FROM stage", "SELECT answer FROM blocker",
+                "SELECT data FROM event WHERE kind = 'decided'",
+            )
+        ]  # fmt: skip
+    finally:
+        connection.close()
+
+
+async def _marked() -> Result:
+    return Result("The result is 4711")
+
+
+async def test_nobody_decides_on_a_damaged_question(where: Paths, settings: Settings) -> None:
+    agent = ScriptedAgent("actor")
+    async with house(where, settings, agent) as h:
+        task_id = await waiting(h)
+        ran = len(agent.runs)
+        harm(where, "UPDATE blocker SET question = question || '!'")
+        before = await h.hub.status(task_id)
+        assert before.blocker is not None  # it can still be looked at
+        with pytest.raises(
+            Damaged, match=r"A question of task \w+, or its answer, is damaged"
+        ) as told:
+            await h.hub.decide(task_id, Action.APPROVE)
+        assert "taskhub restore" in str(told.value.hint)
+        view = await h.hub.status(task_id)
+        assert (view.task.status, view.blocker) == (Status.FAILED, None)
+        assert len(agent.runs) == ran
+        await h.hub.decide(task_id, Action.RETRY)
+        async with h.worker():
+            await until(h.hub, task_id, Status.BLOCKED)  # it is asked again
+            await h.hub.decide(task_id, Action.APPROVE)
+            await until(h.hub, task_id, Status.COMPLETED)
+        assert problems(where.database) == []
+
+
+async def test_a_damaged_task_can_be_cancelled(where: Paths, settings: Settings) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        task_id = await waiting(h)
+        harm(where, "UPDATE blocker SET question = 'Something else?'")
+        await h.hub.decide(task_id, Action.CANCEL)
+        assert (await h.hub.status(task_id)).task.status is Status.CANCELLED
+
+
+async def test_a_deadline_takes_no_default_for_a_damaged_question(
+    where: Paths, settings: Settings
+) -> None:
+    async def script(stage, ctx):
+        await ctx.ask(Blocker("k", BlockerKind.APPROVAL, "Go?", timeout=3600, default="approve"))
+        return Result("went")
+
+    agent = ScriptedAgent("actor", script)
+    async with house(where, settings, agent) as h:
+        task = await h.submit()
+        async with h.worker():
+            await until(h.hub, task.id, Status.BLOCKED)
+        harm(where, "UPDATE blocker SET deadline = 1.0")
+        async with h.worker():
+            view = await until(h.hub, task.id, Status.FAILED, unless=(Status.COMPLETED,))
+        assert "A question of task" in str(view.task.error)
+
+
+async def test_an_agent_is_given_no_damaged_answer(where: Paths, settings: Settings) -> None:
+    given = []
+
+    async def script(stage, ctx):
+        answer = await ctx.ask(Blocker("k", BlockerKind.INPUT, "How many?"))
+        given.append(answer.text)
+        return Result("went")
+
+    async with house(where, settings, ScriptedAgent("actor", script)) as h:
+        task = await h.submit()
+        async with h.worker():
+            await until(h.hub, task.id, Status.BLOCKED)
+        await h.hub.decide(task.id, Action.PROVIDE_CONTEXT, text="100")
+        harm(where, "UPDATE blocker SET answer = replace(answer, '100', '900')")
+        async with h.worker():
+            view = await until(h.hub, task.id, Status.FAILED, unless=(Status.COMPLETED,))
+        assert given == []
+        assert "or its answer, is damaged" in str(view.task.error)
+
+
+async def test_what_an_agent_saved_is_not_handed_back_damaged(
+    where: Paths, settings: Settings
+) -> None:
+    async def script(stage, ctx):
+        if stage.state is None:
+            await ctx.save(operation="op-1234")
+            await ctx.ask(Blocker("k", BlockerKind.INPUT, "?"))
+        return Result("went")
+
+    agent = ScriptedAgent("actor", script, on_interrupt="adopt")
+    async with house(where, settings, agent) as h:
+        task = await h.submit()
+        async with h.worker():
+            await until(h.hub, task.id, Status.BLOCKED)
+        await h.hub.decide(task.id, Action.PROVIDE_CONTEXT, text="go")
+        harm(where, "UPDATE stage SET state = replace(state, '1234', '1235')")
+        async with h.worker():
+            await until(h.hub, task.id, Status.FAILED, unless=(Status.COMPLETED,))
+        assert len(agent.runs) == 1
+
+
+async def test_a_byte_that_is_no_text_any_more_stops_only_its_own_task(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        task_id = await waiting(h)
+        await h.hub.decide(task_id, Action.APPROVE)
+        other = await h.submit("another")
+        harm(where, "UPDATE stage SET output = CAST(x'7b2274657874223a22ff227d' AS TEXT)"
+                    " WHERE output IS NOT NULL")  # fmt: skip
+        assert "is not what was written" in problems(where.database)[0]
+        assert {task.id for task in await h.hub.tasks()} == {task_id, other.id}
+        async with h.worker():
+            view = await until(h.hub, task_id, Status.FAILED, unless=(Status.COMPLETED,))
+            assert "is damaged" in str(view.task.error)
+            await until(h.hub, other.id, Status.COMPLETED)
+
+
+async def test_options_that_are_no_json_any_more_stop_only_their_own_task(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        task, other = await h.submit(), await h.submit()
+        harm(where, "UPDATE task SET options = '{' WHERE id = ?", task.id)
+        async with h.worker():
+            await until(h.hub, other.id, Status.COMPLETED)
+
+            async def failed() -> bool:
+                return (await h.hub.status(task.id)).task.status is Status.FAILED
+
+            await eventually(failed)
+
+
+async def test_what_was_written_before_there_were_seals_is_accepted_and_sealed_when_written(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        task_id = await waiting(h)
+        for table in ("stage", "blocker", "event"):
+            harm(where, f"UPDATE {table} SET seal = NULL")
+        await h.hub.decide(task_id, Action.APPROVE)
+        async with h.worker():
+            await until(h.hub, task_id, Status.COMPLETED)
+        with behind(where) as connection:
+            seals = connection.execute("SELECT position, seal FROM stage").fetchall()
+            assert [at for at, seal in seals if seal is not None] == [1]
+    assert problems(where.database) == []
+
+
+async def test_a_damaged_task_is_not_exported(where: Paths, settings: Settings) -> None:
+    import io
+
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        task_id = await waiting(h)
+        harm(where, "UPDATE stage SET output = replace(output, 'done', 'dine')")
+        with pytest.raises(Damaged):
+            await care.export(where, [task_id], io.StringIO())
+
+
+def test_an_unsealed_copy_of_an_older_taskhub_is_no_damage(tmp_path: Path) -> None:
+    from taskhub_tui.storage import database
+
+    path = tmp_path / "old.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    database.migrate(connection, database.migrations()[:3])
+    connection.close()
+    assert problems(path) == []

@@ -1,0 +1,144 @@
+"""What a worker does for the store by itself, and how it says that it could not."""
+
+import logging
+from dataclasses import replace
+
+import pytest
+from support import eventually, working
+
+from taskhub_tui import upkeep
+from taskhub_tui.config import Backups, Paths, Retention, Settings
+from taskhub_tui.domain.model import Action, NewTask
+from taskhub_tui.hub import Hub
+from taskhub_tui.storage import backups, compaction
+from taskhub_tui.upkeep import Upkeep
+
+
+class Screen:
+    """What was shown to the user."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str]] = []
+
+    async def tell(self, title: str, words: str) -> None:
+        self.said.append((title, words))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_900_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def keeping(hub: Hub, settings: Settings, screen: Screen, clock: Clock) -> Upkeep:
+    return Upkeep(hub._store, hub.paths, settings, screen.tell, lambda: True, clock=clock)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+async def test_a_worker_backs_up_by_itself(
+    where: Paths, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "FIRST", 0.01)
+
+    async def made() -> bool:
+        return len(backups.listed(where.backups)) == 1
+
+    async with working(where, settings):
+        await eventually(made)
+
+
+async def test_it_does_so_once_a_day_and_keeps_as_many_as_wished(
+    hub: Hub, where: Paths, settings: Settings, clock: Clock
+) -> None:
+    screen = Screen()
+    wish = replace(settings, backup=Backups(every=3600, keep=2))
+    keeper = keeping(hub, wish, screen, clock)
+    for _ in range(8):
+        await keeper.look()
+        clock.now += 1800
+    made = [copy.made for copy in backups.listed(where.backups)]
+    assert made == [1_900_000_000 + 3600 * 3, 1_900_000_000 + 3600 * 2]
+    assert screen.said == []
+
+
+async def test_nothing_is_backed_up_when_that_is_switched_off(
+    hub: Hub, where: Paths, settings: Settings, clock: Clock
+) -> None:
+    wish = replace(settings, backup=Backups(enabled=False))
+    await keeping(hub, wish, Screen(), clock).look()
+    assert not where.backups.exists()
+
+
+async def test_a_failure_is_told_once_and_kept_for_doctor_until_it_works_again(
+    hub: Hub, where: Paths, settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    where.backups.mkdir(mode=0o700)
+    obstacle = where.backups / "taskhub-20300317T174640Z.db"
+    obstacle.symlink_to("nowhere")
+    screen = Screen()
+    keeper = keeping(hub, settings, screen, clock)
+    with caplog.at_level(logging.ERROR):
+        await keeper.look()
+    said = f"{obstacle} exists already"
+    assert screen.said == [("TaskHub could not be backed up", said)]
+    assert said in caplog.text
+    assert backups.failure(where.backups) == said
+    await keeper.look()  # not before an hour is over
+    await keeping(hub, settings, screen, clock).look()  # another worker: no news
+    assert len(screen.said) == 1
+    clock.now += upkeep.AGAIN + 1
+    await keeper.look()
+    assert backups.failure(where.backups) is None
+    assert len(backups.listed(where.backups)) == 1
+
+
+async def test_a_damaged_database_is_told_and_the_upkeep_goes_on(
+    hub: Hub, where: Paths, settings: Settings, clock: Clock
+) -> None:
+    await hub.submit(NewTask("ls", agent="command", options={"argv": ["ls"]}))
+    compaction.truncate(where.database)  # what is in the log of writes would hide the damage
+    with where.database.open("r+b") as file:
+        file.seek(where.database.stat().st_size - 4096)
+        file.write(b"\xaa" * 4096)
+    screen = Screen()
+    await keeping(hub, settings, screen, clock).look()
+    ((_, said),) = screen.said
+    assert "is damaged" in said
+
+
+async def test_what_is_long_over_goes_by_itself_only_when_that_is_switched_on(
+    hub: Hub, where: Paths, settings: Settings, clock: Clock
+) -> None:
+    task = await hub.submit(NewTask("ls", agent="command", options={"argv": ["ls"]}))
+    await hub.decide(task.id, Action.CANCEL)
+    (where.task(task.id) / "log").write_text("0\tout\thello\n")
+    off, on = Screen(), Screen()
+    await keeping(hub, settings, off, clock).look()
+    assert where.log(task.id).exists()
+    wish = replace(settings, retention=Retention(enabled=True))
+    await keeping(hub, wish, on, clock).look()
+    assert not where.task(task.id).exists()
+    assert [one.id for one in await hub.tasks()] == [task.id]  # what it was stays
+    wish = replace(settings, retention=Retention(enabled=True, keep_results=False))
+    await keeping(hub, wish, on, clock).look()
+    assert await hub.tasks() == []
+
+
+async def test_the_log_of_writes_is_cut_when_nothing_is_to_be_done(
+    hub: Hub, where: Paths, settings: Settings, clock: Clock
+) -> None:
+    def fill(tx):
+        for i in range(1500):
+            tx.execute("INSERT INTO presence VALUES (?, NULL, NULL, 0)", (f"{i}{'x' * 4000}",))
+
+    await hub._store.write(fill)
+    log = where.database.with_name("taskhub.db-wal")
+    assert log.stat().st_size > upkeep.LONG_LOG
+    await keeping(hub, settings, Screen(), clock).look()
+    assert log.stat().st_size == 0
