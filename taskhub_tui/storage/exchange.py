@@ -20,7 +20,9 @@ from taskhub_tui.storage.writer import Tx
 
 BATCH = 100
 """Tasks read, or written, in one transaction."""
-_OURS = ("n", "seq", "deps_left", "holder", "fence", "stopping", "pausing")
+_OURS = (
+    "n", "seq", "deps_left", "holder", "fence", "stopping", "pausing", "stage_agent", "silent_since",
+)  # fmt: skip
 """What means something in one database only."""
 
 
@@ -277,15 +279,19 @@ def _normal(line: TaskLine, seq: int) -> tuple[Task, list[Stage]]:
                 output=None,
                 error=None,
                 failures=0,
+                limited=None,
             )
+    first = current(stages)
+    task = replace(task, stage_agent=(first or stages[-1]).agent, silent_since=None)
     if task.status.over:
         return task, stages
-    first = current(stages)
     return (
         replace(
             task,
             status=Status.PAUSED,
             waiting_on=None,
+            # It may have passed on the way; whoever lets the task go on gives it another.
+            deadline=None,
             eta=None,
             stage=len(stages) if first is None else first.position,
             stage_name="" if first is None else first.name,

@@ -113,6 +113,8 @@ class TaskPart(_Part):
     error: Words | None
     summary: Words | None
     result: Place | None
+    # What came later has a default, so that older exports can be read.
+    deadline: Time | None = None
 
 
 class StagePart(_Part):
@@ -139,6 +141,8 @@ class StagePart(_Part):
     state: Exact | None
     output: Annotated[dict[str, Any], BeforeValidator(_output)] | None
     error: Words | None
+    stall: Seconds | None = None
+    limited: Time | None = None
 
 
 class ChoicePart(_Part):
