@@ -15,6 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 from taskhub_tui import config
 from taskhub_tui.domain.errors import AlreadyDecided, Damaged, NotLegal, TaskHubError, UnknownTask
+from taskhub_tui.domain.model import (
+    Action,
+    AgentCard,
+    Blocker,
+    Decision,
+    Event,
+    NewTask,
+    NoticeKind,
+    Notification,
+    Options,
+    StageSpec,
+    Status,
+    Task,
+    TaskView,
+)
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.storage import queries
 from taskhub_tui.storage.store import Store
@@ -28,22 +43,10 @@ if TYPE_CHECKING:
     from taskhub_tui.config import Paths, Settings
     from taskhub_tui.domain.change import Change
     from taskhub_tui.domain.delegation import Ranked
-    from taskhub_tui.domain.model import (
-        Action,
-        AgentCard,
-        Blocker,
-        Event,
-        NewTask,
-        Notification,
-        Options,
-        StageSpec,
-        Status,
-        Task,
-        TaskView,
-    )
     from taskhub_tui.domain.playbook import Playbook
     from taskhub_tui.domain.views import Changes, Check, Counts, LogChunk, LogPiece, WorkerInfo
-    from taskhub_tui.planning import Planner, PlaybookFile
+    from taskhub_tui.planning import Planner
+    from taskhub_tui.planning import PlaybookFile as PlaybookFile
     from taskhub_tui.storage.writer import Tx
 
 
@@ -185,7 +188,6 @@ class Hub:
             BadInput: something in `new` cannot be used.
         """
         from taskhub_tui.domain.change import Notice
-        from taskhub_tui.domain.model import NoticeKind
         from taskhub_tui.storage import submissions
 
         task, stages = self._planner.make(new, self._actor, self.clock())
@@ -297,7 +299,7 @@ class Hub:
         """
         from taskhub_tui.domain import lifecycle
         from taskhub_tui.domain.evolve import replace
-        from taskhub_tui.domain.model import Action, Decision, Status, WaitingOn
+        from taskhub_tui.domain.model import Action, Status, WaitingOn
         from taskhub_tui.planning import REQUEST_LIMIT, check_options
         from taskhub_tui.storage import changes, lanes
         from taskhub_tui.text import clean, one_line
@@ -376,7 +378,6 @@ class Hub:
     def _too_late(self, tx: Tx, task: Task, blocker_id: str | None) -> str | None:
         """Say who decided last, on this question or at all; None when nobody did."""
         from taskhub_tui.domain import durations
-        from taskhub_tui.domain.model import Action
 
         for event in reversed(queries.events(tx, task)):
             if event.kind != "decided" or blocker_id not in (None, event.data.get("blocker")):
@@ -551,4 +552,4 @@ def _write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-__all__ = ["Hub", "PlaybookFile", "UnknownTask"]
+__all__ = ["Hub", "UnknownTask"]

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from taskhub_tui.config import Paths, make_private
-from taskhub_tui.domain.errors import StoreBusy, WorkerError
+from taskhub_tui.domain.errors import StoreBusy, StoreError, WorkerError
 
 LOG_LIMIT = 5_000_000
 """Size in bytes from which the worker's log is begun anew; the old one is kept beside it."""
@@ -70,9 +70,15 @@ def kept_away(paths: Paths) -> Iterator[None]:
 
     Raises:
         StoreBusy: one is.
+        StoreError: that cannot be told.
     """
     make_private(paths.home)
-    lock = _lock(paths.home)
+    try:
+        lock = _lock(paths.home)
+    except OSError as error:
+        raise StoreError(
+            f"The file {paths.home / 'keeper.lock'} cannot be made: {error.strerror}"
+        ) from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -178,14 +178,14 @@ class _Case:
         return self._done(task, tuple(fresh), self._answer("cancel"), replan=replan)
 
     def again(self) -> Change:
+        if self.current.status is StageStatus.WAITING:
+            # It goes on where it was; only the wait is cut short.
+            return self._done(self._ready(pausing=False), (), None)
         # What was interrupted may be at work still, as a command is that outlived its worker.
-        stop = self.begun and self.current.status is not StageStatus.WAITING
+        stop = self.begun
         ready = self._ready(
             pausing=False, stopping=stop, fence=self.task.fence + (1 if stop else 0)
         )
-        if self.current.status is StageStatus.WAITING:
-            # It goes on where it was; only the wait is cut short.
-            return self._done(ready, (), None)
         return self._done(ready, (self._fresh(self.current),), self._answer("accept"))
 
     def modify(self) -> Change:

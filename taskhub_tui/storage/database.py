@@ -5,7 +5,6 @@ import os
 import sqlite3
 import stat
 import time
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +60,7 @@ async def connect(path: Path, guard: Guard | None) -> aiosqlite.Connection:
     except BaseException as error:
         # Left open, its thread would keep the process from ending.
         await connection.close()
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite3.Error | UnicodeDecodeError):
             raise explain(error, path) from error
         raise
     return connection
@@ -102,9 +101,9 @@ def _create_private(path: Path) -> None:
 
 def migrations() -> list[str]:
     """Return the scripts, oldest first; the n-th one leads to schema version n."""
-    folder = resources.files("taskhub_tui.storage") / "migrations"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return [(folder / name).read_text(encoding="utf-8") for name in names]
+    # Not by `importlib.resources`, which takes longer to import than these take to read.
+    folder = Path(__file__).with_name("migrations")
+    return [script.read_text(encoding="utf-8") for script in sorted(folder.glob("*.sql"))]
 
 
 def migrate(connection: sqlite3.Connection, scripts: list[str] | None = None) -> int:
@@ -180,9 +179,20 @@ def undecodable(error: BaseException) -> bool:
     return isinstance(error, sqlite3.OperationalError) and "decode to UTF-8" in str(error)
 
 
-def explain(error: sqlite3.Error, path: Path) -> StoreError:
-    """Return what an SQLite error means to a person."""
-    said = str(error)
+def misread(error: ValueError | TypeError, path: Path) -> StoreError:
+    """Return what it means that a stored value is none that we know."""
+    return StoreError(
+        f"The database {path} holds a value that cannot be right: {error}",
+        "Was it written by another version of TaskHub, or by hand?",
+    )
+
+
+def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreError:
+    """Return what an SQLite error means to a person.
+
+    Where the names of tables are damaged, so is what SQLite says of it, and cannot be decoded.
+    """
+    said = "malformed schema" if isinstance(error, UnicodeDecodeError) else str(error)
     if "locked" in said or "busy" in said:
         return StoreBusy(
             f"The database {path} is kept busy by another process", "Try again in a moment"

@@ -113,7 +113,6 @@ class TaskPart(_Part):
     error: Words | None
     summary: Words | None
     result: Place | None
-    # What came later has a default, so that older exports can be read.
     deadline: Time | None = None
 
 
@@ -127,6 +126,7 @@ class StagePart(_Part):
     review: Flag
     weight: Seconds
     timeout: Seconds | None
+    stall: Seconds | None = None
     retries: Number
     retry_delay: Seconds
     on_interrupt: Literal["adopt", "rerun", "ask"] | None
@@ -141,8 +141,6 @@ class StagePart(_Part):
     state: Exact | None
     output: Annotated[dict[str, Any], BeforeValidator(_output)] | None
     error: Words | None
-    stall: Seconds | None = None
-    limited: Time | None = None
 
 
 class ChoicePart(_Part):

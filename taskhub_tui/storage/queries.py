@@ -1,7 +1,7 @@
 """What front ends and the engine read."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from taskhub_tui.domain import legal
 from taskhub_tui.domain.errors import UnknownTask
@@ -16,9 +16,11 @@ from taskhub_tui.domain.model import (
     Task,
     TaskView,
 )
-from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.storage import rows, seals
 from taskhub_tui.text import one_line
+
+if TYPE_CHECKING:
+    from taskhub_tui.domain.views import Changes, Counts
 
 
 class Reader(Protocol):
@@ -34,6 +36,10 @@ _RANK = (
     " WHEN 'in_progress' THEN CASE waiting_on WHEN 'user' THEN 0 ELSE 2 END"
     " WHEN 'paused' THEN 3 WHEN 'pending' THEN 4 ELSE 5 END"
 )
+# Two questions instead of one: what is over comes last, and there is so much of it that it must not
+# be sorted. The plus keeps SQLite from collecting it by status; it lies in order already.
+_NOT_OVER = "'blocked', 'failed', 'in_progress', 'paused', 'pending'"
+_OVER_NEWEST_FIRST = f"+status NOT IN ({_NOT_OVER}) ORDER BY n DESC"
 
 
 def find(reader: Reader, prefix: str) -> str:
@@ -109,7 +115,10 @@ def _blocker(task: Task, row: Sequence[Any], stage: int | None, *, checked: bool
     *values, seal = row
     if checked and seal is not None:
         seals.check_blocker(task.id, stage, seal, seals.row(task.id, values))
-    return rows.blocker(task.id, values)
+    try:
+        return rows.blocker(task.id, values)
+    except (ValueError, TypeError):
+        raise seals.damaged_blocker(task.id, stage) from None
 
 
 def blockers_of(reader: Reader, task: Task) -> list[Blocker]:
@@ -193,10 +202,13 @@ def order(reader: Reader, text: str, status: Collection[Status]) -> list[int]:
 def tasks(reader: Reader, text: str, status: Collection[Status], limit: int | None) -> list[Task]:
     """Return tasks in the order in which they are shown."""
     where, values = _where(text, status)
-    found = reader.execute(
-        f"SELECT {rows.TASK_COLUMNS} FROM task{where} ORDER BY {_RANK}, n DESC LIMIT ?",
-        [*values, -1 if limit is None else limit],
-    ).fetchall()
+    where += " AND " if where else " WHERE "
+    found: list[Any] = []
+    for some in (f"status IN ({_NOT_OVER}) ORDER BY {_RANK}, n DESC", _OVER_NEWEST_FIRST):
+        left = -1 if limit is None else limit - len(found)
+        found += reader.execute(
+            f"SELECT {rows.TASK_COLUMNS} FROM task{where}{some} LIMIT ?", [*values, left]
+        ).fetchall()
     return [rows.task(row) for row in found]
 
 
@@ -211,28 +223,33 @@ def tasks_by_number(reader: Reader, numbers: Sequence[int]) -> list[Task]:
     return [rows.task(row) for row in found]
 
 
-def counts(reader: Reader) -> Counts:
+def counts(reader: Reader) -> "Counts":
+    from taskhub_tui.domain.views import Counts
+
     found = reader.execute("SELECT status, count(*) FROM task GROUP BY status").fetchall()
     return Counts.of({Status(status): number for status, number in found})
 
 
-def changes(reader: Reader, since: int) -> Changes:
+def changes(reader: Reader, since: int) -> "Changes":
     """Return the tasks and notifications that changed after commit `since`."""
+    from taskhub_tui.domain.views import Changes
+
     seq = reader.execute("SELECT seq FROM meta").fetchone()[0]
     if seq == since:
         return Changes(seq, (), ())
+    # Ordered by an expression: for the bare number SQLite would read whole tables in its order.
     found = reader.execute(
-        f"SELECT {rows.TASK_COLUMNS} FROM task WHERE seq > ? ORDER BY n", (since,)
+        f"SELECT {rows.TASK_COLUMNS} FROM task WHERE seq > ? ORDER BY +n", (since,)
     ).fetchall()
     told = reader.execute(
         f"SELECT {rows.NOTIFICATION_COLUMNS} FROM notification"
         " JOIN task ON task.n = notification.task_n"
-        " WHERE notification.seq > ? ORDER BY notification.id",
+        " WHERE notification.seq > ? ORDER BY +notification.id",
         (since,),
     ).fetchall()
     clicked = reader.execute(
         "SELECT task.id FROM event JOIN task ON task.n = event.task_n"
-        " WHERE event.seq > ? AND event.kind = 'opened' ORDER BY event.id",
+        " WHERE event.seq > ? AND event.kind = 'opened' ORDER BY +event.id",
         (since,),
     ).fetchall()
     return Changes(

@@ -51,6 +51,7 @@ def restore(path: Path, copy: Path, now: float) -> Restored:
             copy_pages(copy, part, alone=alone)
             paused = _pause(part, now)
             sync(part)
+            _write_back(path)
             with closed(path):
                 aside = _put_aside(path, now)
                 part.replace(path)
@@ -162,6 +163,20 @@ def _put_aside(path: Path, now: float) -> Path | None:
     path.with_name(path.name + "-shm").unlink(missing_ok=True)
     sync(path.parent)
     return aside
+
+
+def _write_back(path: Path) -> None:
+    """Put what stands in the log of writes only into the file, as far as it is sound.
+
+    The log goes before the file does. Were we killed in between, a file without it would be an
+    older one, and nothing would say so.
+    """
+    from taskhub_tui.storage.compaction import truncate  # It imports this module.
+
+    # A damaged one is put aside as it is.
+    if path.exists() and not problems(path):
+        with contextlib.suppress(StoreError):
+            truncate(path)
 
 
 def _log(path: Path) -> Path:

@@ -64,7 +64,7 @@ class Store:
             reading = await database.connect(path, None)
         except BaseException as error:
             await _close(writing, guard)
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, sqlite3.Error | UnicodeDecodeError):
                 raise database.explain(error, path) from error
             raise
         return cls(path, writing, reading, guard)
@@ -115,13 +115,10 @@ class Store:
             result: T = await execute(run)
         except sqlite3.Error as error:
             raise database.explain(error, self.path) from error
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             if self._closed:
                 raise StoreError("The database is closed") from error
-            raise StoreError(
-                f"The database {self.path} holds a value that cannot be right: {error}",
-                "Was it written by another version of TaskHub, or by hand?",
-            ) from error
+            raise database.misread(error, self.path) from error
         return result
 
 

@@ -10,13 +10,14 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
 
 from taskhub_tui.domain.errors import StoreError
-from taskhub_tui.storage.database import BUSY_MS, explain, tolerant, undecodable
+from taskhub_tui.storage.database import BUSY_MS, explain, misread, tolerant, undecodable
 from taskhub_tui.storage.guard import Guard
 
 T = TypeVar("T")
@@ -229,4 +230,6 @@ class Writer:
             time.sleep(random.uniform(0.0002, 0.002))
 
     def _told(self, error: Exception) -> Exception:
-        return explain(error, self._path) if isinstance(error, sqlite3.Error) else error
+        if isinstance(error, sqlite3.Error | UnicodeDecodeError):
+            return explain(error, self._path)
+        return misread(error, self._path) if isinstance(error, JSONDecodeError) else error

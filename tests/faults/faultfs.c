@@ -237,6 +237,16 @@ int unlink(const char *path) {
     return done;
 }
 
+int link(const char *from, const char *to) {
+    REAL(link);
+    if (!is_ours(to)) return real(from, to);
+    enum mode how = fate("link", 0);
+    if (refused(how)) return -1;
+    int done = real(from, to);
+    if (how == TORN) die();
+    return done;
+}
+
 int rename(const char *from, const char *to) {
     REAL(rename);
     if (!is_ours(to)) return real(from, to);

@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import corruption
 import disk_full
 import kills
 import load
@@ -38,6 +39,7 @@ KILLS, TASKS = (30, 1000), (1000, 10_000)
 LOAD = ((20, 0.3), (3600, 1.0))
 STORM = ((6, 300), (8, 5000))
 EVERY = (53, 1)
+COPIES = (10, 200)
 """Short form and long form of each."""
 
 
@@ -120,11 +122,17 @@ def soaking(full: bool) -> Found:
         return soak.run(scene, TASKS[full])
 
 
+def damaging(full: bool) -> Found:
+    with tempfile.TemporaryDirectory(prefix="taskhub-") as folder:
+        return corruption.run(Path(folder), COPIES[full])
+
+
 ALL: dict[str, tuple[str, Callable[[bool], Found]]] = {
     "sweep": ("each write goes wrong", sweep),
     "kills": ("SIGKILL at random moments", killing),
     "disk": ("full disk", full_disk),
     "storm": ("many writers", storming),
+    "damage": ("damaged copies", damaging),
     "load": ("two workers, three front ends", loading),
     "soak": ("soak", soaking),
 }

@@ -10,12 +10,14 @@ must complete.
 
 import argparse
 import asyncio
+import contextlib
 import faulthandler
 import json
 import os
 import select
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -30,6 +32,7 @@ from typing import Any
 
 import older
 import plan
+from caring import ACTS, Care
 from disk import Fault, arm, build, preloaded
 from plan import Actor, Ledger
 from promise import Promise, done_stages
@@ -39,9 +42,9 @@ from taskhub_tui.config import Paths
 from taskhub_tui.domain.errors import TaskHubError
 
 OPENING = ("first start", "upgrade")
-ROLES = ("together", "worker", "front end", *OPENING)
-"""Whose disk fails: that of front end and worker in one process, that of one of the two, or that of
-who opens the hub for the first time, or for the first time after an upgrade.
+ROLES = ("together", "worker", "front end", *OPENING, *ACTS)
+"""Whose disk fails: that of front end and worker in one process, or of one of the two; of who opens
+the hub for the first time, or the first time after an upgrade; or of who cares for it.
 """
 PATIENCE = 30.0
 """Seconds after which a process is taken to hang."""
@@ -57,6 +60,8 @@ AT = {
     "create": (Fault.KILL, Fault.TORN, Fault.FULL, Fault.BAD),
     "sync": (Fault.KILL, Fault.TORN, Fault.BAD, Fault.BAD_KILL),
     "unlink": (Fault.KILL, Fault.TORN, Fault.BAD),
+    "rename": (Fault.KILL, Fault.TORN, Fault.BAD),
+    "link": (Fault.KILL, Fault.TORN, Fault.BAD),
 }
 """What can go wrong at each kind of call."""
 
@@ -102,6 +107,9 @@ class Play:
 
     def run(self) -> Outcome:
         began = time.monotonic()
+        if self.case.role in ACTS:
+            self._care()
+            return self._outcome(began)
         if self.case.role == "upgrade":
             older.make(self.paths.database)
             Ledger(self.ledger).write("task", "house", older.TASK)
@@ -116,6 +124,9 @@ class Play:
             self._apart()
         if not self.broken and self.case.fault is not Fault.COUNT:
             self.broken += Promise(self.home, self.ledger).broken
+        return self._outcome(began)
+
+    def _outcome(self, began: float) -> Outcome:
         met = self.report.read_text().split() if self.report.exists() else []
         words = [line.split(maxsplit=1) for line in self.ledger.read_text().splitlines()]
         return Outcome(
@@ -130,6 +141,27 @@ class Play:
         if self._wait(self._start("together", armed=True)) != 0 and not self.broken:
             self._look()
             self._wait_well(self._start("together"))
+
+    def _care(self) -> None:
+        """Have a finished hub cared for, cut that short, and do it again on a sound disk."""
+        self._wait_well(self._start("open"))
+        # Open here too, so that nobody is the last one, who would write the log back.
+        with contextlib.closing(sqlite3.connect(self.paths.database)) as holder:
+            holder.execute("SELECT 1 FROM meta").fetchall()
+            self._wait_well(self._start("together"))
+            log = self.home / "taskhub.db-wal"
+            kept = [(path, path.read_bytes()) for path in (self.paths.database, log)]
+        for path, data in kept:
+            path.write_bytes(data)
+        self._acts = Care(self.case.role, self.paths)
+        status = self._wait(self._start("care", armed=True))
+        if self.case.fault is Fault.COUNT or self.broken:
+            return
+        self.broken += self._acts.broken(again=status == 0)
+        if status != 0 and not self.broken:
+            self._acts.wait()
+            self._wait_well(self._start("care"))
+            self.broken += self._acts.broken(again=True)
 
     def _apart(self) -> None:
         names = ("worker", "front end")
@@ -182,7 +214,7 @@ class Play:
             if armed:
                 case = self.case
                 prefix = self.paths.database
-                if case.fault is Fault.FULL_FOR:
+                if case.fault is Fault.FULL_FOR or case.role in ACTS:
                     prefix = self.home  # A full disk is full for every file on it.
                 arm(prefix, case.fault, case.n, self.report, seconds=FULL_SECONDS)
             status = self._act(name)
@@ -200,6 +232,7 @@ class Play:
         ledger = Ledger(self.ledger)
         registry = Registry(extra={"actor": Actor(ledger)})
         work: Callable[[], Coroutine[Any, Any, None]] = {
+            "care": lambda: self._acts.act(),
             "open": lambda: plan.opened(self.paths, registry),
             "together": lambda: plan.together(self.paths, registry, ledger, self.ledger),
             "front end": lambda: plan.front_end(self.paths, registry, ledger, self.ledger),

@@ -63,12 +63,11 @@ stages = st.fixed_dictionaries({
     "name": names, "agent": names,
     "status": st.sampled_from([status.value for status in StageStatus]),
     "prompt": words, "options": tables, "gate": st.booleans(), "review": st.booleans(),
-    "weight": times, "timeout": maybe, "retries": small, "retry_delay": times,
+    "weight": times, "timeout": maybe, "stall": maybe, "retries": small, "retry_delay": times,
     "on_interrupt": st.sampled_from([None, "adopt", "rerun", "ask"]), "attempt": small,
     "failures": small, "approved": st.booleans(), "fraction": st.none() | st.floats(0, 1),
     "note": words, "estimate": maybe, "started": maybe, "ended": maybe,
     "state": st.none() | tables, "output": st.none() | tables, "error": st.none() | words,
-    "stall": maybe, "limited": maybe,
 })  # fmt: skip
 events = st.fixed_dictionaries({
     "at": times, "kind": names, "stage": st.none() | small, "by": names, "channel": names,

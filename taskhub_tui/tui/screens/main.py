@@ -83,12 +83,13 @@ class MainScreen(Screen[None]):
 
     async def apply(self, changes: Changes, counts: Counts, *, first: bool) -> None:
         """Show what changed."""
+        deleted = counts.total < self._header.counts.total
         self._header.counts = counts
         if self.has_class("-empty") != (counts.total == 0):
             self.set_class(counts.total == 0, "-empty")
             self.call_after_refresh(self._focus_something)
         self._stale = self.table.apply(changes.tasks) or self._stale
-        if first or (self._stale and not len(self.table)):
+        if first or deleted or (self._stale and not len(self.table)):
             await self.sort()
         view = self.detail.view
         if view is not None and any(task.id == view.task.id for task in changes.tasks):
