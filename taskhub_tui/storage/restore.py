@@ -129,6 +129,12 @@ def _pause(part: Path, now: float) -> int:
             " VALUES (?, ?, 'restored', ?, 'restore', 'cli', '{}', ?)",
             [(n, now, stage, seq) for n, stage in found],
         )
+        # Whether a stage was stuck is no question of a task that is paused.
+        connection.execute(
+            "UPDATE blocker SET state = 'withdrawn', seal = NULL, seq = ?"
+            " WHERE state = 'open' AND kind = 'stalled'",
+            (seq,),
+        )
         connection.execute("DELETE FROM worker")
         connection.execute("DELETE FROM presence")
         connection.execute("COMMIT")
