@@ -5,7 +5,7 @@ import math
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput, StoreError
 from taskhub_tui.domain.limits import NO_LIMITS, Limits
 from taskhub_tui.domain.model import Status
-from taskhub_tui.domain.stall import Patience
+from taskhub_tui.domain.stall import Patience, patience
 from taskhub_tui.text import one_line
 
 DAY = 86400.0
@@ -210,10 +210,6 @@ def settings(where: Paths) -> Settings:
             values[key] = kind(**_table(where, key, value, known_keys))
         else:
             values[key] = one_line(value, 200) if isinstance(value, str) else value
-    if "limits" in values:
-        values["limits"] = _limits(values["limits"], f"{where.config}: [limits]")
-    if "stall" in values:
-        values["stall"] = _patience(values["stall"], f"{where.config}: [stall]")
     return Settings(**{"owner": defaults.owner, **values})
 
 
@@ -270,7 +266,21 @@ def _over(value: Any) -> tuple[Status, ...]:
     return tuple(Status(one) for one in value)
 
 
+def _counts(value: Any) -> dict[str, int]:
+    if not isinstance(value, dict):
+        raise ValueError("it must be a table of agents and numbers")
+    numbers = {}
+    for name, number in value.items():
+        try:
+            numbers[name] = _count(number)
+        except ValueError as error:
+            raise ValueError(f"`{one_line(name, 60)}`: {error}") from None
+    return numbers
+
+
 _TABLES: dict[str, tuple[Callable[..., Any], dict[str, Callable[[Any], Any]]]] = {
+    "limits": (Limits, {"total": _count, "agents": _counts}),
+    "stall": (patience, {"shown_after": _at_least(0), "ask_after": _at_least(0)}),
     "backup": (Backups, {"enabled": _yes_or_no, "every": _at_least(60), "keep": _count}),
     "retention": (
         Retention,
@@ -282,46 +292,3 @@ _TABLES: dict[str, tuple[Callable[..., Any], dict[str, Callable[[Any], Any]]]] =
         },
     ),
 }
-
-
-def _limits(table: dict[str, Any], place: str) -> Limits:
-    _only(table, ("total", "agents"), place)
-    agents = table.get("agents", {})
-    if not isinstance(agents, dict):
-        raise BadInput(f"{place}: `agents` must be a table of agents and numbers")
-    numbers = {"total": table.get("total"), **{f"agents.{one_line(n)}": agents[n] for n in agents}}
-    for name, value in numbers.items():
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise BadInput(f"{place}: `{name}` must be a whole number of 1 or more, not {value!r}")
-    return Limits(table.get("total"), dict(agents))
-
-
-def _patience(table: dict[str, Any], place: str) -> Patience:
-    defaults = Patience()
-    _only(table, ("shown_after", "ask_after"), place)
-    seconds: dict[str, float] = {}
-    for name, value in table.items():
-        try:
-            given = durations.parse(value) if isinstance(value, str) else value
-        except ValueError as error:
-            raise BadInput(f"{place}: `{name}`: {error}") from None
-        if isinstance(given, bool) or not isinstance(given, int | float):
-            raise BadInput(f'{place}: `{name}` must be a duration such as "10m", not {value!r}')
-        if not math.isfinite(given) or given < 0:
-            raise BadInput(f"{place}: `{name}` must be 0 or more, not {value!r}")
-        seconds[name] = float(given)
-    made = replace(defaults, **seconds)
-    if made.ask_after and "ask_after" not in seconds and made.ask_after < made.shown_after:
-        made = replace(made, ask_after=made.shown_after)
-    if made.ask_after and made.ask_after < made.shown_after:
-        raise BadInput(f"{place}: `ask_after` must not be shorter than `shown_after`")
-    return made
-
-
-def _only(table: dict[str, Any], known: tuple[str, ...], place: str) -> None:
-    for name in table:
-        if name not in known:
-            there = ", ".join(known)
-            raise BadInput(f"{place}: `{one_line(name)}` is not a setting", f"There are: {there}")

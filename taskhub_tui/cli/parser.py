@@ -178,6 +178,33 @@ def _common(command: argparse.ArgumentParser) -> None:
     when = command.add_mutually_exclusive_group()
     when.add_argument("--at", metavar="TIME", help="start then: 18:00, or `2031-05-04 08:30`")
     when.add_argument("--in", dest="delay", metavar="DURATION", help="start in 90s, 10m, 1h30m")
+    command.add_argument(
+        "--deadline",
+        metavar="TIME",
+        help="stop and fail it if it is not done by then: 18:00, or 2h from when it may start; "
+        "waiting for you counts too",
+    )
+    command.add_argument(
+        "--timeout", metavar="DURATION", help="the longest time of one attempt of a stage"
+    )
+    command.add_argument(
+        "--retries", type=_count, metavar="N", help="repeat a failed attempt so often"
+    )
+    command.add_argument(
+        "--retry-delay",
+        metavar="DURATION",
+        help="after so long, doubling up to an hour; 5s if not given",
+    )
+    command.add_argument(
+        "--on-interrupt",
+        choices=["adopt", "rerun", "ask"],
+        help="what to do when the worker dies under it; else the agent's habit",
+    )
+    command.add_argument(
+        "--stall",
+        metavar="DURATION",
+        help="show it after so long without a sign of life; 0 is never",
+    )
 
 
 def _submit(add: Adder) -> None:
@@ -310,7 +337,7 @@ def _decide(add: Adder) -> None:
 
 
 def _decision(decide: argparse.ArgumentParser) -> None:
-    from taskhub_tui.domain.model import Action
+    from taskhub_tui.domain.model import Action, Priority
 
     decide.add_argument("id", metavar="ID", help=ID)
     decide.add_argument(
@@ -333,6 +360,14 @@ def _decision(decide: argparse.ArgumentParser) -> None:
                         help="modify: take this option away")  # fmt: skip
     decide.add_argument("--request", metavar="TEXT", help="modify: a new request")
     decide.add_argument("--title", metavar="TITLE", help="modify: a new title")
+    decide.add_argument(
+        "--deadline", metavar="TIME", help="modify: 18:00, or 2h from now; `none` takes it away"
+    )
+    decide.add_argument(
+        "--priority",
+        choices=[priority.name.lower() for priority in Priority],
+        help="modify: who goes first",
+    )
     decide.add_argument(
         "--blocker",
         metavar="ID[:VERSION]",

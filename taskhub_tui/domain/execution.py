@@ -259,6 +259,24 @@ def wait_for_turn(task: Task, stages: Sequence[Stage], stage: Stage, now: float)
     return Change(task, events=(Happened("queued", stage.position, {"agent": stage.agent}),))
 
 
+def requeue(task: Task, stages: Sequence[Stage], now: float) -> Change:
+    """Put a task back to its queue that a dead worker held; its stage goes on from there."""
+    task = replace(
+        task,
+        status=Status.PENDING,
+        waiting_on=None,
+        ready_at=now,
+        eta=None,
+        holder=None,
+        silent_since=None,
+        changed=now,
+    )
+    running = [stage for stage in stages if stage.status is StageStatus.RUNNING]
+    return Change(
+        task, tuple(replace(stage, status=StageStatus.WAITING) for stage in running), alive=True
+    )
+
+
 def stalled(
     stage: Stage, task: Task, blocker_id: str, key: str, since: float, now: float
 ) -> Blocker:

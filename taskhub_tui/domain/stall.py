@@ -39,6 +39,14 @@ class Patience:
         return now - (stage.started or now) >= usual
 
 
+def patience(shown_after: float | None = None, ask_after: float | None = None) -> Patience:
+    """Return the patience that the settings ask for; what is not set goes with what is."""
+    usual = Patience()
+    shown = usual.shown_after if shown_after is None else shown_after
+    ask = max(usual.ask_after, shown) if ask_after is None else ask_after
+    return Patience(min(shown, ask) if ask and shown_after is None else shown, ask)
+
+
 def silence(since: float | None, now: float) -> str:
     """Return in words that an agent is silent; empty when it is not."""
     if since is None:

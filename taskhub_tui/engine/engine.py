@@ -341,8 +341,12 @@ class Engine:
     def _miss(self, tx: Tx, task_id: str) -> None:
         """Fail a task whose deadline has passed; its agent is stopped as with CANCEL."""
         task = queries.task_by_id(tx, task_id)
-        all_stages = queries.stages_of(tx, task)
-        blocker = queries.open_blocker(tx, task)
+        try:
+            all_stages = queries.stages_of(tx, task)
+            blocker = queries.open_blocker(tx, task)
+        except Damaged as error:
+            condemn(tx, task.n, error, self._clock())
+            return
         change = lifecycle.miss_deadline(task, all_stages, blocker, self._clock())
         if change is not None:
             changes.write_decided(tx, change, by="engine", channel="deadline")

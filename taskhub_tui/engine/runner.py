@@ -360,9 +360,12 @@ class Held:
             if expiry is not None:
                 expiry.cancel()
         stage = replace(self._current(stage.position), fraction=context.fraction, note=context.note)
+        if context.forced:
+            said = f"The agent `{stage.agent}` did not end when it was told to"
+            self.log.add(self.clock(), "hub", f"{said}; what it has started may still run")
         if context.suspended or self.lost:
             return None
-        if runner.cancelled():
+        if context.forced or runner.cancelled():
             if timed_out:
                 await self._failed(
                     stage,
@@ -574,14 +577,13 @@ async def _finished(runner: asyncio.Task[Any], context: Context) -> None:
     assert me is not None
     before = me.cancelling()
     while not runner.done():
+        if context.gate.done():
+            context.close()
         try:
-            # Cancelling us cancels it, and we go on when it has ended.
-            await runner
+            await context.gate
         except asyncio.CancelledError:
             if me.cancelling() > before:
                 context.cancel("detach")
-        except BaseException:
-            break  # What became of it is asked of the task.
     if me.cancelling() > before:
         if not runner.cancelled():
             runner.exception()
@@ -599,6 +601,8 @@ async def _call(agent: Agent, work: port.Stage, context: Context) -> port.Result
         return await agent.run(work, context)
     except SystemExit as error:
         raise RuntimeError(f"it called sys.exit({error.code!r})") from error
+    finally:
+        context.open()
 
 
 async def stop_agent(held: Held, stage: Stage) -> None:
@@ -616,11 +620,13 @@ async def stop_agent(held: Held, stage: Stage) -> None:
         _call(agent, held.work(stage), context), name=f"stop {held.task.id}"
     )
     context.task = runner
-    await asyncio.wait([runner], timeout=60)
+    await asyncio.wait([runner], timeout=context.patience())
     if not runner.done():
-        runner.cancel()
-        await asyncio.wait([runner], timeout=10)
-    if runner.done() and not runner.cancelled() and (error := runner.exception()) is not None:
+        context.cancel("cancel")
+        await _finished(runner, context)
+        said = f"The agent `{stage.agent}` did not end when it was told to"
+        held.log.add(held.clock(), "hub", f"{said}; what it has started may still run")
+    elif not runner.cancelled() and (error := runner.exception()) is not None:
         held.log.add(held.clock(), "hub", one_line(f"It could not be stopped cleanly: {error}"))
     held.log.flush()
 

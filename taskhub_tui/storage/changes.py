@@ -251,16 +251,16 @@ def add_notice(tx: Tx, task_n: int, at: float, notice: Notice) -> None:
 
 def withdraw_stalled(tx: Tx, task: Task) -> None:
     """Take back that a stage gives no sign of life, and the question about it."""
-    tx.told = True
     tx.execute(
         "UPDATE task SET silent_since = NULL, waiting_on = ?, seq = ? WHERE n = ?",
         (task.waiting_on, tx.seq, task.n),
     )
     for (blocker_id,) in tx.execute(
-        "UPDATE blocker SET state = 'withdrawn', seq = ?"
+        "UPDATE blocker SET state = 'withdrawn', seq = ?, seal = NULL"
         " WHERE task_n = ? AND state = 'open' AND kind = ? RETURNING id",
         (tx.seq, task.n, BlockerKind.STALLED.value),
     ).fetchall():
+        tx.told = True
         tx.execute(
             "UPDATE notification SET withdrawn = ?, seq = ?"
             " WHERE task_n = ? AND blocker_id = ? AND withdrawn IS NULL",

@@ -7,6 +7,7 @@ fence; whoever takes it over raises the fence, so that a late writer changes no 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from taskhub_tui.domain import execution
 from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.limits import NO_LIMITS, Limits
@@ -20,7 +21,6 @@ from taskhub_tui.storage.changes import (
     add_event,
     read_known,
     write_held,
-    write_stage,
 )
 from taskhub_tui.storage.damage import sound
 from taskhub_tui.storage.queries import Reader
@@ -49,12 +49,6 @@ class Claimed:
 Start = Callable[[Task, Sequence[Stage]], Change | None]
 """Says how the first stage of a task just claimed is started; None when more is to be done."""
 
-
-REQUEUE = """
-    UPDATE task SET status = 'pending', waiting_on = NULL, ready_at = :now, eta = NULL,
-                    holder = NULL, silent_since = NULL
-     WHERE n = :n
-"""
 
 DUE = f"""
     UPDATE task SET waiting_on = NULL, seq = :seq
@@ -136,12 +130,7 @@ def take_over(
             taken.append(Claimed(known, interrupted=True))
         else:
             facts["then"] = "queued"
-            tx.ready = True
-            tx.execute(REQUEUE, {"n": task.n, "now": now})
-            for stage in known.stages:
-                if stage.position == task.stage and stage.status is StageStatus.RUNNING:
-                    waiting = replace(stage, status=StageStatus.WAITING)
-                    write_stage(tx, task.n, stage, waiting)
+            write_held(tx, execution.requeue(task, known.stages, now), known)
         add_event(tx, task.n, now, "taken over", task.stage, "engine", "worker", facts)
     return taken
 

@@ -32,7 +32,8 @@ class Reader(Protocol):
 
 # Needs-you first, then what went wrong, what runs, what waits, and what is over; newest first.
 _RANK = (
-    "CASE status WHEN 'blocked' THEN 0 WHEN 'failed' THEN 1 WHEN 'in_progress' THEN 2"
+    "CASE status WHEN 'blocked' THEN 0 WHEN 'failed' THEN 1"
+    " WHEN 'in_progress' THEN CASE waiting_on WHEN 'user' THEN 0 ELSE 2 END"
     " WHEN 'paused' THEN 3 WHEN 'pending' THEN 4 ELSE 5 END"
 )
 # Two questions instead of one: what is over comes last, and there is so much of it that it must not
