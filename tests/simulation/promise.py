@@ -282,12 +282,14 @@ class Promise:
             case "resumed":
                 if model.status == "paused":
                     model.status = "pending"
+                    # Its hour may lie ahead again, when the clock was put back.
+                    model.comes_back = bool(model.attempts)
                 model.pausing = False
             case "taken over":
                 self._hold(model.status in ("pending", "in_progress"), f"{where}: {model.status}")
                 model.taken_over = True
                 if data.get("then") == "queued":
-                    model.status = "pending"
+                    model.status, model.comes_back = "pending", True
             case "checkpoint":
                 assert stage is not None
                 self._hold(model.status == "in_progress", f"{where}: {model.status}")
