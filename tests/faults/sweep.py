@@ -298,14 +298,15 @@ def calls(role: str) -> list[str]:
 def cases(role: str, every: int, faults: Sequence[Fault]) -> list[Case]:
     """Return the cases of one role: every K-th write, with each fault that fits it.
 
-    Calls of other kinds are rarer, so of these more are taken. The places differ from fault to
-    fault, so that few are left out by all.
+    Calls of other kinds are rarer, so of these more are taken, some of each. The places differ from
+    fault to fault, so that few are left out by all.
     """
     found = []
+    kinds = calls(role)
     seen: Counter[str] = Counter()
-    for n, kind in enumerate(calls(role), 1):
+    for n, kind in enumerate(kinds, 1):
         seen[kind] += 1
-        step = every if kind == "write" else max(1, every // 4)
+        step = every if kind == "write" else max(1, min(every // 4, kinds.count(kind) // 2))
         for shift, fault in enumerate(AT[kind]):
             if fault in faults and (seen[kind] + shift) % step == 0:
                 found.append(Case(role, fault, n))
