@@ -1,12 +1,14 @@
 """`python -m taskhub_tui` is `taskhub`."""
 
+import contextlib
 import os
 import sys
 import threading
+from typing import NoReturn
 
 
-def main() -> int:
-    """Run the command line; see `taskhub_tui.cli`."""
+def main() -> NoReturn:
+    """Run the command line, see `taskhub_tui.cli`, and end this process."""
     threading.excepthook = _thread_failed
     code = 130
     try:
@@ -15,11 +17,12 @@ def main() -> int:
         code = cli.main()
     except KeyboardInterrupt:  # while modules are still being loaded
         pass
-    if code == 130:
-        # A connection that was being opened may hold a thread for which nobody waits any more.
-        # There is nothing to save here: what was acknowledged is on disk.
-        os._exit(code)
-    return code
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # closed, or its reader is gone
+            stream.flush()
+    # What was acknowledged is on disk, and taking all modules apart takes as long as many commands
+    # do. After Ctrl-C a connection may hold a thread, too, for which nobody waits any more.
+    os._exit(code)
 
 
 def _thread_failed(args: threading.ExceptHookArgs) -> None:
@@ -29,4 +32,4 @@ def _thread_failed(args: threading.ExceptHookArgs) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

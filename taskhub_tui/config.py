@@ -5,13 +5,15 @@ import math
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput, StoreError
+from taskhub_tui.domain.limits import NO_LIMITS, Limits
 from taskhub_tui.domain.model import Status
+from taskhub_tui.domain.stall import Patience, patience
 from taskhub_tui.text import one_line
 
 DAY = 86400.0
@@ -139,6 +141,10 @@ class Settings:
     theme: str = "taskhub"
     ascii: bool = False
     """Draw with ASCII characters only."""
+    limits: Limits = NO_LIMITS
+    """How many stages may run at once over all workers."""
+    stall: Patience = field(default_factory=Patience)
+    """How long an agent may give no sign of life."""
     notifications: dict[str, Any] | None = None
     """The `[notifications]` table, read by `notifications.policy`."""
     backup: Backups = Backups()
@@ -152,6 +158,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "lease": (int, float),
     "theme": (str,),
     "ascii": (bool,),
+    "limits": (dict,),
+    "stall": (dict,),
     "notifications": (dict,),
     "backup": (dict,),
     "retention": (dict,),
@@ -258,7 +266,21 @@ def _over(value: Any) -> tuple[Status, ...]:
     return tuple(Status(one) for one in value)
 
 
+def _counts(value: Any) -> dict[str, int]:
+    if not isinstance(value, dict):
+        raise ValueError("it must be a table of agents and numbers")
+    numbers = {}
+    for name, number in value.items():
+        try:
+            numbers[name] = _count(number)
+        except ValueError as error:
+            raise ValueError(f"`{one_line(name, 60)}`: {error}") from None
+    return numbers
+
+
 _TABLES: dict[str, tuple[Callable[..., Any], dict[str, Callable[[Any], Any]]]] = {
+    "limits": (Limits, {"total": _count, "agents": _counts}),
+    "stall": (patience, {"shown_after": _at_least(0), "ask_after": _at_least(0)}),
     "backup": (Backups, {"enabled": _yes_or_no, "every": _at_least(60), "keep": _count}),
     "retention": (
         Retention,

@@ -7,11 +7,8 @@ way to know: whoever waits also looks by itself now and then.
 
 import asyncio
 import contextlib
-import hashlib
 import os
-import secrets
 import socket
-import tempfile
 from pathlib import Path
 
 from taskhub_tui.config import make_private
@@ -26,6 +23,9 @@ def folder(home: Path) -> Path:
     run = home / "run"
     if len(os.fsencode(run)) <= _LONGEST:
         return run
+    import hashlib
+    import tempfile
+
     name = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"taskhub-{os.getuid()}" / name
 
@@ -46,7 +46,7 @@ class Doorbell:
             bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             try:
                 bell.setblocking(False)
-                path = self._folder / f"{os.getpid()}-{secrets.token_hex(2)}"
+                path = self._folder / f"{os.getpid()}-{os.urandom(2).hex()}"
                 bell.bind(str(path))
             except OSError:
                 bell.close()

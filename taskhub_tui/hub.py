@@ -15,6 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 from taskhub_tui import config
 from taskhub_tui.domain.errors import AlreadyDecided, Damaged, NotLegal, TaskHubError, UnknownTask
+from taskhub_tui.domain.model import (
+    Action,
+    AgentCard,
+    Blocker,
+    Decision,
+    Event,
+    NewTask,
+    NoticeKind,
+    Notification,
+    Options,
+    StageSpec,
+    Status,
+    Task,
+    TaskView,
+)
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.storage import queries
 from taskhub_tui.storage.store import Store
@@ -28,22 +43,10 @@ if TYPE_CHECKING:
     from taskhub_tui.config import Paths, Settings
     from taskhub_tui.domain.change import Change
     from taskhub_tui.domain.delegation import Ranked
-    from taskhub_tui.domain.model import (
-        Action,
-        AgentCard,
-        Blocker,
-        Event,
-        NewTask,
-        Notification,
-        Options,
-        StageSpec,
-        Status,
-        Task,
-        TaskView,
-    )
     from taskhub_tui.domain.playbook import Playbook
     from taskhub_tui.domain.views import Changes, Check, Counts, LogChunk, LogPiece, WorkerInfo
-    from taskhub_tui.planning import Planner, PlaybookFile
+    from taskhub_tui.planning import Planner
+    from taskhub_tui.planning import PlaybookFile as PlaybookFile
     from taskhub_tui.storage.writer import Tx
 
 
@@ -185,7 +188,6 @@ class Hub:
             BadInput: something in `new` cannot be used.
         """
         from taskhub_tui.domain.change import Notice
-        from taskhub_tui.domain.model import NoticeKind
         from taskhub_tui.storage import submissions
 
         task, stages = self._planner.make(new, self._actor, self.clock())
@@ -222,13 +224,41 @@ class Hub:
 
     async def status(self, task_id: str) -> TaskView:
         """Return a task with its stages, open question, artifacts and legal decisions."""
-        return await self._store.read(lambda reader: queries.view(reader, task_id))
+
+        def read(reader: queries.Reader) -> TaskView:
+            return self._seen_view(reader, queries.view(reader, task_id))
+
+        return await self._store.read(read)
 
     async def tasks(
         self, *, status: Collection[Status] = (), text: str = "", limit: int | None = None
     ) -> list[Task]:
         """Return tasks in the order in which they are shown; every word of `text` must occur."""
-        return await self._store.read(lambda reader: queries.tasks(reader, text, status, limit))
+        return await self._store.read(
+            lambda reader: [*self._seen(reader, queries.tasks(reader, text, status, limit))]
+        )
+
+    def _seen(self, reader: queries.Reader, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Return tasks with what holds those back that wait for their turn."""
+        from taskhub_tui.domain.model import Status
+
+        if not any(task.status is Status.PENDING and not task.waiting_on for task in tasks):
+            return tasks
+        from taskhub_tui.domain import limits
+        from taskhub_tui.storage import lanes
+
+        now = self.clock()
+        load = lanes.load(reader, self.settings.limits, now)
+        return [limits.seen(task, load, now) for task in tasks]
+
+    def _seen_view(self, reader: queries.Reader, view: TaskView) -> TaskView:
+        (task,) = self._seen(reader, [view.task])
+        if task is view.task:
+            return view
+        from taskhub_tui.domain.evolve import replace
+        from taskhub_tui.domain.legal import legal
+
+        return replace(view, task=task, legal=legal(task, view.blocker))
 
     async def order(self, *, text: str = "", status: Collection[Status] = ()) -> list[int]:
         """Return the numbers (`Task.n`) of tasks in the order in which they are shown."""
@@ -236,7 +266,9 @@ class Hub:
 
     async def rows(self, ns: Sequence[int]) -> list[Task]:
         """Return the tasks with these numbers, in no particular order."""
-        return await self._store.read(lambda reader: queries.tasks_by_number(reader, ns))
+        return await self._store.read(
+            lambda reader: [*self._seen(reader, queries.tasks_by_number(reader, ns))]
+        )
 
     async def counts(self) -> Counts:
         """Return how many tasks there are of each kind."""
@@ -266,9 +298,10 @@ class Hub:
             BadInput: the decision lacks something, or names what does not exist.
         """
         from taskhub_tui.domain import lifecycle
-        from taskhub_tui.domain.model import Action, Decision, Status
+        from taskhub_tui.domain.evolve import replace
+        from taskhub_tui.domain.model import Action, Status, WaitingOn
         from taskhub_tui.planning import REQUEST_LIMIT, check_options
-        from taskhub_tui.storage import changes
+        from taskhub_tui.storage import changes, lanes
         from taskhub_tui.text import clean, one_line
 
         values = dict(data or {})
@@ -288,6 +321,7 @@ class Hub:
         plan: Sequence[StageSpec] = ()
         if action is Action.REASSIGN and agent:
             plan = self._planner.own_stages(agent)
+        known = self._planner.options() if action is Action.MODIFY and "options" in values else None
 
         def take(tx: Tx) -> None:
             task = queries.task_by_id(tx, task_id)
@@ -297,13 +331,20 @@ class Hub:
             blocker = queries.open_blocker(tx, task, checked=checked)
             if blocker_id is not None:
                 self._check_question(tx, task, blocker, blocker_id, version)
+            now = self.clock()
+            if action is Action.RETRY:
+                (seen,) = self._seen(tx, [task])
+                task = replace(task, waiting_on=seen.waiting_on)
             try:
-                change = lifecycle.decide(task, stages, blocker, decision, self.clock(), plan)
+                change = lifecycle.decide(task, stages, blocker, decision, now, plan, known)
             except NotLegal as refused:
                 if (late := self._too_late(tx, task, None)) is not None:
                     raise AlreadyDecided(f"{late}; {refused}", refused.hint) from None
                 raise
             changes.write_decided(tx, change, by=decision.by, channel=decision.channel)
+            if action is Action.RETRY and task.waiting_on is WaitingOn.PROVIDER:
+                # Whoever wants it now wants to know whether the provider takes it now.
+                lanes.unlimit(tx, change.task.stage_agent)
 
         try:
             await self._store.write(take)
@@ -337,7 +378,6 @@ class Hub:
     def _too_late(self, tx: Tx, task: Task, blocker_id: str | None) -> str | None:
         """Say who decided last, on this question or at all; None when nobody did."""
         from taskhub_tui.domain import durations
-        from taskhub_tui.domain.model import Action
 
         for event in reversed(queries.events(tx, task)):
             if event.kind != "decided" or blocker_id not in (None, event.data.get("blocker")):
@@ -347,7 +387,8 @@ class Hub:
                 continue  # It settled nothing.
             ago = durations.spell(self.clock() - event.at)
             where = f" ({event.channel})" if event.channel else ""
-            return f"Too late: {event.by}{where} chose {str(action).upper()} {ago} ago"
+            name = Action(str(action)).name
+            return f"Too late: {event.by}{where} chose {name} {ago} ago"
         return None
 
     async def pause(self, task_id: str) -> TaskView:
@@ -377,7 +418,14 @@ class Hub:
 
     async def changes(self, since: int) -> Changes:
         """Return what changed after sequence number `since`; 0 gives everything."""
-        return await self._store.read(lambda reader: queries.changes(reader, since))
+
+        def read(reader: queries.Reader) -> Changes:
+            from taskhub_tui.domain.evolve import replace
+
+            found = queries.changes(reader, since)
+            return replace(found, tasks=self._seen(reader, found.tasks))
+
+        return await self._store.read(read)
 
     async def changed(self, timeout: float) -> bool:
         """Wait until another process has committed something, or for `timeout` seconds."""
@@ -504,4 +552,4 @@ def _write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-__all__ = ["Hub", "PlaybookFile", "UnknownTask"]
+__all__ = ["Hub", "UnknownTask"]

@@ -2,9 +2,10 @@
 
 import contextlib
 import json
+import math
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +61,10 @@ class Planner:
         if card.problem:
             raise BadInput(f"The agent `{name}` cannot be used: {card.problem}")
         return card
+
+    def options(self) -> Mapping[str, Collection[str]]:
+        """Return the options each agent knows, by its name; without those that declare none."""
+        return {card.name: card.options.keys() for card in self.agents() if card.options}
 
     def own_stages(self, name: str) -> tuple[StageSpec, ...]:
         """Return the stages an agent has for a request that names none.
@@ -127,6 +132,8 @@ class Planner:
             stages=len(stages),
             stage_name=stages[0].name,
             ready_at=max(now, new.not_before or now),
+            deadline=_deadline(new, now),
+            stage_agent=stages[0].agent,
         )
         return task, stages
 
@@ -176,6 +183,20 @@ def check_options(options: Options) -> None:
         raise BadInput(f"The options cannot be stored: {one_line(str(error))}") from error
     if size > OPTIONS_LIMIT:
         raise BadInput(f"The options are too large: {size} bytes of {OPTIONS_LIMIT}")
+
+
+def _deadline(new: NewTask, now: float) -> float | None:
+    start = max(now, new.not_before or now)
+    given = [new.deadline] if new.deadline is not None else []
+    if new.within is not None:
+        given.append(start + new.within)
+    if not given:
+        return None
+    if not math.isfinite(min(given)) or min(given) <= start:
+        raise BadInput(
+            "The deadline is not after the time the task may start", "Give it more time, or none"
+        )
+    return min(given)
 
 
 def _folder(given: str | None) -> Path:

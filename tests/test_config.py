@@ -98,3 +98,34 @@ def test_folders_above_a_private_one_are_private_too(tmp_path: Path) -> None:
     make_private(tmp_path / "home" / "tasks" / "k3f9")
     for made in ("home", "home/tasks", "home/tasks/k3f9"):
         assert (tmp_path / made).stat().st_mode & 0o777 == 0o700
+
+
+def test_limits_and_patience_are_read(where: Paths) -> None:
+    where.home.mkdir(exist_ok=True)
+    where.config.write_text(
+        '[limits]\ntotal = 32\nagents = { command = 4, veo = 2 }\n[stall]\nshown_after = "10m"\n'
+    )
+    found = settings(where)
+    assert (found.limits.total, found.limits.agents) == (32, {"command": 4, "veo": 2})
+    assert (found.stall.shown_after, found.stall.ask_after) == (600, 900)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[limits]\ntotal = 0", "`limits.total`: it must be a number of 1 or more, not 0"),
+        ("[limits]\nagents = 3", "`limits.agents`: it must be a table of agents and numbers"),
+        ("[limits.agents]\nveo = 1.5", "`limits.agents`: `veo`: it must be a number of 1 or more"),
+        ("[limits]\nall = 3", "`limits.all` is not a setting"),
+        ('[stall]\nshown_after = "long"', "`stall.shown_after`: `long` is not a duration"),
+        ("[stall]\nask_after = -1", "`stall.ask_after`: it must be 0s or more"),
+    ],
+)
+def test_limits_that_are_none_are_refused_with_their_place(
+    where: Paths, text: str, said: str
+) -> None:
+    where.home.mkdir(exist_ok=True)
+    where.config.write_text(text)
+    with pytest.raises(BadInput) as refused:
+        settings(where)
+    assert said in str(refused.value)

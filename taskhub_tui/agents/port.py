@@ -22,6 +22,7 @@ __all__ = [
     "BlockerKind",
     "Choice",
     "Output",
+    "ProviderLimit",
     "Result",
     "Stage",
     "StageContext",
@@ -142,7 +143,7 @@ class AgentError(Exception):
         """
         Args:
             retryable: trying again may help; the stage's own `retries` apply.
-            retry_after: seconds before that makes sense.
+            retry_after: seconds before that makes sense; it is never tried earlier.
             lost: the work outlived its worker but cannot be found; a person is asked.
             detail: facts for the log and the audit trail.
         """
@@ -151,6 +152,32 @@ class AgentError(Exception):
         self.retry_after = retry_after
         self.lost = lost
         self.detail = detail or {}
+
+
+class ProviderLimit(AgentError):
+    """The provider takes nothing now: too many requests, or a quota is used up.
+
+    The task waits in sight, with the time it goes on, and goes on by itself: `run()` is called
+    again with the saved state, as the same attempt, and no retry is used up. So what stands before
+    it must be harmless to repeat, or be guarded by `save`, as with `ask`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        alone: bool = False,
+        detail: Mapping[str, Json] | None = None,
+    ) -> None:
+        """
+        Args:
+            retry_after: seconds the provider asked for; None lets the pauses grow.
+            alone: True: other stages of this agent are not held back, since they use another
+                account or model.
+        """
+        super().__init__(message, retryable=True, retry_after=retry_after, detail=detail)
+        self.alone = alone
 
 
 class StageContext(Protocol):

@@ -8,7 +8,7 @@ from taskhub_tui.cli import shapes, values
 from taskhub_tui.cli.output import Output
 from taskhub_tui.cli.submit import said
 from taskhub_tui.domain.errors import BadInput
-from taskhub_tui.domain.model import Action, TaskView
+from taskhub_tui.domain.model import Action, Status, TaskView
 
 
 def decide(args: Namespace, out: Output) -> int:
@@ -35,12 +35,14 @@ async def _decided(args: Namespace, out: Output) -> int:
     if agent is not None and action is not Action.REASSIGN:
         raise BadInput("--agent belongs to `decide ID reassign`")
     data = _changes(given)
-    if data and action is not Action.MODIFY:
+    if (data or given.get("deadline") is not None) and action is not Action.MODIFY:
         raise BadInput("New values belong to `decide ID modify`")
     blocker, version = _question(given.get("blocker"))
     text = said(args.text, "the text")
     async with await Hub.open(channel="cli") as hub:
         task_id = await hub.find(args.id)
+        if given.get("deadline") is not None:
+            data["deadline"] = _deadline(given["deadline"], hub.clock())
         view = await hub.decide(
             task_id,
             action,
@@ -51,13 +53,18 @@ async def _decided(args: Namespace, out: Output) -> int:
             blocker_id=blocker,
             version=version,
         )
-    return _show(out, view)
+    _show(out, view)
+    if {"request", "options"} & data.keys() and view.task.status is Status.IN_PROGRESS:
+        out.say("The stage that runs goes on as it was begun; what starts after it is changed.")
+    return 0
 
 
 def _changes(given: dict[str, Any]) -> dict[str, Any]:
     """Return what MODIFY is to change."""
     data: dict[str, Any] = {
-        name: given[name] for name in ("request", "title") if given.get(name) is not None
+        name: given[name]
+        for name in ("request", "title", "priority")
+        if given.get(name) is not None
     }
     options = values.pairs(given.get("options") or (), "--set")
     for name in given.get("unset") or ():
@@ -69,6 +76,13 @@ def _changes(given: dict[str, Any]) -> dict[str, Any]:
     if arguments := values.pairs(given.get("arguments") or (), "--argument"):
         data["arguments"] = arguments
     return data
+
+
+def _deadline(text: str, now: float) -> float | None:
+    if text.strip().lower() == "none":
+        return None
+    at, seconds = values.due(text, now, "--deadline")
+    return at if seconds is None else now + seconds
 
 
 def _question(given: str | None) -> tuple[str | None, int | None]:

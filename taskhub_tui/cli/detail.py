@@ -2,10 +2,10 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from taskhub_tui.cli.output import Cell, Output, cut, local, size
-from taskhub_tui.domain import durations
+from taskhub_tui.domain import durations, limits, stall
 from taskhub_tui.domain.model import (
     Action,
     Blocker,
@@ -15,6 +15,7 @@ from taskhub_tui.domain.model import (
     Status,
     Task,
     TaskView,
+    WaitingOn,
 )
 
 _COLOUR = {
@@ -28,31 +29,30 @@ _COLOUR = {
 _STAGE_COLOUR = {
     StageStatus.RUNNING: "cyan",
     StageStatus.BLOCKED: "yellow",
+    StageStatus.WAITING: "magenta",
     StageStatus.DONE: "green",
     StageStatus.FAILED: "red",
     StageStatus.CANCELLED: "dim",
 }
 
 
-def state(task: Task) -> Cell:
-    """Where a task stands, in the words of its status."""
-    text = "needs you" if task.status is Status.BLOCKED else task.status.value.replace("_", " ")
+def state(task: Task, now: float, *, short: bool = False) -> Cell:
+    """Where a task stands, in the words of its status, and what it waits for."""
+    text, colour = task.status.value.replace("_", " "), _COLOUR.get(task.status, "")
+    if task.status is Status.BLOCKED:
+        text = "needs you"
+    elif task.status is Status.IN_PROGRESS and task.waiting_on is WaitingOn.USER:
+        text, colour = "needs you, runs on", _COLOUR[Status.BLOCKED]
     if task.stopping:
         text += " (stopping)"
     elif task.pausing:
         text += " (pausing)"
     elif task.status is Status.PENDING and task.waiting_on is not None:
-        text = f"waits for {_WAITS[task.waiting_on.value]}"
-    return Cell(text, _COLOUR.get(task.status, ""))
-
-
-_WAITS = {
-    "user": "you",
-    "provider": "a provider",
-    "dependency": "another task",
-    "schedule": "its time",
-    "retry": "the next try",
-}
+        slot = task.waiting_on is WaitingOn.LIMIT and short
+        text = "waits for a slot" if slot else limits.waits(task, now)
+    elif task.silent_since is not None and short:
+        text += f", silent {durations.countdown(now - task.silent_since)}"
+    return Cell(text, colour)
 
 
 def tasks(out: Output, found: Sequence[Task], now: float) -> None:
@@ -60,7 +60,7 @@ def tasks(out: Output, found: Sequence[Task], now: float) -> None:
     rows: list[list[str | Cell]] = [
         [
             Cell(task.id, "bold"),
-            state(task),
+            state(task, now, short=True),
             _percent(task.fraction),
             left(task, now),
             durations.spell(now - task.created),
@@ -83,12 +83,12 @@ def _percent(fraction: float | None) -> str:
     return "-" if fraction is None else f"{int(fraction * 100)}%"
 
 
-def view(out: Output, it: TaskView, now: float) -> None:
-    """Print all of a task that a person wants to know."""
+def view(out: Output, it: TaskView, now: float, others: Mapping[str, Status] | None = None) -> None:
+    """Print all of a task that a person wants to know; `others` are those it waits for."""
     task = it.task
     out.line(Cell(task.title, "bold"))
-    out.line(Cell(task.id, "bold"), "  ", state(task), _done(task, now))
-    _facts(out, it, now)
+    out.line(Cell(task.id, "bold"), "  ", state(task, now), _done(task, now))
+    _facts(out, it, now, others or {})
     if task.request.strip() != task.title.strip():
         _section(out, "Request")
         out.text(task.request, "  ")
@@ -111,7 +111,8 @@ def view(out: Output, it: TaskView, now: float) -> None:
             out.line(mark, file.path, Cell(f"  {size(file.size)}", "dim"))
     if it.blocker is not None:
         _question(out, it.blocker, now)
-    if it.legal and (it.blocker is not None or task.status is Status.FAILED):
+    waits = task.waiting_on in (WaitingOn.PROVIDER, WaitingOn.RETRY)
+    if it.legal and (it.blocker is not None or waits or task.status is Status.FAILED):
         _section(out, "You can")
         for action in it.legal:
             out.line("  ", command(task.id, action, it.blocker))
@@ -125,10 +126,12 @@ def _done(task: Task, now: float) -> str:
         words.append(f"{left(task, now)} left")
     if task.note and task.status is Status.IN_PROGRESS:
         words.append(task.note)
+    if task.silent_since is not None:
+        words.append(stall.silence(task.silent_since, now))
     return "".join(f" · {word}" for word in words)
 
 
-def _facts(out: Output, it: TaskView, now: float) -> None:
+def _facts(out: Output, it: TaskView, now: float, others: Mapping[str, Status]) -> None:
     task = it.task
     created = f"{local(task.created, now)} by {task.owner}"
     facts = [("agent", task.agent), ("folder", task.workdir), ("created", created)]
@@ -137,9 +140,13 @@ def _facts(out: Output, it: TaskView, now: float) -> None:
     if task.priority:
         facts.append(("priority", task.priority.name.lower()))
     if task.ready_at > now and task.status is Status.PENDING:
-        facts.append(("starts", local(task.ready_at, now)))
-    if it.after:
-        facts.append(("after", ", ".join(it.after)))
+        name = "starts" if task.waiting_on is WaitingOn.SCHEDULE else "goes on"
+        facts.append((name, local(task.ready_at, now)))
+    for other in it.after:
+        facts.append(("after", other + _stands(others.get(other))))
+    if task.deadline is not None and not task.status.over:
+        left = durations.countdown(task.deadline - now)
+        facts.append(("deadline", f"{local(task.deadline, now)}, in {left}"))
     if task.started is not None:
         facts.append(("started", local(task.started, now)))
     if task.ended is not None:
@@ -147,6 +154,15 @@ def _facts(out: Output, it: TaskView, now: float) -> None:
         facts.append(("ended", local(task.ended, now) + took))
     for name, value in facts:
         out.line(Cell(f"  {name:<9}", "dim"), value)
+
+
+def _stands(status: Status | None) -> str:
+    """How a task stands that another one waits for."""
+    if status is None:
+        return ""
+    if status is Status.FAILED:
+        return " (failed: RETRY it to go on, or CANCEL it)"
+    return f" ({status.value.replace('_', ' ')})"
 
 
 def _stages(out: Output, stages: Sequence[Stage], now: float) -> None:

@@ -1,6 +1,7 @@
 """Commands that only look: `list`, `show`, `logs`, `wait`, `notifications`, `agents`, …"""
 
 import asyncio
+import time
 from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -66,11 +67,12 @@ async def _show(args: Namespace, out: Output) -> int:
         task_id = await hub.find(args.id)
         view = await hub.status(task_id)
         events = await hub.events(task_id) if args.events else None
+        others = {other: (await hub.status(other)).task.status for other in view.after}
         now = hub.clock()
     if out.as_json:
         out.data(shapes.view(view, events))
         return 0
-    detail.view(out, view, now)
+    detail.view(out, view, now, others)
     if events is not None:
         detail.events(out, events, now)
     return 0
@@ -172,7 +174,7 @@ def _waited(out: Output, views: Sequence[TaskView]) -> None:
         out.data([shapes.task(view.task) for view in views])
         return
     for view in views:
-        out.line(view.task.id, "  ", detail.state(view.task), _reason(view.task))
+        out.line(view.task.id, "  ", detail.state(view.task, time.time()), _reason(view.task))
 
 
 def _reason(task: Task) -> str:

@@ -25,7 +25,7 @@ TASKHUB_HOME names the folder of another hub. NO_COLOR turns colours off."""
 SHELLS = ("bash", "zsh", "fish")
 SHORTCUTS = ("approve", "deny", "retry", "cancel")
 """Decisions that are commands of their own."""
-_ID = "a task's ID, or its first letters"
+ID = "a task's ID, or its first letters"
 _HERE = "\0"
 """Stands for the words after `--` while the rest is parsed; no argument can hold it."""
 
@@ -118,7 +118,7 @@ def _build(only: str | None = None) -> tuple[Parser, list[str]]:
     )
     top.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     top.set_defaults(run="system.app", id=None)
-    adder = _Adder(top, only)
+    adder = Adder(top, only)
     _submit(adder)
     _look(adder)
     _decide(adder)
@@ -126,14 +126,15 @@ def _build(only: str | None = None) -> tuple[Parser, list[str]]:
     return top, adder.names
 
 
-class _Adder:
+class Adder:
     """Adds commands that share their settings."""
 
     def __init__(self, top: Parser, only: str | None) -> None:
         self.names: list[str] = []
         self._only = only
+        # With `prog` given, argparse does not make a whole help text to find it out.
         self._group = top.add_subparsers(
-            title="commands", metavar="COMMAND", dest="command", parser_class=Parser
+            title="commands", metavar="COMMAND", dest="command", parser_class=Parser, prog=top.prog
         )
 
     def __call__(
@@ -177,9 +178,36 @@ def _common(command: argparse.ArgumentParser) -> None:
     when = command.add_mutually_exclusive_group()
     when.add_argument("--at", metavar="TIME", help="start then: 18:00, or `2031-05-04 08:30`")
     when.add_argument("--in", dest="delay", metavar="DURATION", help="start in 90s, 10m, 1h30m")
+    command.add_argument(
+        "--deadline",
+        metavar="TIME",
+        help="stop and fail it if it is not done by then: 18:00, or 2h from when it may start; "
+        "waiting for you counts too",
+    )
+    command.add_argument(
+        "--timeout", metavar="DURATION", help="the longest time of one attempt of a stage"
+    )
+    command.add_argument(
+        "--retries", type=_count, metavar="N", help="repeat a failed attempt so often"
+    )
+    command.add_argument(
+        "--retry-delay",
+        metavar="DURATION",
+        help="after so long, doubling up to an hour; 5s if not given",
+    )
+    command.add_argument(
+        "--on-interrupt",
+        choices=["adopt", "rerun", "ask"],
+        help="what to do when the worker dies under it; else the agent's habit",
+    )
+    command.add_argument(
+        "--stall",
+        metavar="DURATION",
+        help="show it after so long without a sign of life; 0 is never",
+    )
 
 
-def _submit(add: _Adder) -> None:
+def _submit(add: Adder) -> None:
     add(
         "run",
         "submit.run",
@@ -237,7 +265,7 @@ def _add(new: argparse.ArgumentParser) -> None:
     new.add_argument("--review", action="store_true", help="ask about the result of the last stage")
 
 
-def _look(add: _Adder) -> None:
+def _look(add: Adder) -> None:
     add("list", "look.tasks", "list tasks", "What needs you comes first.", _list)
     add("show", "look.show", "show one task", fill=_show)
     add("logs", "look.logs", "print what a task has said", fill=_logs)
@@ -272,18 +300,18 @@ def _list(listing: argparse.ArgumentParser) -> None:
 
 
 def _show(show: argparse.ArgumentParser) -> None:
-    show.add_argument("id", metavar="ID", help=_ID)
+    show.add_argument("id", metavar="ID", help=ID)
     show.add_argument("--events", action="store_true", help="with its history: who did what, when")
 
 
 def _logs(logs: argparse.ArgumentParser) -> None:
-    logs.add_argument("id", metavar="ID", help=_ID)
+    logs.add_argument("id", metavar="ID", help=ID)
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the task is over")
     logs.add_argument("--raw", action="store_true", help="without times and marks")
 
 
 def _wait(wait: argparse.ArgumentParser) -> None:
-    wait.add_argument("ids", metavar="ID", nargs="+", help=_ID)
+    wait.add_argument("ids", metavar="ID", nargs="+", help=ID)
     wait.add_argument("--timeout", metavar="DURATION", help="give up after 90s, 10m, 1h30m")
     wait.add_argument("--any", action="store_true", help="return when the first one is over")
     wait.add_argument(
@@ -300,7 +328,7 @@ def _told(notifications: argparse.ArgumentParser) -> None:
     )
 
 
-def _decide(add: _Adder) -> None:
+def _decide(add: Adder) -> None:
     add("decide", "decide.decide", "answer a question, or change what a task does", fill=_decision)
     for name in SHORTCUTS:
         add(name, "decide.decide", f"the same as `decide ID {name}`", fill=_shortcut)
@@ -309,9 +337,9 @@ def _decide(add: _Adder) -> None:
 
 
 def _decision(decide: argparse.ArgumentParser) -> None:
-    from taskhub_tui.domain.model import Action
+    from taskhub_tui.domain.model import Action, Priority
 
-    decide.add_argument("id", metavar="ID", help=_ID)
+    decide.add_argument("id", metavar="ID", help=ID)
     decide.add_argument(
         "action", metavar="ACTION", choices=[action.value for action in Action],
         help=", ".join(action.value for action in Action),
@@ -333,6 +361,14 @@ def _decision(decide: argparse.ArgumentParser) -> None:
     decide.add_argument("--request", metavar="TEXT", help="modify: a new request")
     decide.add_argument("--title", metavar="TITLE", help="modify: a new title")
     decide.add_argument(
+        "--deadline", metavar="TIME", help="modify: 18:00, or 2h from now; `none` takes it away"
+    )
+    decide.add_argument(
+        "--priority",
+        choices=[priority.name.lower() for priority in Priority],
+        help="modify: who goes first",
+    )
+    decide.add_argument(
         "--blocker",
         metavar="ID[:VERSION]",
         help="only if this question is still open, and unchanged",
@@ -340,13 +376,13 @@ def _decision(decide: argparse.ArgumentParser) -> None:
 
 
 def _shortcut(short: argparse.ArgumentParser) -> None:
-    short.add_argument("id", metavar="ID", help=_ID)
+    short.add_argument("id", metavar="ID", help=ID)
     _words(short)
     short.set_defaults(action=short.prog.rpartition(" ")[2])
 
 
 def _one(command: argparse.ArgumentParser) -> None:
-    command.add_argument("id", metavar="ID", help=_ID)
+    command.add_argument("id", metavar="ID", help=ID)
 
 
 _OF = {"options": "task's options", "arguments": "proposed arguments"}
@@ -356,7 +392,9 @@ def _words(command: argparse.ArgumentParser) -> None:
     command.add_argument("--text", metavar="TEXT", help="context, reason or answer; `-` reads it")
 
 
-def _system(add: _Adder) -> None:
+def _system(add: Adder) -> None:
+    from taskhub_tui.cli.care_words import care
+
     add("open", "system.open_", "open the hub at one task, or the task's result", fill=_open)
     add(
         "worker",
@@ -366,7 +404,7 @@ def _system(add: _Adder) -> None:
         _worker,
     )
     add("doctor", "system.doctor", "check that everything TaskHub needs is there")
-    _care(add)
+    care(add)
     add(
         "completion",
         "system.completion",
@@ -376,7 +414,7 @@ def _system(add: _Adder) -> None:
 
 
 def _open(opened: argparse.ArgumentParser) -> None:
-    opened.add_argument("id", metavar="ID", help=_ID)
+    opened.add_argument("id", metavar="ID", help=ID)
     opened.add_argument("--result", action="store_true", help="the result, with your own viewer")
     opened.add_argument("--print", action="store_true", help="with --result: only print its path")
 
@@ -390,105 +428,6 @@ def _worker(worker: argparse.ArgumentParser) -> None:
 
 def _completion(completion: argparse.ArgumentParser) -> None:
     completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
-
-
-def _care(add: _Adder) -> None:
-    add(
-        "backup",
-        "care.backup",
-        "copy the database, and verify the copy",
-        "Workers do so daily by themselves; work goes on meanwhile.",
-        _backup,
-    )
-    add(
-        "restore",
-        "care.restore",
-        "put a backup in the place of the database",
-        "The replaced file is kept aside. Tasks that were not over are paused. No worker and no "
-        "app may run.",
-        _restore,
-    )
-    add(
-        "prune",
-        "care.prune",
-        "delete tasks that are long over",
-        "Shows what would go, and asks. Never a task that runs, waits, or is waited for; results "
-        "in your own folder stay.",
-        _prune,
-    )
-    add(
-        "compact",
-        "care.compact",
-        "give the room of deleted tasks back to the disk",
-        "Nothing can be saved meanwhile, which takes seconds; a large file must not be in use.",
-    )
-    add(
-        "export",
-        "care.export",
-        "print tasks as JSON Lines",
-        "One task a line with all that belongs to it, but for logs and the files it made.",
-        _export,
-    )
-    add(
-        "import",
-        "care.import_",
-        "take over tasks that were exported",
-        "All lines are checked before anything is written. What was not over is paused, and asks "
-        "before it goes on; tasks that are here already are skipped.",
-        _import,
-    )
-
-
-def _backup(backup: argparse.ArgumentParser) -> None:
-    backup.add_argument(
-        "-o", "--output", metavar="FILE", help="to this new file; else among the daily copies"
-    )
-    backup.add_argument("--list", action="store_true", help="list the copies, the newest first")
-
-
-def _restore(restore: argparse.ArgumentParser) -> None:
-    restore.add_argument("file", metavar="FILE", nargs="?", help="the copy; else the newest")
-    _yes(restore)
-
-
-def _prune(prune: argparse.ArgumentParser) -> None:
-    from taskhub_tui.domain.model import Status
-
-    prune.add_argument(
-        "--older-than",
-        metavar="DURATION",
-        default="30d",
-        help="over for longer than this; else 30d",
-    )
-    prune.add_argument(
-        "--status",
-        choices=[status.value for status in Status if status.over],
-        action="append",
-        default=[],
-        help="only these; may be repeated; else completed and cancelled",
-    )
-    prune.add_argument(
-        "--keep-results",
-        action="store_true",
-        help="delete logs and scratch files only; the tasks stay",
-    )
-    prune.add_argument("--dry-run", action="store_true", help="only show what would go")
-    _yes(prune)
-
-
-def _export(export: argparse.ArgumentParser) -> None:
-    export.add_argument("ids", metavar="ID", nargs="*", help=_ID)
-    export.add_argument("--all", action="store_true", help="every task")
-    export.add_argument("-o", "--output", metavar="FILE", help="to this new file")
-
-
-def _import(importing: argparse.ArgumentParser) -> None:
-    importing.add_argument("file", metavar="FILE", help="the export; `-` reads it from the input")
-    importing.add_argument("--dry-run", action="store_true", help="only check")
-
-
-def _yes(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--yes", action="store_true", help="do not ask first")
 
 
 def _count(text: str) -> int:

@@ -39,7 +39,9 @@ strings in UTC (`2031-05-04T08:30:00.000Z`), durations are seconds, unknown is `
 
 A task has `id`, `title`, `status`, `waiting_on`, `agent`, `playbook`, `priority`, `owner`,
 `stage` (position, from 0), `stages` (how many), `stage_name`, `fraction`, `note`, `eta`,
-`created`, `changed`, `started`, `ended`, `not_before`, `workdir`, `error`, `summary`, `result`.
+`created`, `changed`, `started`, `ended`, `not_before`, `deadline`, `silent_since`, `workdir`,
+`error`, `summary`, `result`. `waiting_on` is `dependency`, `schedule`, `retry`, `provider` (it has
+set a limit; `not_before` is when the task goes on), `limit` (no free slot), or `user`.
 
 With `--json`, too, an error is a sentence on standard error, and the exit code says its kind.
 

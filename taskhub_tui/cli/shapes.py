@@ -47,6 +47,8 @@ def task(it: Task) -> Shape:
         "started": iso(it.started),
         "ended": iso(it.ended),
         "not_before": iso(it.ready_at) if it.ready_at > it.created else None,
+        "deadline": iso(it.deadline),
+        "silent_since": iso(it.silent_since),
         "workdir": it.workdir,
         "error": it.error,
         "summary": it.summary,
@@ -66,6 +68,11 @@ def stage(it: Stage) -> Shape:
         "gate": it.gate,
         "review": it.review,
         "weight": it.weight,
+        "timeout": it.timeout,
+        "retries": it.retries,
+        "retry_delay": it.retry_delay,
+        "on_interrupt": it.on_interrupt,
+        "stall": it.stall,
         "started": iso(it.started),
         "ended": iso(it.ended),
         "error": it.error,
@@ -185,6 +192,9 @@ def planned(it: StageSpec) -> Shape:
         "weight": it.weight,
         "timeout": it.timeout,
         "retries": it.retries,
+        "retry_delay": it.retry_delay,
+        "on_interrupt": it.on_interrupt,
+        "stall": it.stall,
     }
 
 

@@ -106,14 +106,20 @@ async def _submitted(args: Namespace, out: Output, new: NewTask, secret: Mapping
             start = values.moment(args.at, hub.clock())
         elif args.delay is not None:
             start = hub.clock() + values.duration(args.delay, "--in")
+        deadline, within = None, None
+        if args.deadline is not None:
+            deadline, within = values.due(args.deadline, hub.clock(), "--deadline")
         new = replace(
             new,
             priority=Priority[args.priority.upper()],
             after=tuple([await hub.find(prefix) for prefix in args.after]),
             not_before=start,
+            deadline=deadline,
+            within=within,
         )
         if args.command == "add":
             new = _planned(args, hub, new)
+        new = _held_to(args, hub, new)
         task = await hub.submit(new, secret_env=secret or None)
     if out.as_json:
         out.data(shapes.task(task))
@@ -134,6 +140,7 @@ def _planned(args: Namespace, hub: "Hub", new: NewTask) -> NewTask:
             playbook=book.name,
             request=new.request or book.description or book.name,
             title=new.title or (None if new.request else book.name),
+            within=book.deadline if args.deadline is None else new.within,
             stages=tuple(_with_options(spec, new) for spec in book.specs()),
         )
     if args.stage:
@@ -144,6 +151,25 @@ def _planned(args: Namespace, hub: "Hub", new: NewTask) -> NewTask:
         plan[-1] = replace(plan[-1], review=plan[-1].review or args.review)
         new = replace(new, stages=tuple(plan))
     return new
+
+
+def _held_to(args: Namespace, hub: "Hub", new: NewTask) -> NewTask:
+    """Give every stage the limits and habits that `args` name."""
+    given: dict[str, Any] = {
+        name: values.duration(text, f"--{name.replace('_', '-')}")
+        for name in ("timeout", "retry_delay", "stall")
+        if (text := getattr(args, name)) is not None
+    }
+    given |= {
+        name: value
+        for name in ("retries", "on_interrupt")
+        if (value := getattr(args, name)) is not None
+    }
+    if given.get("timeout") == 0:
+        raise BadInput("--timeout: no attempt can be done in no time")
+    if not given:
+        return new
+    return replace(new, stages=tuple(replace(s, **given) for s in new.stages or hub.plan(new)))
 
 
 def _stages(args: Namespace, hub: "Hub", new: NewTask) -> tuple[StageSpec, ...]:

@@ -31,7 +31,20 @@ def duration(text: str, option: str) -> float:
     return seconds
 
 
-def moment(text: str, now: float) -> float:
+def due(text: str, now: float, option: str) -> tuple[float | None, float | None]:
+    """Return the time that `text` names, or else the seconds.
+
+    Raises:
+        BadInput: it is neither, or lies in the past.
+    """
+    try:
+        durations.parse(text)
+    except ValueError:
+        return moment(text, now, option), None
+    return None, duration(text, option)
+
+
+def moment(text: str, now: float, option: str = "--at") -> float:
     """Return the time that `text` names, in the local zone unless it names another.
 
     A time of day is the next one: today, or tomorrow if it has passed.
@@ -46,38 +59,42 @@ def moment(text: str, now: float) -> float:
     day, _, rest = bare.partition(" ")
     if day.lower() in ("today", "tomorrow"):
         date = here.date() + timedelta(days=1 if day.lower() == "tomorrow" else 0)
-        found = datetime.combine(date, _time_of_day(rest or "00:00", text))
-        return _ahead(found.timestamp(), now, text)
+        found = datetime.combine(date, _time_of_day(rest or "00:00", text, option))
+        return _ahead(found.timestamp(), now, text, option)
     if ":" in bare and len(bare) <= 8:
-        clock = _time_of_day(bare, text)
+        clock = _time_of_day(bare, text, option)
         found = datetime.combine(here.date(), clock)
         if found.timestamp() <= now:
             found = datetime.combine(here.date() + timedelta(days=1), clock)
         return found.timestamp()
     try:
-        return _ahead(datetime.fromisoformat(bare).timestamp(), now, text)
+        return _ahead(datetime.fromisoformat(bare).timestamp(), now, text, option)
     except (ValueError, OverflowError, OSError):
-        raise BadInput(f"--at: `{text}` is not a time", f"Write it like {_TIMES}") from None
+        raise BadInput(f"{option}: `{text}` is not a time", f"Write it like {_TIMES}") from None
 
 
-def _time_of_day(text: str, whole: str) -> "time":
+def _time_of_day(text: str, whole: str, option: str) -> "time":
     from datetime import time
 
     try:
         hour, _, rest = text.partition(":")
         found = time.fromisoformat(f"{int(hour):02d}:{rest}")
     except ValueError:
-        raise BadInput(f"--at: `{whole}` is not a time", f"Write it like {_TIMES}") from None
+        raise BadInput(f"{option}: `{whole}` is not a time", f"Write it like {_TIMES}") from None
     if found.tzinfo is not None:
-        raise BadInput(f"--at: a zone needs a date as well in `{whole}`", f"Write it like {_TIMES}")
+        raise BadInput(
+            f"{option}: a zone needs a date as well in `{whole}`", f"Write it like {_TIMES}"
+        )
     return found
 
 
-def _ahead(at: float, now: float, text: str) -> float:
+def _ahead(at: float, now: float, text: str, option: str) -> float:
     if at <= now:
-        raise BadInput(f"--at: `{text}` has passed", "Leave --at away to start as soon as possible")
+        raise BadInput(
+            f"{option}: `{text}` has passed", f"Give one that is to come, or leave {option} away"
+        )
     if at > now + _FAR:
-        raise BadInput(f"--at: `{text}` is more than a hundred years ahead")
+        raise BadInput(f"{option}: `{text}` is more than a hundred years ahead")
     return at
 
 

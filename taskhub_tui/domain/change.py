@@ -44,5 +44,7 @@ class Change:
     """True: the notifications that asked about this task are taken back."""
     unblocks: bool = False
     """True: tasks that wait for this one may go on."""
+    alive: bool = False
+    """True: the question whether the stage is stuck is withdrawn, for it has got on."""
     drops: bool = False
     """True: tasks that wait for this one cannot go on."""

@@ -1,5 +1,6 @@
 """Durations as people write them: `90`, `90s`, `10m`, `1h30m`, `2d`."""
 
+import math
 import re
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -19,6 +20,15 @@ def parse(text: str) -> float:
     if not parts or _PART.sub("", bare).strip():
         raise ValueError(f"`{text}` is not a duration; write it like 90s, 10m, 1h30m or 2d")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def countdown(seconds: float) -> str:
+    """Return `seconds` to the last one that matters: 45s, 1m 30s, 2h 05m, 3d 04h."""
+    left = max(0, math.ceil(seconds))
+    for whole, big, part, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "m")):
+        if left >= whole:
+            return f"{left // whole}{big} {left % whole // part:02d}{small}"
+    return f"{left // 60}m {left % 60:02d}s" if left >= 60 else f"{left}s"
 
 
 def spell(seconds: float) -> str:

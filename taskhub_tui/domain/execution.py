@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from taskhub_tui.domain import progress
+from taskhub_tui.domain import durations, progress
 from taskhub_tui.domain.change import Change, Happened, Notice
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW
@@ -50,7 +50,7 @@ def begin(task: Task, stages: Sequence[Stage], stage: Stage, now: float, log_mar
 
 def go_on(task: Task, stages: Sequence[Stage], stage: Stage, now: float, why: str) -> Change:
     """Continue the same attempt of `stage`: its question was answered, or its worker died."""
-    running = replace(stage, status=StageStatus.RUNNING)
+    running = replace(stage, status=StageStatus.RUNNING, error=None)
     happened = Happened(why, stage.position, {"agent": stage.agent, "attempt": stage.attempt})
     return Change(_at(task, stages, running, now), (running,), events=(happened,))
 
@@ -60,10 +60,24 @@ def checkpoint(
 ) -> Change:
     """Record the result of `stage`; it is never run again."""
     done = replace(
-        stage, status=StageStatus.DONE, output=dict(output), fraction=1.0, ended=now, failures=0
+        stage,
+        status=StageStatus.DONE,
+        output=dict(output),
+        fraction=1.0,
+        ended=now,
+        failures=0,
+        limited=None,
     )
     after = _put(stages, done)
-    task = replace(task, changed=now, fraction=progress.fraction(after), note="", error=None)
+    task = replace(
+        task,
+        changed=now,
+        fraction=progress.fraction(after),
+        note="",
+        error=None,
+        waiting_on=None,
+        silent_since=None,
+    )
     took = now - (stage.started or now)
     happened = Happened("checkpoint", stage.position, {"seconds": round(took, 3)})
     notice = None
@@ -91,6 +105,7 @@ def complete(task: Task, stages: Sequence[Stage], now: float) -> Change:
         summary=summary,
         error=None,
         holder=None,
+        silent_since=None,
     )
     notice = Notice(NoticeKind.COMPLETED, task.title, summary or "Completed")
     return Change(task, events=(Happened("completed"),), notice=notice, unblocks=True)
@@ -195,6 +210,7 @@ def retry_later(
         stage,
         status=StageStatus.PENDING,
         failures=stage.failures + 1,
+        limited=None,
         fraction=None,
         ended=now,
         error=error,
@@ -210,6 +226,86 @@ def retry_later(
     )
     facts = {"error": error, "attempt": stage.attempt, "again in": round(delay, 1)}
     return Change(task, (waiting,), events=(Happened("retrying", stage.position, facts),))
+
+
+def wait_for_provider(
+    task: Task, stages: Sequence[Stage], stage: Stage, said: str, delay: float, now: float
+) -> Change:
+    """Let a stage whose provider has set a limit go on, the same attempt, after `delay` seconds."""
+    waiting = replace(
+        stage,
+        status=StageStatus.WAITING,
+        note="",
+        error=said,
+        limited=stage.limited if stage.limited is not None else now,
+    )
+    task = replace(
+        _at(task, stages, waiting, now),
+        status=Status.PENDING,
+        waiting_on=WaitingOn.PROVIDER,
+        ready_at=now + delay,
+        eta=None,
+        holder=None,
+    )
+    facts = {"agent": stage.agent, "said": said, "again in": round(delay, 1)}
+    return Change(task, (waiting,), events=(Happened("limited", stage.position, facts),))
+
+
+def wait_for_turn(task: Task, stages: Sequence[Stage], stage: Stage, now: float) -> Change:
+    """Queue a task whose next stage may not start yet: its agent is busy, or limited."""
+    task = replace(
+        _at(task, stages, stage, now), status=Status.PENDING, ready_at=now, eta=None, holder=None
+    )
+    return Change(task, events=(Happened("queued", stage.position, {"agent": stage.agent}),))
+
+
+def requeue(task: Task, stages: Sequence[Stage], now: float) -> Change:
+    """Put a task back to its queue that a dead worker held; its stage goes on from there."""
+    task = replace(
+        task,
+        status=Status.PENDING,
+        waiting_on=None,
+        ready_at=now,
+        eta=None,
+        holder=None,
+        silent_since=None,
+        changed=now,
+    )
+    running = [stage for stage in stages if stage.status is StageStatus.RUNNING]
+    return Change(
+        task, tuple(replace(stage, status=StageStatus.WAITING) for stage in running), alive=True
+    )
+
+
+def stalled(
+    stage: Stage, task: Task, blocker_id: str, key: str, since: float, now: float
+) -> Blocker:
+    """Return the question about a stage that has given no sign of life since `since`."""
+    silent = durations.countdown(now - since)
+    last = {"last said": task.note} if task.note else {}
+    return Blocker(
+        id=blocker_id,
+        task_id=task.id,
+        stage=stage.position,
+        key=key,
+        kind=BlockerKind.STALLED,
+        question=f"The stage “{stage.name}” has given no sign of life for {silent}."
+        " Leave it running?",
+        version=1,
+        created=now,
+        detail={**last, **_plan_of(stage, task)},
+        attempt=stage.attempt,
+    )
+
+
+def ask_about(task: Task, blocker: Blocker, now: float) -> Change:
+    """Ask about a stage that gives no sign of life; it runs on meanwhile."""
+    task = replace(task, waiting_on=WaitingOn.USER, changed=now)
+    facts = {"blocker": blocker.id, "key": blocker.key, "kind": blocker.kind.value}
+    happened = Happened("asked", blocker.stage, {**facts, "question": blocker.question})
+    actions = LEGAL[(Status.IN_PROGRESS, BlockerKind.STALLED)]
+    notice = Notice(NoticeKind.BLOCKER, task.title, blocker.question, actions, blocker.id)
+    return Change(task, blocker=blocker, events=(happened,), notice=notice)
 
 
 def fail(
@@ -248,6 +344,7 @@ def paused(task: Task, now: float) -> Change:
         changed=now,
         holder=None,
         pausing=False,
+        silent_since=None,
     )
     return Change(task, events=(Happened("paused"),))
 
@@ -262,6 +359,7 @@ def joined(first: Change, second: Change) -> Change:
         events=(*first.events, *second.events),
         notice=second.notice or first.notice,
         unblocks=first.unblocks or second.unblocks,
+        alive=first.alive or second.alive,
     )
 
 
@@ -287,6 +385,8 @@ def _at(task: Task, stages: Sequence[Stage], stage: Stage, now: float) -> Task:
         waiting_on=None,
         stage=stage.position,
         stage_name=stage.name,
+        stage_agent=stage.agent,
+        silent_since=None,
         fraction=progress.fraction(after),
         note=stage.note,
         eta=None if left is None else now + left,

@@ -2,16 +2,37 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TypeAlias
 
-from taskhub_tui.domain.model import Action, Blocker, BlockerKind, Status, Task
+from taskhub_tui.domain.model import Action, Blocker, BlockerKind, Status, Task, WaitingOn
 
 GATE = "gate"
 REVIEW = "review"
 INTERRUPTED = "interrupted"
+STALLED = "stalled"
+"""Keys of the engine's own questions; a stage may be asked about as stalled more than once."""
 
-LEGAL: Mapping[tuple[Status, BlockerKind | None], tuple[Action, ...]] = MappingProxyType(
+_STARTS_NOW = (
+    Action.RETRY,
+    Action.PROVIDE_CONTEXT,
+    Action.MODIFY,
+    Action.REASSIGN,
+    Action.CANCEL,
+)
+Case: TypeAlias = tuple[Status, BlockerKind | WaitingOn | None]
+LEGAL: Mapping[Case, tuple[Action, ...]] = MappingProxyType(
     {
         (Status.PENDING, None): (
+            Action.PROVIDE_CONTEXT,
+            Action.MODIFY,
+            Action.REASSIGN,
+            Action.CANCEL,
+        ),
+        (Status.PENDING, WaitingOn.PROVIDER): _STARTS_NOW,
+        (Status.PENDING, WaitingOn.RETRY): _STARTS_NOW,
+        (Status.IN_PROGRESS, BlockerKind.STALLED): (
+            Action.APPROVE,
+            Action.RETRY,
             Action.PROVIDE_CONTEXT,
             Action.MODIFY,
             Action.REASSIGN,
@@ -65,5 +86,10 @@ LEGAL: Mapping[tuple[Status, BlockerKind | None], tuple[Action, ...]] = MappingP
 
 def legal(task: Task, blocker: Blocker | None) -> tuple[Action, ...]:
     """Return the decisions that fit the task now, most likely first."""
-    kind = blocker.kind if blocker is not None and task.status is Status.BLOCKED else None
-    return LEGAL.get((task.status, kind), ())
+    why: BlockerKind | WaitingOn | None = None
+    if task.status in (Status.BLOCKED, Status.IN_PROGRESS) and blocker is not None:
+        why = blocker.kind
+    elif task.status is Status.PENDING:
+        why = task.waiting_on
+    at = (task.status, why)
+    return LEGAL[at] if at in LEGAL else LEGAL.get((task.status, None), ())

@@ -3,19 +3,22 @@
 Which decision fits which state is said in `legal`; the engine's own steps are in `execution`.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from taskhub_tui.domain import progress
-from taskhub_tui.domain.change import Change, Happened
+from taskhub_tui.domain import durations, progress
+from taskhub_tui.domain.change import Change, Happened, Notice
 from taskhub_tui.domain.errors import BadInput, NotLegal
-from taskhub_tui.domain.legal import GATE, REVIEW, legal
+from taskhub_tui.domain.legal import GATE, LEGAL, REVIEW, legal
 from taskhub_tui.domain.model import (
     Action,
     Blocker,
     BlockerKind,
     Decision,
+    NoticeKind,
+    Priority,
     Stage,
     StageSpec,
     StageStatus,
@@ -26,8 +29,12 @@ from taskhub_tui.domain.model import (
 
 ANSWER_TO = "Answer to "
 """How the context begins that was the answer to an agent's question."""
-MODIFIABLE = ("title", "request", "options", "arguments")
+MODIFIABLE = ("title", "request", "options", "arguments", "deadline", "priority")
 """What MODIFY may change; `arguments` are those an agent proposed in its question."""
+_ASIDE = frozenset({"title", "deadline", "priority"})
+"""What may change while a question is open without being an answer to it."""
+Known = Mapping[str, Collection[str]]
+"""The options that each agent knows, by its name; one that declares none is left out."""
 
 
 def decide(
@@ -37,12 +44,14 @@ def decide(
     decision: Decision,
     now: float,
     plan: Sequence[StageSpec] = (),
+    known: Known | None = None,
 ) -> Change:
     """Return what `decision` makes of the task.
 
     Args:
-        blocker: the open one, if the task is blocked.
+        blocker: the open one, if a question is open.
         plan: for REASSIGN, the new agent's own stages.
+        known: for MODIFY, the options that the agents know; None accepts any.
 
     Raises:
         NotLegal: the table has no such decision for this state; the message says what it has.
@@ -56,7 +65,7 @@ def decide(
             f"{decision.action.name} does not fit: task {task.id} is {state}",
             f"Now it could be: {names}" if names else None,
         )
-    base = _Case(task, tuple(stages), blocker, _choosing(decision, blocker), now)
+    base = _Case(task, tuple(stages), blocker, _choosing(decision, blocker), now, known or {})
     match decision.action:
         case Action.CANCEL:
             return base.cancel()
@@ -92,6 +101,7 @@ class _Case:
     blocker: Blocker | None
     decision: Decision
     now: float
+    known: Known
 
     @property
     def current(self) -> Stage:
@@ -104,7 +114,7 @@ class _Case:
             return True
         asked = self.blocker is not None and self.blocker.key not in (GATE, REVIEW)
         return self.task.status in (Status.BLOCKED, Status.PENDING, Status.PAUSED) and (
-            self.current.status is StageStatus.RUNNING
+            self.current.status in (StageStatus.RUNNING, StageStatus.WAITING)
             or (self.current.status is StageStatus.BLOCKED and (asked or self.blocker is None))
         )
 
@@ -127,6 +137,7 @@ class _Case:
             waiting_on=None,
             ended=self.now,
             eta=None,
+            silent_since=None,
             stopping=self.stop,
             fence=self.task.fence + 1,
         )
@@ -167,6 +178,9 @@ class _Case:
         return self._done(task, tuple(fresh), self._answer("cancel"), replan=replan)
 
     def again(self) -> Change:
+        if self.current.status is StageStatus.WAITING:
+            # It goes on where it was; only the wait is cut short.
+            return self._done(self._ready(pausing=False), (), None)
         # What was interrupted may be at work still, as a command is that outlived its worker.
         stop = self.begun
         ready = self._ready(
@@ -192,7 +206,8 @@ class _Case:
             raise BadInput("No arguments were proposed here, so there are none to modify")
         task, stages = self._modified(data)
         waits = self.task.status in (Status.PENDING, Status.IN_PROGRESS, Status.PAUSED)
-        if waits or set(data) == {"title"}:
+        again = self.task.status is Status.FAILED and "deadline" in data
+        if waits or (_ASIDE.issuperset(data) and not again):
             # A new title answers no question.
             return self._done(task, tuple(stages), None)
         current = stages[self.task.stage] if self.task.stage < len(stages) else stages[-1]
@@ -231,6 +246,8 @@ class _Case:
 
     def approve(self) -> Change:
         assert self.blocker is not None
+        if self.blocker.kind is BlockerKind.STALLED:
+            return self._done(replace(self.task, waiting_on=None), (), self._answer("accept"))
         if self.blocker.key == GATE:
             stage = replace(self.current, status=StageStatus.PENDING, approved=True)
             return self._done(self._ready(), (stage,), self._answer("accept"))
@@ -262,14 +279,19 @@ class _Case:
 
     def _ready(self, task: Task | None = None, **changes: Any) -> Task:
         """Return the task as one that a worker may take at once."""
+        task = task or self.task
+        late = task.deadline is not None and task.deadline <= self.now
         return replace(
-            task or self.task,
+            task,
             **{
                 "status": Status.PENDING,
                 "waiting_on": WaitingOn.DEPENDENCY if self.task.deps_left else None,
                 "ready_at": self.now,
                 "error": None,
                 "ended": None,
+                "silent_since": None,
+                # Whoever wants it done after its deadline wants it done without one.
+                "deadline": None if late else task.deadline,
                 **changes,
             },
         )
@@ -302,6 +324,7 @@ class _Case:
                 "ended": None,
                 "output": None,
                 "error": None,
+                "limited": None,
                 **changes,
             },
         )
@@ -313,15 +336,56 @@ class _Case:
                 if not isinstance(data[key], str) or not data[key].strip():
                     raise BadInput(f"`{key}` must be a text that is not empty")
                 task = replace(task, **{key: data[key].strip()})
+        if "deadline" in data:
+            task = replace(task, deadline=self._deadline(data["deadline"]))
+        if "priority" in data:
+            names = [priority.name.lower() for priority in Priority]
+            if data["priority"] not in names:
+                raise BadInput("`priority` must be one of " + ", ".join(names))
+            task = replace(task, priority=Priority[data["priority"].upper()])
         if "options" in data:
             if not isinstance(data["options"], Mapping):
                 raise BadInput("`options` must be a table of names and values")
+            self._check_options(data["options"])
             task = replace(task, options=merged(task.options, data["options"]))
             for stage in self.stages:
                 own = {k: v for k, v in data["options"].items() if k in stage.options}
                 if own and stage.status is not StageStatus.DONE:
                     stages[stage.position] = replace(stage, options=merged(stage.options, own))
         return task, stages
+
+    def _deadline(self, given: Any) -> float | None:
+        if given is None:
+            return None
+        number = isinstance(given, int | float) and not isinstance(given, bool)
+        if not number or not math.isfinite(given):
+            raise BadInput("`deadline` must be a time in seconds since 1970, or nothing")
+        if given <= self.now:
+            raise BadInput("The new deadline has passed already", "Give one that is to come")
+        return float(given)
+
+    def _check_options(self, options: Mapping[str, Any]) -> None:
+        """Refuse a new value for an option that no stage still to be done can use.
+
+        Raises:
+            BadInput: names the option, and those that would be used.
+        """
+        left = [stage for stage in self.stages if stage.status is not StageStatus.DONE]
+        left = left or [self.current]
+        if any(stage.agent not in self.known for stage in left):
+            return  # Its agent does not say what it knows.
+        usable = {name for stage in left for name in (*self.known[stage.agent], *stage.options)}
+        unused = [name for name in options if name not in usable]
+        # One that no stage uses may still be taken away.
+        unused = [n for n in unused if options[n] is not None or n not in self.task.options]
+        if unused:
+            agents = ", ".join(f"`{name}`" for name in dict.fromkeys(stage.agent for stage in left))
+            what = "stage left to do" if len(left) == 1 else "stages left to do"
+            names = ", ".join(f"`{name}`" for name in sorted(usable)) or "none"
+            raise BadInput(
+                f"The option `{unused[0]}` would be of no use to the {what}, by {agents}",
+                f"Options of use: {names}",
+            )
 
     def _label(self, choice: str | None) -> str | None:
         if choice is None or self.blocker is None:
@@ -364,7 +428,12 @@ class _Case:
             stages = tuple(stage for stage in stages if by_position[stage.position] != stage)
         by_position.update({stage.position: stage for stage in stages})
         after = [by_position[i] for i in sorted(by_position) if i < task.stages]
-        task = replace(task, changed=self.now, fraction=progress.fraction(after))
+        task = replace(
+            task,
+            changed=self.now,
+            fraction=progress.fraction(after),
+            stage_agent=after[min(task.stage, len(after) - 1)].agent,
+        )
         told = {
             "action": self.decision.action.value,
             "text": self.decision.text,
@@ -415,7 +484,42 @@ def stage_from(task_id: str, position: int, spec: StageSpec) -> Stage:
         retries=spec.retries,
         retry_delay=spec.retry_delay,
         on_interrupt=spec.on_interrupt,
+        stall=spec.stall,
     )
+
+
+def miss_deadline(
+    task: Task, stages: Sequence[Stage], blocker: Blocker | None, now: float
+) -> Change | None:
+    """Return what a deadline that has passed makes of a task; None when it does not matter."""
+    if task.status.over or task.deadline is None or task.deadline > now:
+        return None
+    case = _Case(task, tuple(stages), blocker, Decision(Action.CANCEL, "", ""), now, {})
+    had = durations.countdown(task.deadline - task.created)
+    error = (
+        f"It was not done by its deadline, {had} after it was handed over;"
+        " RETRY runs it without one, MODIFY gives it another"
+    )
+    current = case.current
+    stage = current
+    if current.status is not StageStatus.DONE:
+        stage = replace(current, status=StageStatus.FAILED, error=error, ended=now)
+    failed = replace(
+        task,
+        status=Status.FAILED,
+        waiting_on=None,
+        silent_since=None,
+        error=error,
+        ended=now,
+        changed=now,
+        eta=None,
+        stopping=task.stopping or case.begun,
+        fence=task.fence + 1,
+    )
+    facts = {"error": error, "deadline": task.deadline}
+    notice = Notice(NoticeKind.ERROR, task.title, error, LEGAL[(Status.FAILED, None)])
+    happened = Happened("failed", current.position, facts)
+    return Change(failed, (stage,), events=(happened,), notice=notice, withdraw=True)
 
 
 def pause(task: Task, now: float) -> Change:
@@ -443,7 +547,7 @@ def resume(task: Task, now: float) -> Change:
     if task.status is Status.PAUSED:
         waiting = WaitingOn.DEPENDENCY if task.deps_left else None
         if waiting is None and task.ready_at > now:
-            waiting = WaitingOn.SCHEDULE
+            waiting = WaitingOn.SCHEDULE if task.started is None else WaitingOn.RETRY
         task = replace(task, status=Status.PENDING, waiting_on=waiting, pausing=False, changed=now)
         return Change(task, events=(Happened("resumed"),))
     if task.pausing:

@@ -29,11 +29,12 @@ class Status(StrEnum):
 class WaitingOn(StrEnum):
     """What a task that does not run waits for."""
 
-    USER = "user"
-    PROVIDER = "provider"
+    USER = "user"  #: while in progress: it is asked about, but the work goes on
+    PROVIDER = "provider"  #: it has set a limit; `ready_at` says until when
     DEPENDENCY = "dependency"
     SCHEDULE = "schedule"
     RETRY = "retry"
+    LIMIT = "limit"  #: as many stages run as may; never stored, see `limits.seen`
 
 
 class StageStatus(StrEnum):
@@ -42,6 +43,7 @@ class StageStatus(StrEnum):
     PENDING = "pending"
     RUNNING = "running"
     BLOCKED = "blocked"  #: a gate before it, a question in it, or a review after it is open
+    WAITING = "waiting"  #: begun; goes on by itself when its provider's limit is over
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -63,6 +65,7 @@ class BlockerKind(StrEnum):
     INPUT = "input"
     AUTH = "auth"
     INTERRUPTED = "interrupted"  #: the stage was running when its worker died; run it again?
+    STALLED = "stalled"  #: no sign of life for long; the stage runs on while this is asked
 
 
 class Action(StrEnum):
@@ -113,6 +116,8 @@ class StageSpec:
     """Seconds before the first repetition; doubles each time."""
     on_interrupt: Interrupt | None = None
     """What to do when the worker died under it; None leaves it to the agent's own habit."""
+    stall: float | None = None
+    """Seconds without a sign of life after which that is shown; 0 is never, None the setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,10 @@ class NewTask:
     after: tuple[str, ...] = ()
     """IDs of tasks that must be completed first."""
     not_before: float | None = None
+    deadline: float | None = None
+    """When it must be done, as a time; what is not done by then is stopped and failed."""
+    within: float | None = None
+    """The same in seconds, counted from when it may start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +191,12 @@ class Task:
     stopping: bool = False
     """True while an agent must still be stopped after CANCEL or REASSIGN."""
     pausing: bool = False
+    deadline: float | None = None
+    """When it must be done, as a time; waiting for a person counts too."""
+    stage_agent: str = ""
+    """Agent of the current stage; limits count by it."""
+    silent_since: float | None = None
+    """When its agent last gave a sign of life, where that is long ago; None when it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +236,9 @@ class Stage:
     error: str | None = None
     log_mark: int = 0
     """Length of the task's log, in bytes, at the last save."""
+    stall: float | None = None
+    limited: float | None = None
+    """When this stage first met its provider's limit; None when it has not, or went on since."""
 
 
 @dataclass(frozen=True, slots=True)

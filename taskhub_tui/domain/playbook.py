@@ -35,6 +35,7 @@ class PlaybookStage(_Strict):
     retries: int = Field(default=0, ge=0, le=100)
     retry_delay: Seconds = 5.0
     on_interrupt: Interrupt | None = None
+    stall: Seconds | None = None
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -47,6 +48,8 @@ class Playbook(_Strict):
     """Agent of the stages that name none."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Options for every stage; a stage's own come on top."""
+    deadline: Seconds | None = Field(default=None, gt=0)
+    """Longest time of the whole task, counted from when it may start."""
     stage: list[PlaybookStage] = Field(min_length=1, max_length=200)
 
     def specs(self) -> tuple[StageSpec, ...]:
@@ -76,6 +79,7 @@ class Playbook(_Strict):
                     retries=stage.retries,
                     retry_delay=stage.retry_delay,
                     on_interrupt=stage.on_interrupt,
+                    stall=stage.stall,
                 )
             )
         return tuple(specs)

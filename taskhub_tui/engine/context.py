@@ -12,8 +12,10 @@ from taskhub_tui.agents.port import Stop, Stream
 from taskhub_tui.domain import execution, ids, progress
 from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
 from taskhub_tui.domain.evolve import replace
-from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW
+from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW, STALLED
+from taskhub_tui.domain.limits import sane
 from taskhub_tui.domain.model import Action, Artifact, Blocker, Choice, Stage, Status
+from taskhub_tui.engine.ending import PATIENCE, Ending
 from taskhub_tui.engine.tasklog import TaskLog
 from taskhub_tui.storage import changes, queries, stages
 from taskhub_tui.storage.stages import Progressed
@@ -48,6 +50,10 @@ class Context:
         """The agent's coroutine."""
         self.suspended = False
         """True once the agent was let go because a person must answer first."""
+        self.gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Opens when the agent has ended."""
+        self._ending: Ending | None = None
+        self._ended_for: Stop = "no"
         self.dirty = False
         self.note = stage.note
         self.fraction = stage.fraction
@@ -62,8 +68,42 @@ class Context:
         """Cancel the agent; the first reason stays, but `cancel` outweighs `detach`."""
         if self._stop == "no" or why == "cancel":
             self._stop = why
+        self._end()
+
+    def patience(self) -> float:
+        """Return the seconds the agent has to end by itself."""
+        options = {**self._held.task.options, **self._stage.options}
+        grace = sane(options.get("grace")) or 0.0
+        return PATIENCE[self._stop] + (2 * grace if self._stop == "cancel" else 0.0)
+
+    @property
+    def forced(self) -> bool:
+        """True when the agent did not end by itself."""
+        return self._ending is not None and self._ending.forced
+
+    def _end(self) -> None:
+        """Tell the agent to end, and see to it that it does."""
+        if self.task is None or self.task.done():
+            return
+        self.task.cancel()
+        if self._ending is None or self._ended_for != self._stop:
+            if self._ending is not None:
+                self._ending.stop()
+            # A coroutine that has not begun opens no gate when it is cancelled.
+            self.task.add_done_callback(self.open)
+            self._ended_for = self._stop
+            self._ending = Ending(self.task, self.patience())
+
+    def open(self, _: object = None) -> None:
+        """Let go whoever waits at the gate."""
+        if not self.gate.done():
+            self.gate.set_result(None)
+
+    def close(self) -> None:
+        """Put up another gate, since whoever waited at this one was cancelled."""
+        self.gate = asyncio.get_running_loop().create_future()
         if self.task is not None:
-            self.task.cancel()
+            self.task.add_done_callback(self.open)
 
     # What agents call
 
@@ -80,6 +120,7 @@ class Context:
         self.dirty = True
 
     async def save(self, **state: Any) -> None:
+        self.heard = self._held.clock()
         self._state.update(state)
         await self._save()
 
@@ -102,7 +143,7 @@ class Context:
     async def ask(self, blocker: port.Blocker) -> port.Answer:
         task = self._held.task
         key = one_line(blocker.key, 200)
-        if key in (GATE, REVIEW, INTERRUPTED):
+        if key in (GATE, REVIEW, INTERRUPTED) or key.startswith(STALLED):
             key = f"agent {key}"  # The bare ones are the engine's own questions.
         default = _DEFAULTS.get(blocker.default or "")
         if default is not None and default not in LEGAL[(Status.BLOCKED, blocker.kind)]:
@@ -145,6 +186,8 @@ class Context:
         stage = replace(self._stage, state=dict(self._state), log_mark=self._log.mark())
         stage = replace(stage, fraction=self.fraction, note=self.note)
         change = execution.ask(task, self._held.stages, stage, question, now)
+        if task.silent_since is not None:
+            change = replace(change, alive=True)
         self._stop = "detach"
         self.suspended = True
         try:
@@ -153,8 +196,7 @@ class Context:
         except port.AgentError:
             self._stop, self.suspended = "no", False
             raise
-        if self.task is not None:
-            self.task.cancel()
+        self._end()
         return await self._never()
 
     async def artifact(self, artifact: port.Artifact) -> None:

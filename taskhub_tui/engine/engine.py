@@ -15,8 +15,9 @@ from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import lifecycle
 from taskhub_tui.domain.errors import BadInput, Damaged, NotLegal, TaskHubError
-from taskhub_tui.domain.model import Action, Decision, Stage, Task
+from taskhub_tui.domain.model import Action, Decision, Interrupt, Stage, StageStatus, Task
 from taskhub_tui.engine.runner import Held, stop_agent
+from taskhub_tui.engine.watchdog import Watchdog
 from taskhub_tui.process import identity
 from taskhub_tui.storage import changes, claims, queries, stages
 from taskhub_tui.storage.changes import Known
@@ -68,6 +69,10 @@ class Engine:
         self._patient_until = 0.0
         """By the clock of the event loop: until then nothing is taken from others."""
         self._leaving = False
+        self._watchdog = Watchdog(store, settings.stall)
+        self._watched = 0.0
+        self._limited: dict[str, float] = {}
+        """Agents whose provider takes nothing, with the time until which; as of the last look."""
 
     @property
     def busy(self) -> bool:
@@ -112,11 +117,11 @@ class Engine:
         soon = 0 < self._next_look - self._clock() <= LOOK
         if self._look or not soon or not self._backlog:
             await self._look_around()
-        free = self._settings.concurrency - len(self._held)
+        free = self._free
         if self._backlog and free > 0 and not self._leaving:
             now = self._clock()
             claimed = await self._store.write(
-                lambda tx: claims.claim(tx, self.me, now, free, Held.first)
+                lambda tx: claims.claim(tx, self.me, now, free, Held.first, self._settings.limits)
             )
             self._backlog = len(claimed) == free
             for one in claimed:
@@ -127,7 +132,9 @@ class Engine:
         """Do what others have left to be done."""
         now = self._clock()
         self._look, self._next_look = False, now + LOOK
-        seen = await self._store.read(lambda reader: claims.look(reader, self.me, now))
+        limits = self._settings.limits
+        seen = await self._store.read(lambda reader: claims.look(reader, self.me, now, limits))
+        self._limited = dict(seen.limited)
         if seen.asked_to_stop:
             self.stop()
             return
@@ -138,12 +145,18 @@ class Engine:
         if seen.to_stop:
             await self._stop_agents()
         self._let_go_lost()
+        for late in seen.late:
+            await self._store.write(partial(self._miss, task_id=late))
         await self._meet_deadlines(seen.overdue)
         if seen.due:
             await self._store.write(lambda tx: claims.make_ready(tx, now))
         self._backlog = seen.ready or seen.due
         if seen.next_due is not None:
             self._next_look = min(self._next_look, seen.next_due)
+
+    @property
+    def _free(self) -> int:
+        return self._settings.concurrency - len(self._held)
 
     # Carrying tasks
 
@@ -158,6 +171,8 @@ class Engine:
             clock=self._clock,
             rng=self._rng,
             lost=self.wake,
+            limits=self._settings.limits,
+            limited=self._limited_until,
             follow=self._follow,
             carry=self._carry_next,
         )
@@ -170,7 +185,7 @@ class Engine:
         """Claim one task more in the transaction that completes one of ours."""
         if not self._backlog or self._leaving or len(self._held) > self._settings.concurrency:
             return []
-        return claims.claim(tx, self.me, self._clock(), 1, Held.first)
+        return claims.claim(tx, self.me, self._clock(), 1, Held.first, limits=self._settings.limits)
 
     def _carry_next(self, claimed: list[Claimed]) -> None:
         for one in claimed:
@@ -216,15 +231,46 @@ class Engine:
     async def _take_over(self, holders: Sequence[str], now: float) -> None:
         """Take tasks of workers that are gone."""
         for holder in holders:
-            found = await self._store.write(
-                partial(claims.take_over, me=self.me, dead=holder, now=now, limit=TAKE_OVER_BATCH)
-            )
+            found, number = await self._store.write(partial(self._take, holder=holder, now=now))
             for one in found:
                 self._carry(one)
-            if len(found) == TAKE_OVER_BATCH:
+            if number == TAKE_OVER_BATCH:
                 self.wake()
-            elif found:
-                log.info("took over %d tasks of %s", len(found), holder)
+            elif number:
+                log.info("took over %d tasks of %s", number, holder)
+
+    def _take(self, tx: Tx, holder: str, now: float) -> tuple[list[Claimed], int]:
+        """Take tasks of a dead worker; returns those to carry on now, and how many there were.
+
+        What goes on by itself, such as a command, is followed at once, and what asks is asked; what
+        would be begun again, or anew, needs a free place, as any other work does.
+        """
+        free, number = self._free, 0
+
+        def carries(task: Task, stages: Sequence[Stage]) -> bool:
+            nonlocal number
+            number += 1
+            stage = stages[task.stage] if task.stage < len(stages) else None
+            if stage is None or number <= free:
+                return True
+            return stage.status is StageStatus.RUNNING and self._habit(stage) != "rerun"
+
+        found = claims.take_over(tx, self.me, holder, now, TAKE_OVER_BATCH, carries)
+        return found, number
+
+    def _habit(self, stage: Stage) -> Interrupt:
+        if stage.on_interrupt is not None:
+            return stage.on_interrupt
+        try:
+            return self._registry.agent(stage.agent).card.on_interrupt
+        except TaskHubError:
+            return "ask"
+
+    def _limited_until(self, agent: str, until: float | None = None) -> float:
+        """Return until when an agent's provider takes nothing, as far as is known; `until` adds."""
+        if until is not None:
+            self._limited[agent] = max(until, self._limited.get(agent, 0.0))
+        return self._limited.get(agent, 0.0)
 
     def _let_go_lost(self) -> None:
         """Leave tasks that were taken from us; what a person stopped is stopped elsewhere."""
@@ -292,6 +338,19 @@ class Engine:
                 partial(self._expire, task_id=task_id, blocker_id=blocker_id, default=default)
             )
 
+    def _miss(self, tx: Tx, task_id: str) -> None:
+        """Fail a task whose deadline has passed; its agent is stopped as with CANCEL."""
+        task = queries.task_by_id(tx, task_id)
+        try:
+            all_stages = queries.stages_of(tx, task)
+            blocker = queries.open_blocker(tx, task)
+        except Damaged as error:
+            condemn(tx, task.n, error, self._clock())
+            return
+        change = lifecycle.miss_deadline(task, all_stages, blocker, self._clock())
+        if change is not None:
+            changes.write_decided(tx, change, by="engine", channel="deadline")
+
     def _expire(self, tx: Tx, task_id: str, blocker_id: str, default: Action) -> None:
         task = queries.task_by_id(tx, task_id)
         try:
@@ -353,11 +412,14 @@ class Engine:
                 continue
             if context.dirty or context.stale(now):
                 made.append(context.progressed())
-        if made:
-            try:
+        try:
+            if made:
                 await self._store.write(lambda tx: stages.progress(tx, made, now))
-            except TaskHubError as error:
-                log.warning("progress could not be written: %s", error)
+            if not 0 <= now - self._watched < LOOK:
+                self._watched = now
+                await self._watchdog.look(list(self._held.values()), now)
+        except TaskHubError as error:
+            log.warning("progress could not be written: %s", error)
 
     async def _leave(self, keepers: list[asyncio.Task[None]]) -> None:
         """Detach from all work, then take us off the list, so that others take over at once."""

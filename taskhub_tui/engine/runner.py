@@ -8,21 +8,22 @@ import secrets
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from taskhub_tui.agents import port
-from taskhub_tui.agents.port import Agent, AgentError, Output, Stop
+from taskhub_tui.agents.port import Agent, AgentError, Output, ProviderLimit, Stop
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, make_private
-from taskhub_tui.domain import durations, execution, ids
+from taskhub_tui.domain import durations, execution, ids, limits
 from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.errors import Damaged, LeaseLost, StoreBusy, TaskHubError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.lifecycle import ANSWER_TO
-from taskhub_tui.domain.model import Artifact, Interrupt, Stage, StageStatus, Task
+from taskhub_tui.domain.limits import NO_LIMITS, Limits
+from taskhub_tui.domain.model import Artifact, Interrupt, Stage, StageStatus, Status, Task
 from taskhub_tui.engine.context import WRITE_TRIES, Context
 from taskhub_tui.engine.tasklog import TaskLog
-from taskhub_tui.storage import changes, queries
+from taskhub_tui.storage import changes, lanes, queries
 from taskhub_tui.storage.claims import Claimed
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
@@ -35,6 +36,16 @@ LOST_RERUNS = 3
 """How often work that was lost, and may be repeated, is repeated without asking."""
 RESULT_LIMIT = 400_000
 """Most characters of a result's text, and of its data as JSON."""
+
+
+class Limited(Protocol):
+    """Tells until when the provider of an agent takes nothing; given a time, notes it."""
+
+    def __call__(self, agent: str, until: float | None = None) -> float: ...
+
+
+def _never(agent: str, until: float | None = None) -> float:
+    return 0.0
 
 
 class Held:
@@ -50,15 +61,23 @@ class Held:
         clock: Callable[[], float],
         rng: random.Random,
         lost: Callable[[], None],
+        limits: Limits = NO_LIMITS,
+        limited: Limited = _never,
         follow: Callable[[Tx], list[Claimed]] = lambda tx: [],
         carry: Callable[[list[Claimed]], None] = lambda claimed: None,
     ) -> None:
         """
         Args:
             lost: called when it turns out that the task was taken from us.
+            limits: how many stages may run at once.
+            limited: knows the agents whose provider takes nothing now.
             follow: claims, in the transaction that completes this task, what comes in its place.
             carry: is given what `follow` returned, once that is on disk.
         """
+        self._limits = limits
+        self._limited_until = limited
+        self._slot = claimed.task.stage_agent
+        """The agent whose place this task has, where the number of those is limited."""
         self.known = claimed.known
         """The task as the database has it."""
         self.task: Task = claimed.task
@@ -209,12 +228,31 @@ class Held:
             start = execution.go_on(self._after(before), self.stages, stage, now, why)
         self._interrupted = False
         how = start.events[-1].kind
-        await self._write(before, start)
+        if stage.agent == self._slot and self._limited_until(stage.agent) <= now:
+            await self._write(before, start)
+        elif not await self._start_or_wait(before, start, stage, now):
+            return None
         if self.task.pausing and how == "started":
             # Asked for while the checkpoint was written; the attempt has done nothing yet.
             await self._unstart(stage)
             return None
         return how
+
+    async def _start_or_wait(
+        self, before: Change | None, start: Change, stage: Stage, now: float
+    ) -> bool:
+        """Write that `stage` starts, or that it waits for its agent's turn; return which."""
+        agent = stage.agent
+        wait = execution.wait_for_turn(self._after(before), self.stages, stage, now)
+        limits = NO_LIMITS if agent == self._slot else self._limits
+
+        def free(tx: Tx) -> bool:
+            return lanes.may_start(tx, self.task, agent, limits, now)
+
+        limited = self._limited_until(agent) > now or agent in limits.agents
+        await self._write(before, start, unless=(free, wait) if limited else None)
+        self._slot = agent
+        return self.task.status is Status.IN_PROGRESS
 
     def _after(self, before: Change | None) -> Task:
         return before.task if before is not None else self.task
@@ -227,24 +265,35 @@ class Held:
         before: Change | None,
         change: Change,
         follow: Callable[[Tx], list[Claimed]] = lambda tx: [],
+        *,
+        unless: tuple[Callable[[Tx], bool], Change] | None = None,
     ) -> list[Claimed]:
         """Commit one step, together with the checkpoint before it if there is one.
 
-        Returns what `follow` did in the same transaction.
+        Args:
+            follow: what else is done in the same transaction; what it returns is returned.
+            unless: a test, made in the transaction, and the step to take where it says no.
         """
+        if self.task.silent_since is not None:
+            change = replace(change, alive=True)
+            unless = unless and (unless[0], replace(unless[1], alive=True))
         if before is not None:
             change = execution.joined(before, change)
+            unless = unless and (unless[0], execution.joined(before, unless[1]))
         if change.blocker is not None:
             # The plan it shows has options as they were given: exact, and perhaps hostile.
             shown = replace(change.blocker, detail=clean_json(change.blocker.detail))
             change = replace(change, blocker=shown)
         known = self.known
         tries = 0
+
+        def write(tx: Tx) -> tuple[changes.Known, list[Claimed]]:
+            step = change if unless is None or unless[0](tx) else unless[1]
+            return changes.write_held(tx, step, known), follow(tx)
+
         while True:
             try:
-                now, claimed = await self.store.write(
-                    lambda tx: (changes.write_held(tx, change, known), follow(tx))
-                )
+                now, claimed = await self.store.write(write)
                 break
             except StoreBusy as error:
                 # A full disk, or a file kept busy: what was done is worth waiting for.
@@ -311,9 +360,12 @@ class Held:
             if expiry is not None:
                 expiry.cancel()
         stage = replace(self._current(stage.position), fraction=context.fraction, note=context.note)
+        if context.forced:
+            said = f"The agent `{stage.agent}` did not end when it was told to"
+            self.log.add(self.clock(), "hub", f"{said}; what it has started may still run")
         if context.suspended or self.lost:
             return None
-        if runner.cancelled():
+        if context.forced or runner.cancelled():
             if timed_out:
                 await self._failed(
                     stage,
@@ -435,6 +487,9 @@ class Held:
     async def _agent_error(self, stage: Stage, error: AgentError, habit: Interrupt) -> None:
         said = clean(str(error), ERROR_LIMIT).strip() or "The agent failed and does not say why"
         detail, _ = _json(error.detail)
+        if isinstance(error, ProviderLimit):
+            await self._limited(stage, error, said)
+            return
         if error.lost and habit != "rerun":
             await self._ask_interrupted(stage, said)
             return
@@ -448,6 +503,35 @@ class Held:
             after=error.retry_after,
             detail=detail,
         )
+
+    async def _limited(self, stage: Stage, error: ProviderLimit, said: str) -> None:
+        """Let the stage go on when its provider takes it again; for too long, a person decides."""
+        now = self.clock()
+        since = stage.limited if stage.limited is not None else now
+        delay = limits.limit_delay(now - since, self._rng.random(), error.retry_after)
+        if now - since + delay > limits.LONGEST_WAIT:
+            spelled = durations.countdown(delay)
+            most = durations.spell(limits.LONGEST_WAIT)
+            await self._failed(
+                stage,
+                f"{said}\nIt makes sense again in {spelled}, and TaskHub waits for a provider at"
+                f" most {most}; RETRY tries again",
+            )
+            return
+        self.log.add(now, "hub", f"{said}: going on in {durations.countdown(delay)}")
+        stage = replace(stage, log_mark=self.log.mark())
+        change = execution.wait_for_provider(self.task, self.stages, stage, said, delay, now)
+        until = now + delay
+
+        def note(tx: Tx) -> list[Claimed]:
+            lanes.waited(tx, self.task.n, stage.position)
+            if not error.alone:
+                lanes.limit(tx, stage.agent, until, one_line(said, 300))
+            return []
+
+        if not error.alone:
+            self._limited_until(stage.agent, until)
+        await self._write(None, change, note)
 
     async def _ask_interrupted(self, stage: Stage, said: str) -> None:
         now = self.clock()
@@ -466,11 +550,8 @@ class Held:
         now = self.clock()
         self.log.add(now, "hub", error)
         if retryable and stage.failures < stage.retries:
-            # Up to a quarter more, so that many that failed together do not come back together.
-            delay = stage.retry_delay * 2**stage.failures * (1 + self._rng.random() / 4)
-            change = execution.retry_later(
-                self.task, self.stages, stage, error, max(delay, after or 0.0), now
-            )
+            delay = limits.retry_delay(stage.retry_delay, stage.failures, self._rng.random(), after)
+            change = execution.retry_later(self.task, self.stages, stage, error, delay, now)
         else:
             change = execution.fail(self.task, self.stages, stage, error, now, detail or {})
         await self._write(None, change)
@@ -496,14 +577,13 @@ async def _finished(runner: asyncio.Task[Any], context: Context) -> None:
     assert me is not None
     before = me.cancelling()
     while not runner.done():
+        if context.gate.done():
+            context.close()
         try:
-            # Cancelling us cancels it, and we go on when it has ended.
-            await runner
+            await context.gate
         except asyncio.CancelledError:
             if me.cancelling() > before:
                 context.cancel("detach")
-        except BaseException:
-            break  # What became of it is asked of the task.
     if me.cancelling() > before:
         if not runner.cancelled():
             runner.exception()
@@ -521,6 +601,8 @@ async def _call(agent: Agent, work: port.Stage, context: Context) -> port.Result
         return await agent.run(work, context)
     except SystemExit as error:
         raise RuntimeError(f"it called sys.exit({error.code!r})") from error
+    finally:
+        context.open()
 
 
 async def stop_agent(held: Held, stage: Stage) -> None:
@@ -538,11 +620,13 @@ async def stop_agent(held: Held, stage: Stage) -> None:
         _call(agent, held.work(stage), context), name=f"stop {held.task.id}"
     )
     context.task = runner
-    await asyncio.wait([runner], timeout=60)
+    await asyncio.wait([runner], timeout=context.patience())
     if not runner.done():
-        runner.cancel()
-        await asyncio.wait([runner], timeout=10)
-    if runner.done() and not runner.cancelled() and (error := runner.exception()) is not None:
+        context.cancel("cancel")
+        await _finished(runner, context)
+        said = f"The agent `{stage.agent}` did not end when it was told to"
+        held.log.add(held.clock(), "hub", f"{said}; what it has started may still run")
+    elif not runner.cancelled() and (error := runner.exception()) is not None:
         held.log.add(held.clock(), "hub", one_line(f"It could not be stopped cleanly: {error}"))
     held.log.flush()
 

@@ -70,9 +70,8 @@ def note_failure(folder: Path, said: str | None) -> None:
 
 
 def due(folder: Path, every: float, now: float) -> bool:
-    """Return whether the newest copy is older than `every` seconds, or of the future."""
-    found = listed(folder)
-    return not found or not now - every < found[0].made <= now + 60
+    """Return whether no copy is younger than `every` seconds; those of the future do not count."""
+    return not any(now - every < copy.made <= now + 60 for copy in listed(folder))
 
 
 def make(
@@ -102,7 +101,8 @@ def make(
             part.unlink(missing_ok=True)  # Of a process that was killed: nobody else is at work.
         copy = write(database, folder / f"taskhub-{datetime.fromtimestamp(now, UTC):{_STAMP}}.db",
                      stop=stop)  # fmt: skip
-        for old in listed(folder)[keep:]:
+        # Those of the future are newer than the one just made, and must not push it out.
+        for old in [other for other in listed(folder) if other.path != copy.path][keep - 1 :]:
             Path(old.path).unlink(missing_ok=True)
         return copy
 

@@ -10,6 +10,7 @@ from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.legal import LEGAL
 from taskhub_tui.domain.model import (
     Blocker,
+    BlockerKind,
     NoticeKind,
     Stage,
     StageStatus,
@@ -18,7 +19,7 @@ from taskhub_tui.domain.model import (
     WaitingOn,
 )
 from taskhub_tui.storage import rows, seals
-from taskhub_tui.storage.queries import Reader, open_blocker, stages_of
+from taskhub_tui.storage.queries import Reader, stages_of
 from taskhub_tui.storage.writer import Tx
 
 _SET = ", ".join
@@ -113,12 +114,17 @@ def write_held(tx: Tx, change: Change, known: Known) -> Known:
         )
     stages = list(known.stages)
     for stage in change.stages:
-        text, values = _STAGE_DIFF(stages[stage.position], stage)
-        values += (was.n, stage.position)
-        tx.execute(text, values)
+        write_stage(tx, was.n, stages[stage.position], stage)
         stages[stage.position] = stage
     _write_rest(tx, change, by="engine", channel="worker")
     return Known(task, tuple(stages), known.edits) if ours else read_known(tx, was.n)
+
+
+def write_stage(tx: Tx, n: int, was: Stage, stage: Stage) -> None:
+    """Write what the engine changed in one stage of the task with number `n`."""
+    text, values = _STAGE_DIFF(was, stage)
+    values += (n, stage.position)
+    tx.execute(text, values)
 
 
 def read_known(reader: Reader, n: int) -> Known:
@@ -167,16 +173,11 @@ def write_blocker(tx: Tx, task_n: int, blocker: Blocker) -> None:
     tx.execute(BLOCKER_WRITE, (task_n, *values, tx.seq, seal))
 
 
-def withdraw_blocker(tx: Tx, task: Task) -> None:
-    """Take back the question that a task waits with, if it does."""
-    blocker = open_blocker(tx, task, checked=False)
-    if blocker is not None:
-        write_blocker(tx, task.n, replace(blocker, state="withdrawn"))
-
-
 def _write_rest(tx: Tx, change: Change, *, by: str, channel: str) -> None:
     tx.loud = True
     task = change.task
+    if change.alive:
+        withdraw_stalled(tx, task)
     if change.blocker is not None:
         write_blocker(tx, task.n, change.blocker)
         # Its stage was or will be waited for: its duration says nothing about the work.
@@ -185,7 +186,12 @@ def _write_rest(tx: Tx, change: Change, *, by: str, channel: str) -> None:
             (task.n, change.blocker.stage),
         )
     elif task.status in (Status.CANCELLED, Status.FAILED):
-        withdraw_blocker(tx, task)
+        # Without a seal: nobody relies on a question that was taken back.
+        tx.execute(
+            "UPDATE blocker SET state = 'withdrawn', seq = ?, seal = NULL"
+            " WHERE task_n = ? AND state = 'open'",
+            (tx.seq, task.n),
+        )
     if task.status in (Status.PENDING, Status.BLOCKED):
         tx.ready = True  # It is due, or its question overdue, at some time.
     if change.withdraw:
@@ -241,6 +247,25 @@ def add_notice(tx: Tx, task_n: int, at: float, notice: Notice) -> None:
             rows.dump([action.value for action in notice.actions]),
         ),
     )
+
+
+def withdraw_stalled(tx: Tx, task: Task) -> None:
+    """Take back that a stage gives no sign of life, and the question about it."""
+    tx.execute(
+        "UPDATE task SET silent_since = NULL, waiting_on = ?, seq = ? WHERE n = ?",
+        (task.waiting_on, tx.seq, task.n),
+    )
+    for (blocker_id,) in tx.execute(
+        "UPDATE blocker SET state = 'withdrawn', seq = ?, seal = NULL"
+        " WHERE task_n = ? AND state = 'open' AND kind = ? RETURNING id",
+        (tx.seq, task.n, BlockerKind.STALLED.value),
+    ).fetchall():
+        tx.told = True
+        tx.execute(
+            "UPDATE notification SET withdrawn = ?, seq = ?"
+            " WHERE task_n = ? AND blocker_id = ? AND withdrawn IS NULL",
+            (task.changed, tx.seq, task.n, blocker_id),
+        )
 
 
 def _unblock(tx: Tx, task: Task) -> None:

@@ -4,16 +4,24 @@ A worker's lease is one row, renewed for all its tasks at once. A task names its
 fence; whoever takes it over raises the fence, so that a late writer changes no row.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from taskhub_tui.domain import execution
 from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.evolve import replace
-from taskhub_tui.domain.model import Action, Stage, Status, Task
+from taskhub_tui.domain.limits import NO_LIMITS, Limits
+from taskhub_tui.domain.model import Action, Stage, StageStatus, Status, Task
 from taskhub_tui.domain.views import WorkerInfo
 from taskhub_tui.process import Identity
-from taskhub_tui.storage import queries, rows
-from taskhub_tui.storage.changes import Known, add_event, read_known, write_held
+from taskhub_tui.storage import lanes, queries, rows
+from taskhub_tui.storage.changes import (
+    KNOWN_READ,
+    Known,
+    add_event,
+    read_known,
+    write_held,
+)
 from taskhub_tui.storage.damage import sound
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.writer import Tx
@@ -42,19 +50,9 @@ Start = Callable[[Task, Sequence[Stage]], Change | None]
 """Says how the first stage of a task just claimed is started; None when more is to be done."""
 
 
-# Each as its index has it, and that one named: SQLite would else sort all tasks that wait.
-_PENDING = "status = 'pending' AND stopping = 0 AND deps_left = 0"
-_READY = f"INDEXED BY task_ready WHERE {_PENDING} AND waiting_on IS NULL"
-_TIMED = f"INDEXED BY task_timer WHERE {_PENDING} AND waiting_on IS NOT NULL"
-
-READY = f"""
-    SELECT {rows.TASK_COLUMNS}, edits FROM task {_READY} AND ready_at <= ? AND holder IS NULL
-     ORDER BY priority DESC, n LIMIT ?
-"""
-
 DUE = f"""
     UPDATE task SET waiting_on = NULL, seq = :seq
-     WHERE n IN (SELECT n FROM task {_TIMED} AND ready_at <= :now)
+     WHERE n IN (SELECT n FROM {lanes.TIMED} AND ready_at <= :now)
 """
 
 TAKE_OVER = f"""
@@ -69,13 +67,16 @@ CLAIM_STOPPING = f"""
 """
 
 
-def claim(tx: Tx, me: str, now: float, limit: int, start: Start) -> list[Claimed]:
-    """Take the next ready tasks, the highest priority and oldest first.
+def claim(
+    tx: Tx, me: str, now: float, limit: int, start: Start, limits: Limits = NO_LIMITS
+) -> list[Claimed]:
+    """Take the next ready tasks, the highest priority and oldest first, as the limits allow.
 
     What `start` makes of each is written with the claim.
     """
     found = []
-    for *row, edits in tx.execute(READY, (now, limit)).fetchall():
+    for n in lanes.pick(tx, limits, now, limit):
+        *row, edits = tx.execute(KNOWN_READ, (n,)).fetchone()
         known = sound(tx, row, edits, now)
         if known is None:
             continue
@@ -91,32 +92,46 @@ def claim(tx: Tx, me: str, now: float, limit: int, start: Start) -> list[Claimed
         )
         change = start(task, known.stages)
         known = write_held(tx, change or Change(task), known)
-        found.append(Claimed(known, begun=change is not None))
+        waited = any(stage.status is StageStatus.WAITING for stage in known.stages)
+        found.append(Claimed(known, interrupted=waited, begun=change is not None))
     return found
 
 
 def make_ready(tx: Tx, now: float) -> None:
-    """Let go the tasks whose time has come: they wait for nothing but a free place."""
+    """Queue the tasks whose time has come: they wait for nothing but their turn."""
     if tx.execute(DUE, {"seq": tx.seq, "now": now}).rowcount:
         tx.loud = True
 
 
-def take_over(tx: Tx, me: str, dead: str, now: float, limit: int) -> list[Claimed]:
-    """Take tasks that a worker held which is gone; a waiting writer of it is fenced off."""
+Carries = Callable[[Task, Sequence[Stage]], bool]
+"""Says whether a task of a dead worker is carried on at once; if not, it goes to its queue."""
+
+
+def take_over(
+    tx: Tx, me: str, dead: str, now: float, limit: int, carries: Carries | None = None
+) -> list[Claimed]:
+    """Take tasks that a worker held which is gone; a waiting writer of it is fenced off.
+
+    Returns those that `carries` says are carried on at once; it is asked about each.
+    """
     found = tx.execute(
         TAKE_OVER, {"me": me, "from": dead, "now": now, "limit": limit, "seq": tx.seq}
     ).fetchall()
     # One that was cancelled or reassigned is nobody's now; its agent must still be stopped.
     tx.execute("UPDATE task SET holder = NULL WHERE holder = ? AND stopping = 1", (dead,))
-    taken = []
+    taken: list[Claimed] = []
     for *row, edits in found:
         tx.loud = True
         known = sound(tx, row, edits, now)
         if known is None:
             continue
-        task = known.task
-        add_event(tx, task.n, now, "taken over", task.stage, "engine", "worker", {"from": dead})
-        taken.append(Claimed(known, interrupted=True))
+        task, facts = known.task, {"from": dead}
+        if carries is None or carries(task, known.stages):
+            taken.append(Claimed(known, interrupted=True))
+        else:
+            facts["then"] = "queued"
+            write_held(tx, execution.requeue(task, known.stages, now), known)
+        add_event(tx, task.n, now, "taken over", task.stage, "engine", "worker", facts)
     return taken
 
 
@@ -146,15 +161,19 @@ class Seen:
     """True when there are tasks whose agent must be stopped, by us or by anybody."""
     overdue: Sequence[tuple[str, str, Action]]
     """Questions that nobody answered in time: task, blocker, default answer."""
+    late: Sequence[str]
+    """Tasks that are not over though their deadline has passed."""
+    limited: Mapping[str, float]
+    """Agents whose provider takes nothing now, with the time until which."""
     ready: bool
     """True when a claim would find something."""
     due: bool
     """True when the time of some task has come."""
     next_due: float | None
-    """When a task is next ready, or a question overdue; None is never."""
+    """When something is next due by the clock; None is never."""
 
 
-def look(reader: Reader, me: str, now: float) -> Seen:
+def look(reader: Reader, me: str, now: float, limits: Limits = NO_LIMITS) -> Seen:
     """Look for all that a worker might have to do."""
     asked = reader.execute("SELECT stop FROM worker WHERE id = ?", (me,)).fetchone()
     to_stop = reader.execute(
@@ -165,31 +184,32 @@ def look(reader: Reader, me: str, now: float) -> Seen:
         orphans(reader, me, now),
         to_stop is not None,
         queries.overdue(reader, now),
-        any_ready(reader, now),
-        reader.execute(f"SELECT 1 FROM task {_TIMED} AND ready_at <= ?", (now,)).fetchone()
+        lanes.expired(reader, now),
+        lanes.limited(reader, now),
+        any_ready(reader, now, limits),
+        reader.execute(f"SELECT 1 FROM {lanes.TIMED} AND ready_at <= ?", (now,)).fetchone()
         is not None,
         next_due(reader, now),
     )
 
 
-def any_ready(reader: Reader, now: float) -> bool:
+def any_ready(reader: Reader, now: float, limits: Limits = NO_LIMITS) -> bool:
     """Return whether a claim would find anything."""
-    sql = f"SELECT 1 FROM task {_READY} AND ready_at <= ? AND holder IS NULL LIMIT 1"
-    return reader.execute(sql, (now,)).fetchone() is not None
+    return bool(lanes.pick(reader, limits, now, 1))
 
 
 def next_due(reader: Reader, now: float) -> float | None:
-    """Return when, after `now`, a task is next ready or a question overdue; None is never."""
+    """Return when, after `now`, something is next due by the clock; None is never."""
     ready = reader.execute(
-        f"SELECT min(ready_at) FROM task {_TIMED} AND ready_at > ?", (now,)
+        f"SELECT min(ready_at) FROM {lanes.TIMED} AND ready_at > ?", (now,)
     ).fetchone()[0]
     late = reader.execute(
         "SELECT min(deadline) FROM blocker WHERE state = 'open' AND deadline > ?"
         " AND default_action IS NOT NULL",
         (now,),
     ).fetchone()[0]
-    known = [float(time) for time in (ready, late) if time is not None]
-    return min(known, default=None)
+    times = (ready, late, lanes.next_opening(reader, now), lanes.next_deadline(reader, now))
+    return min((float(time) for time in times if time is not None), default=None)
 
 
 def claim_stopping(tx: Tx, me: str) -> list[tuple[Task, Stage]]:
@@ -296,11 +316,11 @@ def forget_dead(tx: Tx, me: str, now: float) -> None:
 
 
 def work_left(reader: Reader) -> bool:
-    """Return whether any task runs, waits for its turn, or waits for a person."""
-    return (
-        reader.execute(
-            "SELECT 1 FROM task WHERE status IN (?, ?, ?) OR stopping = 1 LIMIT 1",
-            (Status.PENDING.value, Status.IN_PROGRESS.value, Status.BLOCKED.value),
-        ).fetchone()
-        is not None
-    )
+    """Return whether any task runs, waits for its turn or a person, or has a deadline to meet."""
+    row = reader.execute(
+        "SELECT EXISTS (SELECT 1 FROM task WHERE status IN (?, ?, ?))"
+        " OR EXISTS (SELECT 1 FROM task WHERE stopping = 1)"
+        " OR EXISTS (SELECT 1 FROM task WHERE deadline IS NOT NULL AND ended IS NULL)",
+        (Status.PENDING.value, Status.IN_PROGRESS.value, Status.BLOCKED.value),
+    ).fetchone()
+    return bool(row[0])

@@ -40,13 +40,16 @@ def condemn(tx: Tx, n: int, damage: Damaged, now: float) -> None:
         f"INSERT OR IGNORE INTO stop (task_n, {rows.STAGE_COLUMNS})"
         f" SELECT task_n, {rows.STAGE_COLUMNS} FROM stage WHERE task_n = :n AND position <> :at"
         "   AND position = (SELECT stage FROM task WHERE n = :n)"
-        "   AND status IN ('running', 'blocked')",
+        "   AND status IN ('running', 'blocked', 'waiting')",
         {"n": n, "at": at},
     ).rowcount
     task_id, title = tx.execute(
         "UPDATE task SET status = 'failed', waiting_on = NULL, eta = NULL, holder = NULL,"
+        " silent_since = NULL,"
         " fence = fence + 1, edits = edits + 1, stage = :at, error = :said, ended = :now,"
-        " changed = :now, seq = :seq, stopping = stopping OR :stop WHERE n = :n"
+        " changed = :now, seq = :seq, stopping = stopping OR :stop, silent_since = NULL,"
+        " stage_agent = (SELECT agent FROM stage WHERE task_n = :n AND position = :at)"
+        " WHERE n = :n"
         " RETURNING id, title",
         {"at": at, "said": said, "now": now, "seq": tx.seq, "stop": stopped > 0, "n": n},
     ).fetchone()

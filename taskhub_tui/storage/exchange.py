@@ -20,7 +20,10 @@ from taskhub_tui.storage.writer import Tx
 
 BATCH = 100
 """Tasks read, or written, in one transaction."""
-_OURS = ("n", "seq", "deps_left", "holder", "fence", "stopping", "pausing")
+_OURS = (
+    "n", "seq", "deps_left", "holder", "fence", "stopping", "pausing", "stage_agent",
+    "silent_since",
+)  # fmt: skip
 """What means something in one database only."""
 
 
@@ -66,7 +69,7 @@ def _object(reader: Reader, task: Task) -> dict[str, Any]:
             {
                 name: getattr(one, name)
                 for name in rows.STAGE
-                if name not in ("position", "log_mark")
+                if name not in ("position", "log_mark", "limited")
             }
             for one in stages
         ],
@@ -215,7 +218,7 @@ def _check(
 
 def _insert(tx: Tx, batch: Sequence[TaskLine], by: str, now: float) -> None:
     for line in batch:
-        task, stages = _normal(line, tx.seq)
+        task, stages = _normal(line, tx.seq, now)
         values = rows.task_values(task, rows.TASK)
         del values["n"]
         cursor = tx.execute(
@@ -241,7 +244,7 @@ def _insert(tx: Tx, batch: Sequence[TaskLine], by: str, now: float) -> None:
     tx.loud = True
 
 
-def _normal(line: TaskLine, seq: int) -> tuple[Task, list[Stage]]:
+def _normal(line: TaskLine, seq: int, now: float) -> tuple[Task, list[Stage]]:
     """Return the task as it may stand here: what is not over is paused, and asks before it goes on.
 
     A stage that had been started elsewhere begins anew, and only when a person says so.
@@ -289,6 +292,9 @@ def _normal(line: TaskLine, seq: int) -> tuple[Task, list[Stage]]:
             eta=None,
             stage=len(stages) if first is None else first.position,
             stage_name="" if first is None else first.name,
+            stage_agent=task.agent if first is None else first.agent,
+            # One that has passed would fail it before anybody could let it go on.
+            deadline=task.deadline if task.deadline is None or task.deadline > now else None,
         ),
         stages,
     )

@@ -113,6 +113,7 @@ class TaskPart(_Part):
     error: Words | None
     summary: Words | None
     result: Place | None
+    deadline: Time | None = None
 
 
 class StagePart(_Part):
@@ -125,6 +126,7 @@ class StagePart(_Part):
     review: Flag
     weight: Seconds
     timeout: Seconds | None
+    stall: Seconds | None = None
     retries: Number
     retry_delay: Seconds
     on_interrupt: Literal["adopt", "rerun", "ask"] | None

@@ -1,7 +1,7 @@
 """What front ends and the engine read."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from taskhub_tui.domain import legal
 from taskhub_tui.domain.errors import UnknownTask
@@ -16,9 +16,11 @@ from taskhub_tui.domain.model import (
     Task,
     TaskView,
 )
-from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.storage import rows, seals
 from taskhub_tui.text import one_line
+
+if TYPE_CHECKING:
+    from taskhub_tui.domain.views import Changes, Counts
 
 
 class Reader(Protocol):
@@ -30,9 +32,14 @@ class Reader(Protocol):
 
 # Needs-you first, then what went wrong, what runs, what waits, and what is over; newest first.
 _RANK = (
-    "CASE status WHEN 'blocked' THEN 0 WHEN 'failed' THEN 1 WHEN 'in_progress' THEN 2"
+    "CASE status WHEN 'blocked' THEN 0 WHEN 'failed' THEN 1"
+    " WHEN 'in_progress' THEN CASE waiting_on WHEN 'user' THEN 0 ELSE 2 END"
     " WHEN 'paused' THEN 3 WHEN 'pending' THEN 4 ELSE 5 END"
 )
+# Two questions instead of one: what is over comes last, and there is so much of it that it must not
+# be sorted. The plus keeps SQLite from collecting it by status; it lies in order already.
+_NOT_OVER = "'blocked', 'failed', 'in_progress', 'paused', 'pending'"
+_OVER_NEWEST_FIRST = f"+status NOT IN ({_NOT_OVER}) ORDER BY n DESC"
 
 
 def find(reader: Reader, prefix: str) -> str:
@@ -108,7 +115,10 @@ def _blocker(task: Task, row: Sequence[Any], stage: int | None, *, checked: bool
     *values, seal = row
     if checked and seal is not None:
         seals.check_blocker(task.id, stage, seal, seals.row(task.id, values))
-    return rows.blocker(task.id, values)
+    try:
+        return rows.blocker(task.id, values)
+    except (ValueError, TypeError):
+        raise seals.damaged_blocker(task.id, stage) from None
 
 
 def blockers_of(reader: Reader, task: Task) -> list[Blocker]:
@@ -192,10 +202,13 @@ def order(reader: Reader, text: str, status: Collection[Status]) -> list[int]:
 def tasks(reader: Reader, text: str, status: Collection[Status], limit: int | None) -> list[Task]:
     """Return tasks in the order in which they are shown."""
     where, values = _where(text, status)
-    found = reader.execute(
-        f"SELECT {rows.TASK_COLUMNS} FROM task{where} ORDER BY {_RANK}, n DESC LIMIT ?",
-        [*values, -1 if limit is None else limit],
-    ).fetchall()
+    where += " AND " if where else " WHERE "
+    found: list[Any] = []
+    for some in (f"status IN ({_NOT_OVER}) ORDER BY {_RANK}, n DESC", _OVER_NEWEST_FIRST):
+        left = -1 if limit is None else limit - len(found)
+        found += reader.execute(
+            f"SELECT {rows.TASK_COLUMNS} FROM task{where}{some} LIMIT ?", [*values, left]
+        ).fetchall()
     return [rows.task(row) for row in found]
 
 
@@ -210,28 +223,33 @@ def tasks_by_number(reader: Reader, numbers: Sequence[int]) -> list[Task]:
     return [rows.task(row) for row in found]
 
 
-def counts(reader: Reader) -> Counts:
+def counts(reader: Reader) -> "Counts":
+    from taskhub_tui.domain.views import Counts
+
     found = reader.execute("SELECT status, count(*) FROM task GROUP BY status").fetchall()
     return Counts.of({Status(status): number for status, number in found})
 
 
-def changes(reader: Reader, since: int) -> Changes:
+def changes(reader: Reader, since: int) -> "Changes":
     """Return the tasks and notifications that changed after commit `since`."""
+    from taskhub_tui.domain.views import Changes
+
     seq = reader.execute("SELECT seq FROM meta").fetchone()[0]
     if seq == since:
         return Changes(seq, (), ())
+    # Ordered by an expression: for the bare number SQLite would read whole tables in its order.
     found = reader.execute(
-        f"SELECT {rows.TASK_COLUMNS} FROM task WHERE seq > ? ORDER BY n", (since,)
+        f"SELECT {rows.TASK_COLUMNS} FROM task WHERE seq > ? ORDER BY +n", (since,)
     ).fetchall()
     told = reader.execute(
         f"SELECT {rows.NOTIFICATION_COLUMNS} FROM notification"
         " JOIN task ON task.n = notification.task_n"
-        " WHERE notification.seq > ? ORDER BY notification.id",
+        " WHERE notification.seq > ? ORDER BY +notification.id",
         (since,),
     ).fetchall()
     clicked = reader.execute(
         "SELECT task.id FROM event JOIN task ON task.n = event.task_n"
-        " WHERE event.seq > ? AND event.kind = 'opened' ORDER BY event.id",
+        " WHERE event.seq > ? AND event.kind = 'opened' ORDER BY +event.id",
         (since,),
     ).fetchall()
     return Changes(
@@ -262,7 +280,7 @@ def overdue(reader: Reader, now: float) -> list[tuple[str, str, Action]]:
     found = reader.execute(
         "SELECT task.id, blocker.id, default_action FROM blocker"
         " JOIN task ON task.n = blocker.task_n"
-        " WHERE blocker.state = 'open' AND deadline <= ? AND default_action IS NOT NULL",
+        " WHERE blocker.state = 'open' AND blocker.deadline <= ? AND default_action IS NOT NULL",
         (now,),
     ).fetchall()
     return [(task, blocker, Action(action)) for task, blocker, action in found]

@@ -19,7 +19,7 @@ _OPENED = (0x40000002, 510)
 """Where SQLite locks a file for as long as a connection is open, and how many bytes."""
 _PAUSE = """
     UPDATE task SET status = 'paused', waiting_on = NULL, holder = NULL, fence = fence + 1,
-                    eta = NULL, changed = :now, seq = :seq
+                    eta = NULL, silent_since = NULL, changed = :now, seq = :seq
      WHERE status IN ('pending', 'in_progress') RETURNING n, stage
 """
 
@@ -128,6 +128,12 @@ def _pause(part: Path, now: float) -> int:
             "INSERT INTO event (task_n, at, kind, stage, by, channel, data, seq)"
             " VALUES (?, ?, 'restored', ?, 'restore', 'cli', '{}', ?)",
             [(n, now, stage, seq) for n, stage in found],
+        )
+        # Whether a stage was stuck is no question of a task that is paused.
+        connection.execute(
+            "UPDATE blocker SET state = 'withdrawn', seal = NULL, seq = ?"
+            " WHERE state = 'open' AND kind = 'stalled'",
+            (seq,),
         )
         connection.execute("DELETE FROM worker")
         connection.execute("DELETE FROM presence")

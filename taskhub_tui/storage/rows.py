@@ -31,11 +31,12 @@ T = TypeVar("T")
 # engine writes only its own, so that a decision made meanwhile is not written over.
 PERSON = (
     "title", "request", "agent", "playbook", "options", "context", "priority", "stopping",
-    "pausing", "stages",
+    "pausing", "stages", "deadline",
 )  # fmt: skip
 ENGINE = (
     "status", "changed", "seq", "waiting_on", "stage", "stage_name", "fraction", "note", "eta",
     "ready_at", "deps_left", "started", "ended", "error", "summary", "result", "holder", "fence",
+    "stage_agent", "silent_since",
 )  # fmt: skip
 TASK = tuple(field.name for field in fields(Task))
 TASK_COLUMNS = ", ".join(f"task.{name}" for name in TASK)
@@ -44,7 +45,7 @@ STAGE = tuple(field.name for field in fields(Stage) if field.name != "task_id")
 STAGE_COLUMNS = ", ".join(STAGE)
 STAGE_ENGINE = (
     "status", "attempt", "failures", "approved", "fraction", "note", "started", "ended", "state",
-    "output", "error", "log_mark",
+    "output", "error", "log_mark", "limited",
 )  # fmt: skip
 """What the engine writes of a stage; the rest people may change while it works."""
 

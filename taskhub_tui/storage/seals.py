@@ -69,11 +69,16 @@ def check_stage(task_id: str, position: int, name: str, seal: int, found: int) -
 def check_blocker(task_id: str, position: int | None, seal: int, found: int) -> None:
     """Raise Damaged unless a question and its answer are those that were sealed."""
     if seal != found:
-        raise Damaged(
-            f"A question of task {task_id}, or its answer, is damaged in the database",
-            "RETRY asks again; `taskhub restore` puts a backup back instead",
-            position=position,
-        )
+        raise damaged_blocker(task_id, position)
+
+
+def damaged_blocker(task_id: str, position: int | None) -> Damaged:
+    """Return the error for a question, or an answer, that is not what was written."""
+    return Damaged(
+        f"A question of task {task_id}, or its answer, is damaged in the database",
+        "RETRY asks again; `taskhub restore` puts a backup back instead",
+        position=position,
+    )
 
 
 _STAGES = """

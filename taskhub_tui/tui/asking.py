@@ -130,8 +130,9 @@ class Asker:
             if event.kind == "decided" and (
                 asked is None or event.data.get("blocker") in (None, asked.id)
             ):
-                action = str(event.data.get("action", "")).upper()
-                if asked is not None and asked.kind is BlockerKind.INPUT and action == "CONTEXT":
+                action = Action(str(event.data.get("action"))).name
+                answers = asked is not None and asked.kind is BlockerKind.INPUT
+                if answers and action == Action.PROVIDE_CONTEXT.name:
                     return f"{event.by}{_through(event)} answered: {title}"
                 return f"{event.by}{_through(event)} chose {action}: {title}"
         return f"Now {now.task.status.value.replace('_', ' ')}: {title}"

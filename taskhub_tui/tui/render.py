@@ -7,7 +7,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-from taskhub_tui.domain.durations import spell
+from taskhub_tui.domain.durations import countdown, spell
 from taskhub_tui.domain.model import Status, Task, WaitingOn
 from taskhub_tui.tui.theme import Glyphs
 
@@ -137,7 +137,13 @@ def stage(task: Task, now: float, glyphs: Glyphs) -> str:
             case WaitingOn.DEPENDENCY:
                 return f"after {task.deps_left}" if task.deps_left else "after others"
             case WaitingOn.RETRY:
-                return "again " + spell(task.ready_at - now)
+                return "again " + countdown(task.ready_at - now)
+            case WaitingOn.PROVIDER:
+                return "limit " + countdown(task.ready_at - now)
+            case WaitingOn.LIMIT:
+                return "no free slot"
             case _ if not task.stage:
                 return glyphs.dash
+    if task.silent_since is not None:
+        return "silent " + countdown(now - task.silent_since)
     return f"{min(task.stage + 1, task.stages)}/{task.stages} {task.stage_name}"

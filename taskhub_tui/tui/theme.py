@@ -105,6 +105,8 @@ def task_look(task: Task, glyphs: Glyphs) -> tuple[str, str]:
         case Status.FAILED:
             return glyphs.failed, "failed"
         case Status.IN_PROGRESS:
+            if task.waiting_on is WaitingOn.USER:
+                return glyphs.needs, "needs"
             return glyphs.running, "running"
         case Status.COMPLETED:
             return glyphs.done, "done"
@@ -122,6 +124,7 @@ STAGE_LOOK = {
     StageStatus.PENDING: ("queued", "muted"),
     StageStatus.RUNNING: ("running", "running"),
     StageStatus.BLOCKED: ("needs", "needs"),
+    StageStatus.WAITING: ("retrying", "muted"),
     StageStatus.DONE: ("done", "done"),
     StageStatus.FAILED: ("failed", "failed"),
     StageStatus.CANCELLED: ("cancelled", "muted"),

@@ -18,6 +18,8 @@ TITLE = "Commands, each in a new process"
 PLAIN = ("-c", "pass")
 LIBRARIES = ("-c", "import asyncio, sqlite3")
 HUB = ("-m", "taskhub_tui")
+FINISHED = 100
+"""Tasks in the file."""
 HEAVY = frozenset(
     ("textual", "rich", "pydantic", "polars", "matplotlib", "plotext", "desktop_notifier")
 )
@@ -27,9 +29,9 @@ def measure(size: Size) -> Iterator[Figure]:
     with TemporaryDirectory(prefix="taskhub-bench-") as folder:
         home = Path(folder)
         (home / "config.toml").write_text("[notifications.desktop]\nenabled = false\n")
-        asyncio.run(finished.fill(home, 100))
+        asyncio.run(finished.fill(home, FINISHED))
         try:
-            yield from _figures(home, size.pick(2, 10, 20))
+            yield from _figures(home, size.pick(1, 10, 20))
         except ChildFailed as error:
             yield Figure("commands", "not measured", met=False, beside=str(error))
 
@@ -66,7 +68,7 @@ def _figures(home: Path, times: int) -> Iterator[Figure]:
         f"{len(modules)}",
         beside=f"heavy ones: {', '.join(heavy) or 'none'}",
     )
-    made = product.rows(home, "SELECT count(*) FROM task")[0][0] - 100
+    made = product.rows(home, "SELECT count(*) FROM task")[0][0] - FINISHED
     if made != times + 1:
         raise AssertionError(f"{made} tasks were added, not {times + 1}")
 

@@ -13,8 +13,9 @@ from benchmarks.report import Figure, Size, number
 
 TITLE = "Commands that say very much"
 
-ONE_LINE = "import sys; [sys.stdout.write('x' * 1_000_000) for _ in range({count})]; print()"
-SHORT_LINES = "for i in range({count}): print('line', i)"
+ONE_LINE = "out = open(1, 'w'); [out.write('x' * 1_000_000) for _ in range({count})]"
+SHORT_LINES = "out = open(1, 'w'); [print('line', i, file=out) for i in range({count})]"
+"""Buffered, whatever the environment says: the command is not what is measured."""
 MEMORY = 64
 """MiB by which the worker may grow for one command, however much that says."""
 STALL = 0.1
@@ -45,6 +46,7 @@ def _figures(home: Path, what: str, code: str) -> Iterator[Figure]:
         _finish(home, front, [sys.executable, "-c", "pass"])
         worker.tell(fare=True)
         before = worker.until("fare")
+        bare = _bare(home, code)
         began = time.monotonic()
         task = _finish(home, front, [sys.executable, "-c", code])
         took = time.monotonic() - began
@@ -56,14 +58,15 @@ def _figures(home: Path, what: str, code: str) -> Iterator[Figure]:
         f"{number(grown)} MiB more at its peak",
         f"bounded: ≤ {MEMORY} MiB",
         grown <= MEMORY,
-        f"{after['peak'] / 1024:.0f} MiB in all; {number(took)} s from hand-over to the end,"
+        f"{after['peak'] / 1024:.0f} MiB in all; {number(took)} s from hand-over to the end"
+        f" ({number(bare)} s into a plain file),"
         f" {number(after['cpu before'] - before['cpu'])} s of the worker's processor time",
     )
     yield Figure(
         f"{what}: longest stall of the worker's loop",
         f"{after['stall'] * 1000:.0f} ms",
-        f"≤ {STALL * 1000:.0f} ms",
-        after["stall"] <= STALL,
+        f"≤ {STALL * 1000:.0f} ms, or as without",
+        after["stall"] <= max(STALL, before["stall"]),
         f"{before['stall'] * 1000:.0f} ms with a command that says nothing",
     )
     seconds, peak, kept = _printed(home, task)
@@ -72,6 +75,14 @@ def _figures(home: Path, what: str, code: str) -> Iterator[Figure]:
         f"{number(seconds)} s",
         beside=f"{peak:.0f} MiB at its peak, {number(kept / 1e6)} MB printed",
     )
+
+
+def _bare(home: Path, code: str) -> float:
+    """Return the seconds the same takes that writes into a plain file."""
+    began = time.monotonic()
+    with (home / "bare").open("wb") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    return time.monotonic() - began
 
 
 def _finish(home: Path, front: Companion, argv: list[str]) -> str:
@@ -90,7 +101,7 @@ def _finish(home: Path, front: Companion, argv: list[str]) -> str:
 PRINT = """
 import sys
 from pathlib import Path
-from taskhub_tui.__main__ import main
+from taskhub_tui.cli import main
 code = main()
 print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0], file=sys.stderr)
 sys.exit(code)

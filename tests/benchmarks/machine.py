@@ -5,6 +5,7 @@ import platform
 import sqlite3
 import tempfile
 import time
+from datetime import date
 from pathlib import Path
 
 from benchmarks.report import number, quantile
@@ -32,7 +33,7 @@ def describe() -> list[tuple[str, str]]:
 def now() -> str:
     """Return how busy the machine is just now, which every figure depends on."""
     per_second, _, _ = syncs(Path(tempfile.gettempdir()), 200)
-    return f"load {os.getloadavg()[0]:.1f}, {number(per_second)} syncs/s before"
+    return f"{date.today()}, load {os.getloadavg()[0]:.1f}, {number(per_second)} syncs/s before"
 
 
 def syncs(folder: Path, count: int = 500) -> tuple[float, float, float]:

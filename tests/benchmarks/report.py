@@ -42,16 +42,13 @@ class Figure:
 HEAD = ("figure", "measured", "to reach", "met", "beside it")
 
 
-def markdown(parts: Sequence[tuple[str, Sequence[Figure]]]) -> str:
-    """Return the parts of the table, each under its title, as Markdown."""
-    made = []
-    for title, figures in parts:
-        lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
-        for figure in figures:
-            cells = [cell.replace("|", "\\|") for cell in figure.cells()]
-            lines.append("| " + " | ".join(cells) + " |")
-        made.append(f"### {title}\n\n" + "\n".join(lines) + "\n")
-    return "\n".join(made)
+def markdown(title: str, figures: Sequence[Figure]) -> str:
+    """Return one part of the table, under its title, as Markdown."""
+    lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
+    for figure in figures:
+        cells = [cell.replace("|", "\\|") for cell in figure.cells()]
+        lines.append("| " + " | ".join(cells) + " |")
+    return f"### {title}\n\n" + "\n".join(lines) + "\n"
 
 
 def line(figure: Figure) -> str:

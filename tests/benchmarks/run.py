@@ -15,7 +15,19 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks import machine
 from benchmarks.report import Figure, Size, line, markdown
 
-PARTS = ("throughput", "latency", "waiting", "kill", "start", "front_door", "growth", "logs")
+PARTS = (
+    "throughput",
+    "latency",
+    "waiting",
+    "kill",
+    "start",
+    "front_door",
+    "growth",
+    "logs",
+)
+PART = "<!-- part: "
+SAME = ("processor", "memory", "system", "Python", "SQLite")
+"""What must be alike for two parts to stand in one table."""
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
@@ -43,7 +55,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     facts = machine.describe()
     for what, value in facts:
         print(f"{what:<18} {value}")
-    parts: list[tuple[str, list[Figure]]] = []
     for one in only:
         module = part(one)
         title = f"{module.TITLE} ({machine.now()})"
@@ -52,11 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for figure in module.measure(size):
             figures.append(figure)
             print(line(figure), flush=True)
-        parts.append((title, figures))
-    if given.write:
-        told = "\n".join(f"| {what} | {value} |" for what, value in facts)
-        table = f"| the machine | |\n|---|---|\n{told}\n\n{markdown(parts)}"
-        put(given.write, table)
+        if given.write:
+            put(given.write, facts, one, markdown(title, figures))
     return 0
 
 
@@ -65,11 +73,23 @@ def part(name: str) -> Any:
     return import_module(f"benchmarks.{name}")
 
 
-def put(file: Path, table: str) -> None:
-    """Replace what stands between the two marks in a file."""
+def put(file: Path, facts: Sequence[tuple[str, str]], name: str, table: str) -> None:
+    """Write one part of the table into a page.
+
+    What stands there of other parts is kept, if it was taken on the same processor and system.
+    """
     before, _, rest = file.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    file.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+    there, _, after = rest.partition(END)
+    told = "\n".join(f"| {what} | {value} |" for what, value in facts)
+    kept: dict[str, str] = {}
+    if all(f"| {what} | {value} |" in there for what, value in facts if what in SAME):
+        for section in there.split(PART)[1:]:
+            title, _, text = section.partition(" -->\n")
+            kept[title] = text.strip() + "\n"
+    kept[name] = table
+    sections = [f"{PART}{one} -->\n{kept[one]}" for one in PARTS if one in kept]
+    text = f"| the machine | |\n|---|---|\n{told}\n\n" + "\n".join(sections)
+    file.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -45,16 +45,30 @@ async def test_a_run_whose_rows_are_not_all_on_disk_is_refused(home: Path) -> No
         product.check(home, 3)
 
 
-def test_the_table_replaces_only_what_stands_between_its_marks(tmp_path: Path) -> None:
+def test_a_part_replaces_only_itself_in_the_page(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{run.BEGIN}\nold\n{run.END}\nafter\n")
-    table = markdown([("A part", [Figure("one | two", "1 /s", "≥ 2 /s", False, "slow")])])
-    run.put(page, table)
+    page.write_text(f"before\n{run.BEGIN}\n{run.END}\nafter\n")
+    facts = [("processor", "a fast one"), ("disk", "a slow one")]
+    old = markdown("Old", [Figure("one | two", "1 /s", "≥ 2 /s", False, "slow")])
+    run.put(page, facts, "kill", old)
+    run.put(page, facts, "latency", markdown("Other", [Figure("three", "3 ms")]))
+    run.put(page, [facts[0], ("disk", "another")], "kill", old.replace("1 /s", "5 /s"))
     said = page.read_text()
     assert said.startswith("before\n")
     assert said.endswith("after\n")
-    assert "old" not in said
-    assert "| one \\| two | 1 /s | ≥ 2 /s | **no** | slow |" in said
+    assert "| one \\| two | 5 /s | ≥ 2 /s | **no** | slow |" in said
+    assert said.index("### Other") < said.index("### Old")
+    assert (said.count("### Old"), said.count("a slow one"), "1 /s" in said) == (1, 0, False)
+
+
+def test_figures_of_another_machine_do_not_stay(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"{run.BEGIN}\n{run.END}\n")
+    run.put(page, [("processor", "a fast one")], "kill", markdown("Old", [Figure("x", "1 s")]))
+    run.put(page, [("processor", "another")], "latency", markdown("New", [Figure("y", "2 s")]))
+    said = page.read_text()
+    assert "### New" in said
+    assert "### Old" not in said
 
 
 def test_a_page_without_a_place_for_the_table_is_left_alone(

@@ -30,19 +30,22 @@ class _Rounds:
         self.concurrency = concurrency
         self.at_once = f"{concurrency} tasks at once" if concurrency > 1 else "one task at a time"
         many = concurrency > 1
-        tasks = size.pick(20, 1000, 4000) if many else size.pick(5, 300, 1000)
+        tasks = size.pick(20, 1000, 4000) if many else size.pick(5, 200, 1000)
         ours = {"module": "taskhub_rate", "tasks": tasks}
         self.what: dict[str, dict[str, Any]] = {
             "engine": ours,
-            "worker": {**ours, "whole": True},
-            "handed": {**ours, "whole": True, "handed": False},
             "bare": {"module": "group_commit", "tasks": tasks},
         }
-        if size.peers:
-            slow = size.pick(2, 40, 150)
+        if size.name == "full" or (many and size.name == "quick"):
             self.what |= {
-                "huey": {"module": "peer_huey", "tasks": size.pick(4, 500, 2000)},
-                "langgraph": {"module": "peer_langgraph", "tasks": size.pick(2, 150, 500)},
+                "worker": {**ours, "whole": True},
+                "handed": {**ours, "whole": True, "handed": False},
+            }
+        if size.peers:
+            slow = size.pick(2, 20, 150)
+            self.what |= {
+                "huey": {"module": "peer_huey", "tasks": size.pick(4, 300, 2000)},
+                "langgraph": {"module": "peer_langgraph", "tasks": size.pick(2, 100, 500)},
                 "dbos": {"module": "peer_dbos", "tasks": slow},
                 "dbos wal": {"module": "peer_dbos", "tasks": slow, "wal": True},
             }

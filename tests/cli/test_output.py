@@ -39,7 +39,8 @@ def test_nothing_that_was_stored_reaches_the_terminal_as_an_escape() -> None:
     out.text(hostile)
     out.table(("HEAD",), [[hostile]])
     out.data({"text": hostile})
-    out.data_line(hostile)
+    out.data_lines([hostile])
+    out.lines(hostile, (hostile,))
     out.error(hostile, hostile)
     out.say(hostile)
     for stream in (out.out, out.err):

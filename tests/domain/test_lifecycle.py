@@ -41,7 +41,7 @@ STAGE_AT = {
 
 
 def scene(
-    status: Status, kind: BlockerKind | None = None, key: str = "q", **task: Any
+    status: Status, why: BlockerKind | WaitingOn | None = None, key: str = "q", **task: Any
 ) -> tuple[Task, list[Stage], Blocker | None]:
     """A task in its second of three stages."""
     stages = [
@@ -62,9 +62,11 @@ def scene(
         "t", 1, "Title", "Request", "ann", "actor", "/w", status, 0.0, 0.0, 1, **(values | task)
     )
     blocker = None
-    if kind is not None:
+    if isinstance(why, WaitingOn):
+        made = replace(made, waiting_on=why, ready_at=NOW + 60)
+    elif why is not None:
         offered = (Choice("x", "The X"), Choice("y", "The Y"))
-        blocker = Blocker("b", "t", 1, key, kind, "Which?", 3, 0.0, choices=offered)
+        blocker = Blocker("b", "t", 1, key, why, "Which?", 3, 0.0, choices=offered)
     return made, stages, blocker
 
 
@@ -75,7 +77,9 @@ def decide(action: Action, *of: Any, channel: str = "app", plan: Any = (), **mor
 
 SCENES = [
     *((status, None) for status in Status if status is not Status.BLOCKED),
-    *((Status.BLOCKED, kind) for kind in BlockerKind),
+    *((Status.BLOCKED, kind) for kind in BlockerKind if kind is not BlockerKind.STALLED),
+    (Status.IN_PROGRESS, BlockerKind.STALLED),
+    *((Status.PENDING, why) for why in (WaitingOn.PROVIDER, WaitingOn.RETRY)),
 ]
 
 
@@ -85,9 +89,7 @@ def test_the_table_has_a_line_for_every_state() -> None:
 
 
 @pytest.mark.parametrize(("at", "action"), list(product(SCENES, Action)))
-def test_every_decision_is_either_taken_or_refused_in_words(
-    at: tuple[Status, BlockerKind | None], action: Action
-) -> None:
+def test_every_decision_is_either_taken_or_refused_in_words(at: legal.Case, action: Action) -> None:
     task, stages, blocker = scene(*at)
     if action in legal.legal(task, blocker):
         change = decide(action, task, stages, blocker)
@@ -363,7 +365,8 @@ def test_only_what_waits_or_runs_can_be_paused(status: Status) -> None:
     [
         ({}, None),
         ({"deps_left": 2}, WaitingOn.DEPENDENCY),
-        ({"ready_at": NOW + 5}, WaitingOn.SCHEDULE),
+        ({"ready_at": NOW + 5, "started": None}, WaitingOn.SCHEDULE),
+        ({"ready_at": NOW + 5}, WaitingOn.RETRY),
     ],
 )
 def test_a_resumed_task_waits_for_what_it_waited_for(
@@ -374,7 +377,7 @@ def test_a_resumed_task_waits_for_what_it_waited_for(
     assert (change.task.status, change.task.waiting_on) == (Status.PENDING, waiting)
 
 
-@pytest.mark.parametrize("kind", list(BlockerKind))
+@pytest.mark.parametrize("kind", [kind for kind in BlockerKind if kind is not BlockerKind.STALLED])
 def test_a_notification_offers_what_is_legal(kind: BlockerKind) -> None:
     task, stages, _ = scene(Status.IN_PROGRESS)
     asked = Blocker("b", "t", 1, "q", kind, "Which?", 1, NOW)

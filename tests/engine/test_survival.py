@@ -35,6 +35,10 @@ async def bury(worker: Worker, pid: int | None = None) -> None:
     await worker._store.write(write)
 
 
+async def _left(h: House, worker: Worker) -> bool:
+    return worker.engine.me not in await leases(h)
+
+
 async def leases(h: House) -> dict[str, float]:
     """When the lease of each worker is over."""
     return dict(
@@ -113,6 +117,8 @@ async def test_a_stage_that_must_not_be_repeated_asks_when_its_worker_died(
                 Action.CANCEL,
             }
             assert len(actor.runs) == 1
+            first.engine.stop()  # It would claim the task as well, and be taken for dead again.
+            await eventually(lambda: _left(h, first))
             await h.hub.decide(task.id, Action.RETRY)
             view = await until(h.hub, task.id, Status.COMPLETED)
         assert view.task.summary == "2 None"

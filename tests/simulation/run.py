@@ -18,11 +18,12 @@ def workshop() -> Iterator[Path]:
         prefix="taskhub-sim-", dir=memory if memory.is_dir() else None
     ) as name:
         folder = Path(name)
-        asyncio.run(_create(folder / "empty.db"))
+        asyncio.run(create(folder / "empty.db"))
         yield folder
 
 
-async def _create(path: Path) -> None:
+async def create(path: Path) -> None:
+    """Make an empty database."""
     await (await Store.open(path)).close()
 
 

@@ -117,6 +117,17 @@ async def test_two_workers_make_one_copy_a_day(store: Store, path: Path, folder:
     assert backups.due(folder, 86400, NOW - 3600)  # the clock was set back
 
 
+@pytest.mark.parametrize("keep", [1, 3])
+async def test_a_copy_of_the_future_does_not_make_workers_copy_all_the_time(
+    store: Store, path: Path, folder: Path, keep: int
+) -> None:
+    backups.make(path, folder, keep=keep, now=NOW + 10 * 86400)
+    made = backups.make(path, folder, keep=keep, now=NOW, every=86400)
+    assert made is not None
+    assert not backups.due(folder, 86400, NOW + 60)
+    assert made.path in [copy.path for copy in backups.listed(folder)]
+
+
 async def test_a_damaged_database_is_not_backed_up_and_older_copies_stay(
     path: Path, folder: Path
 ) -> None:

@@ -11,7 +11,7 @@ from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.errors import BadInput, LeaseLost, UnknownTask
 from taskhub_tui.domain.model import Action, NoticeKind, Priority, Stage, Status, Task, WaitingOn
 from taskhub_tui.hub import Hub
-from taskhub_tui.storage import changes, claims, queries, stages
+from taskhub_tui.storage import changes, claims, lanes, queries, stages
 
 
 def no_start(task: Task, stages: Sequence[Stage]) -> Change | None:
@@ -173,11 +173,15 @@ async def test_a_claim_reads_no_more_than_it_takes_however_many_wait(
 ) -> None:
     async with house(where, settings, ScriptedAgent("actor")) as h:
 
-        def plan(reader: queries.Reader) -> str:
-            found = reader.execute(f"EXPLAIN QUERY PLAN {claims.READY}", (0.0, 1)).fetchall()
-            return "; ".join(step[-1] for step in found)
+        def plan(reader: queries.Reader) -> list[str]:
+            found = reader.execute(f"EXPLAIN QUERY PLAN {lanes.IN_LANE}", ("actor", 1)).fetchall()
+            found += reader.execute(f"EXPLAIN QUERY PLAN {lanes.NEXT_LANE}", ("a",)).fetchall()
+            return [step[-1] for step in found]
 
-        assert await h.hub._store.read(plan) == "SCAN task USING INDEX task_ready"
+        assert await h.hub._store.read(plan) == [
+            "SEARCH task USING INDEX task_ready (stage_agent=?)",
+            "SEARCH task USING INDEX task_ready (stage_agent>?)",
+        ]
 
 
 async def test_a_worker_that_lost_a_stop_to_another_changes_nothing(

@@ -18,7 +18,7 @@ from taskhub_tui.agents.port import Result
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import ids
 from taskhub_tui.domain.errors import BadInput
-from taskhub_tui.domain.model import Action, StageSpec, Status
+from taskhub_tui.domain.model import Action, StageSpec, StageStatus, Status
 from taskhub_tui.hub import Hub
 from taskhub_tui.storage import exchange
 from taskhub_tui.text import clean, one_line
@@ -61,9 +61,9 @@ tables = st.dictionaries(
 small = st.integers(0, 50)
 stages = st.fixed_dictionaries({
     "name": names, "agent": names,
-    "status": st.sampled_from(["pending", "running", "blocked", "done", "failed", "cancelled"]),
+    "status": st.sampled_from([status.value for status in StageStatus]),
     "prompt": words, "options": tables, "gate": st.booleans(), "review": st.booleans(),
-    "weight": times, "timeout": maybe, "retries": small, "retry_delay": times,
+    "weight": times, "timeout": maybe, "stall": maybe, "retries": small, "retry_delay": times,
     "on_interrupt": st.sampled_from([None, "adopt", "rerun", "ask"]), "attempt": small,
     "failures": small, "approved": st.booleans(), "fraction": st.none() | st.floats(0, 1),
     "note": words, "estimate": maybe, "started": maybe, "ended": maybe,
@@ -88,6 +88,7 @@ def lines(draw: st.DrawFn) -> dict[str, Any]:
         "stage_name": words.map(one_line), "fraction": st.none() | st.floats(0, 1), "note": words,
         "eta": maybe, "ready_at": times, "started": maybe, "ended": maybe,
         "error": st.none() | words, "summary": st.none() | words, "result": st.none() | words,
+        "deadline": maybe,
     }))  # fmt: skip
     blocker = st.fixed_dictionaries({
         "id": task_ids, "stage": st.integers(0, len(planned) - 1), "key": names,

@@ -8,6 +8,7 @@ import pytest
 from hubs import Seed, asleep, text, until
 from textual import events
 
+from taskhub_tui import care
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import StoreError, WorkerError
 from taskhub_tui.domain.model import NewTask, Status
@@ -301,3 +302,14 @@ async def test_all_commands_can_be_found_by_name(app: TaskHubApp, seed: Seed) ->
         names = {command.title for command in app.get_system_commands(app.screen)}
         assert {"New", "Cancel", "Pause", "Inbox", "Theme"} <= names
         assert "Retry" not in names
+
+
+async def test_tasks_that_were_deleted_leave_the_list(hub: Hub, seed: Seed) -> None:
+    await seed.put("Old", Status.COMPLETED)
+    await seed.put("Running", Status.IN_PROGRESS)
+    app = TaskHubApp(hub, services=[asleep])
+    async with app.run_test(size=(100, 24), notifications=True) as pilot:
+        await until(pilot, lambda: len(app.query_one(TaskTable)) == 2)
+        await care.prune(hub.paths, -60, [Status.COMPLETED], by="ann")
+        await until(pilot, lambda: len(app.query_one(TaskTable)) == 1)
+        await until(pilot, lambda: "Old" not in text(app))

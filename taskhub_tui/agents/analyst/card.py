@@ -2,8 +2,7 @@
 
 from importlib.util import find_spec
 
-from taskhub_tui.agents.port import AgentCard
-from taskhub_tui.domain.model import StageSpec
+from taskhub_tui.domain.model import AgentCard, StageSpec
 
 NAME = "analyst"
 STEPS = ("ingest", "quality", "trends", "risk", "report")

@@ -236,7 +236,7 @@ class _Run:
                 case Log(text, level):
                     stream = "err" if level in ("error", "warning") else "out"
                     data = {"level": level} if level else None
-                    self.ctx.log(text, stream="err" if stream == "err" else "out", data=data)
+                    self.ctx.log(clean(text), stream="err" if stream == "err" else "out", data=data)
                 case Progress(fraction, note):
                     self.ctx.progress(fraction, note)
                 case Say(text):

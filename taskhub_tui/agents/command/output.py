@@ -16,6 +16,7 @@ EXPLICIT, SEQUENCE, PERCENT, NONE = 3, 2, 1, 0
 LINE_CAP = 1 << 16  #: bytes of one line that are kept
 DRAWN_CAP = 1000  #: characters of a line that may be drawn over, kept over a restart
 
+_DIGIT = re.compile(r"\d")
 _OSC = re.compile(rb"\x1b\](\d+);([^\x07\x1b\n]{0,4096})(?:\x07|\x1b\\)")
 _CSI = re.compile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|[()][0-9A-B]|[=>78cDEHMNOZ])")
 _SIGNAL = re.compile(rb'^(?:::taskhub[ \t]|\{"taskhub")[^\n]*\n', re.M)
@@ -158,7 +159,7 @@ class OutputParser:
     def _redrawn(self, line: str) -> Generator[Signal, None, str | None]:
         """Yield the newest progress of a line drawn several times; return what stays of it."""
         parts = line.split("\r")
-        if self._trust <= PERCENT:
+        if self._trust <= PERCENT and _DIGIT.search(line):
             for part in reversed(parts[:-1]):
                 fraction = self._percent.fraction(part, redrawn=True)
                 if fraction is not None:

@@ -64,6 +64,8 @@ def heading(view: TaskView, glyphs: Glyphs) -> tuple[str, str]:
                 return f"{glyphs.needs} Sign-in needed", "needs"
             case BlockerKind.INTERRUPTED:
                 return f"{glyphs.needs} Interrupted", "needs"
+    if _stalled(view):
+        return f"{glyphs.needs} No sign of life", "needs"
     glyph, colour = task_look(task, glyphs)
     words = task.status.value.replace("_", " ")
     return f"{glyph} {words.capitalize()}", colour
@@ -137,6 +139,12 @@ def label(view: TaskView, action: Action) -> str:
     key = view.blocker.key if view.blocker else None
     asks = view.blocker is not None and view.blocker.kind is BlockerKind.INPUT
     match action:
+        case Action.APPROVE if _stalled(view):
+            return "leave it running"
+        case Action.RETRY if _stalled(view):
+            return "stop and run again"
+        case Action.RETRY if view.task.status is Status.PENDING:
+            return "start now"
         case Action.APPROVE:
             return "accept result" if key == REVIEW else "approve"
         case Action.DENY:
@@ -155,6 +163,14 @@ def effect(view: TaskView, action: Action) -> str:
     """Return a sentence: what `action` will do in this case."""
     blocker = view.blocker
     key = blocker.key if blocker else None
+    if _stalled(view):
+        match action:
+            case Action.APPROVE:
+                return "It runs on; you are asked again if it stays silent."
+            case Action.RETRY:
+                return "Its agent is stopped, and the stage begins anew."
+            case Action.MODIFY | Action.PROVIDE_CONTEXT:
+                return "It counts from the next stage that starts; this one runs on."
     match action:
         case Action.DENY if key == GATE:
             return "The stage does not run and the task fails; it can be retried later."
@@ -182,6 +198,8 @@ def effect(view: TaskView, action: Action) -> str:
             return "The stage runs again with your changes."
         case Action.REASSIGN:
             return "Finished stages stay; the new agent goes on from here."
+        case Action.RETRY if view.task.status is Status.PENDING:
+            return "It is tried at once, whatever its provider asked for."
         case Action.RETRY:
             return "The stage runs again from its start."
         case Action.CANCEL:
@@ -205,6 +223,10 @@ def _proposes(blocker: Blocker) -> bool:
     """True when an agent asks to use arguments that can be changed."""
     engine = blocker.key in (GATE, REVIEW)
     return blocker.kind is BlockerKind.APPROVAL and not engine and "arguments" in blocker.detail
+
+
+def _stalled(view: TaskView) -> bool:
+    return view.blocker is not None and view.blocker.kind is BlockerKind.STALLED
 
 
 def _interrupted(view: TaskView) -> bool:

@@ -14,7 +14,7 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from taskhub_tui.domain.errors import BadInput, TaskHubError
-from taskhub_tui.domain.model import Action, NewTask, Status, Task
+from taskhub_tui.domain.model import Action, NewTask, Status, Task, WaitingOn
 from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui import opening
@@ -83,12 +83,13 @@ class MainScreen(Screen[None]):
 
     async def apply(self, changes: Changes, counts: Counts, *, first: bool) -> None:
         """Show what changed."""
+        deleted = counts.total < self._header.counts.total
         self._header.counts = counts
         if self.has_class("-empty") != (counts.total == 0):
             self.set_class(counts.total == 0, "-empty")
             self.call_after_refresh(self._focus_something)
         self._stale = self.table.apply(changes.tasks) or self._stale
-        if first or (self._stale and not len(self.table)):
+        if first or deleted or (self._stale and not len(self.table)):
             await self.sort()
         view = self.detail.view
         if view is not None and any(task.id == view.task.id for task in changes.tasks):
@@ -248,7 +249,10 @@ class MainScreen(Screen[None]):
             case "copy_id" | "zoom":
                 return task is not None
             case "decide":
-                return task is not None and task.status in (Status.BLOCKED, Status.FAILED)
+                return task is not None and (
+                    task.status in (Status.BLOCKED, Status.FAILED)
+                    or (task.status is Status.IN_PROGRESS and task.waiting_on is WaitingOn.USER)
+                )
             case "act":
                 fits = view is not None and task is not None and view.task.id == task.id
                 return fits and view is not None and str(parameters[0]) in view.legal

@@ -35,6 +35,14 @@ _PRIORITIES = (
 )
 
 
+_HABITS = (
+    ("as its agent is used to", ""),
+    ("go on with what survived", "adopt"),
+    ("run the stage again", "rerun"),
+    ("ask me", "ask"),
+)
+
+
 class Tick(Checkbox):
     """A checkbox whose shape tells its value, not its colour alone."""
 
@@ -160,6 +168,17 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
                     first.after, placeholder="IDs of tasks to wait for", compact=True, id="after"
                 )
                 yield self._row("After", after, tight=True)
+                deadline = Input(
+                    first.deadline,
+                    placeholder="none · 2h from its start · 18:00",
+                    compact=True,
+                    id="deadline",
+                )
+                yield self._row("Deadline", deadline, tight=True)
+                habit = Select(
+                    _HABITS, value=first.habit, allow_blank=False, compact=True, id="habit"
+                )
+                yield self._row("If cut off", habit, key="habit", tight=True)
                 options = TextArea(
                     first.options,
                     placeholder='more for the agent, as lines: name = 3 or name = "text"',
@@ -247,6 +266,8 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
             priority=self._priority(),
             folder=self.query_one("#folder", Input).value,
             after=self.query_one("#after", Input).value,
+            deadline=self.query_one("#deadline", Input).value,
+            habit=str(self.query_one("#habit", Select).value),
             options=self.query_one("#options", TextArea).text,
         )
 

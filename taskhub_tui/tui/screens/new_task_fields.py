@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput, TaskHubError
-from taskhub_tui.domain.model import NewTask, Priority, StageSpec
+from taskhub_tui.domain.model import Interrupt, NewTask, Priority, StageSpec
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui.widgets import values
@@ -22,6 +22,9 @@ BEST = "best"
 AGENT = "agent:"
 PLAYBOOK = "playbook:"
 """A choice is `BEST`, or one of these followed by a name."""
+
+
+HABITS: Mapping[str, Interrupt] = {"adopt": "adopt", "rerun": "rerun", "ask": "ask"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,9 @@ class Fields:
     priority: int = Priority.NORMAL
     folder: str = ""
     after: str = ""
+    deadline: str = ""
+    habit: str = ""
+    """What to do when the worker dies under a stage; empty is the agent's own habit."""
     options: str = ""
 
 
@@ -61,6 +67,8 @@ def fields_of(new: NewTask | None, workdir: str) -> Fields:
         priority=new.priority,
         folder=clean(new.workdir or workdir),
         after=clean(" ".join(new.after)),
+        deadline=_deadline_words(new),
+        habit=_habit(new.stages),
         options=values.to_toml(options),
     )
 
@@ -116,6 +124,11 @@ def make(
         not_before = values.read_when(fields.when, now)
     except ValueError as error:
         problems["when"] = str(error)
+    deadline, within = None, None
+    try:
+        deadline, within = _deadline(fields.deadline, now)
+    except ValueError as error:
+        problems["deadline"] = str(error)
     new = NewTask(
         request=request,
         title=initial.title if initial is not None and initial.request == request else None,
@@ -126,6 +139,8 @@ def make(
         priority=Priority(fields.priority),
         after=tuple(fields.after.replace(",", " ").split()),
         not_before=not_before,
+        deadline=deadline,
+        within=within,
     )
     plan: tuple[StageSpec, ...] = ()
     if request or fields.who != BEST:
@@ -133,8 +148,12 @@ def make(
             plan = _plan(new, fields, hub, playbooks, initial)
         except TaskHubError as error:
             problems["who"] = _sentence(error, fields.who)
-    if fields.gate or fields.review or new.playbook or (initial is not None and initial.stages):
+    asks = fields.gate or fields.review or fields.habit
+    if asks or new.playbook or (initial is not None and initial.stages):
         new = replace(new, stages=plan)
+    if not fields.deadline.strip() and new.playbook is not None:
+        books = [file.playbook for file in playbooks if file.playbook.name == new.playbook]
+        new = replace(new, within=books[0].deadline if books else None)
     return Made(None if problems else new, plan, problems)
 
 
@@ -206,7 +225,34 @@ def _plan(
         plan[0] = replace(plan[0], gate=True)
     if fields.review:
         plan[-1] = replace(plan[-1], review=True)
+    if fields.habit:
+        habit = HABITS[fields.habit]
+        plan = [replace(stage, on_interrupt=habit) for stage in plan]
     return tuple(plan)
+
+
+def _deadline(text: str, now: float) -> tuple[float | None, float | None]:
+    """Return the time that `text` names, or the seconds."""
+    if not text.strip():
+        return None, None
+    try:
+        return None, durations.parse(text.strip().removeprefix("in "))
+    except ValueError:
+        return values.read_when(text, now), None
+
+
+def _deadline_words(new: NewTask) -> str:
+    if new.within is not None:
+        return durations.countdown(new.within)
+    if new.deadline is None:
+        return ""
+    return dt.datetime.fromtimestamp(new.deadline).strftime("%Y-%m-%d %H:%M")
+
+
+def _habit(stages: Sequence[StageSpec]) -> str:
+    """Return the habit that all stages are given; empty when they differ or are given none."""
+    given = {stage.on_interrupt or "" for stage in stages}
+    return given.pop() if len(given) == 1 else ""
 
 
 def _sentence(error: TaskHubError, who: str) -> str:

@@ -27,6 +27,7 @@ _ASKS = {
     BlockerKind.INPUT: "question",
     BlockerKind.AUTH: "sign-in",
     BlockerKind.INTERRUPTED: "interrupted",
+    BlockerKind.STALLED: "silent",
 }
 
 

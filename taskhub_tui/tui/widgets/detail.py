@@ -14,7 +14,9 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Static
 
+from taskhub_tui.domain.durations import countdown
 from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.domain.limits import waits
 from taskhub_tui.domain.model import Artifact, Status, TaskView
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import clean, one_line
@@ -141,6 +143,10 @@ class Detail(Vertical):
         dot = f" {self._glyphs.dot} "
         facts = [task.id, task.agent]
         facts.append(f"{task.status.value.replace('_', ' ')} {render.age(task, now)}")
+        if waiting := waits(task, now):
+            facts.append(waiting)
+        if task.deadline is not None and not task.status.over:
+            facts.append(f"deadline in {countdown(task.deadline - now)}")
         if remaining := render.left(task, now):
             facts.append(f"{remaining} left")
         if task.started is not None:

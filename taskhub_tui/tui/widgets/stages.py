@@ -8,7 +8,9 @@ from textual.content import Content
 from textual.widgets import Static
 
 from taskhub_tui.domain.durations import spell
+from taskhub_tui.domain.limits import waits
 from taskhub_tui.domain.model import Stage, StageStatus, Task
+from taskhub_tui.domain.stall import silence
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.render import percent
 from taskhub_tui.tui.theme import STAGE_LOOK, Glyphs
@@ -27,8 +29,12 @@ def told(stage: Stage, task: Task, now: float) -> str:
                 parts.append(percent(stage.fraction).strip())
             if stage.estimate is not None:
                 parts.append(f"usually {spell(stage.estimate)}")
+            if task.silent_since is not None:
+                parts.append(silence(task.silent_since, now))
         case StageStatus.BLOCKED:
             parts.append(f"waiting {spell(now - task.changed)}")
+        case StageStatus.WAITING:
+            parts.append(waits(task, now) or "goes on in its turn")
         case StageStatus.PENDING if stage.estimate is not None:
             parts.append(f"usually {spell(stage.estimate)}")
         case StageStatus.FAILED if stage.ended is not None:

@@ -1,0 +1,99 @@
+"""Stages that give no sign of life: shown, then asked about, and never stopped by this.
+
+Looked at by the clock the engine has anyway; there is no timer per task, and nothing is written
+while agents say something now and then.
+"""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from taskhub_tui.domain import ids
+from taskhub_tui.domain.errors import LeaseLost, TaskHubError
+from taskhub_tui.domain.evolve import replace
+from taskhub_tui.domain.model import Stage, Task
+from taskhub_tui.domain.stall import Patience
+from taskhub_tui.engine.context import Context
+from taskhub_tui.storage import stalls
+from taskhub_tui.storage.store import Store
+from taskhub_tui.storage.writer import Tx
+
+if TYPE_CHECKING:
+    from taskhub_tui.engine.runner import Held
+
+
+@dataclass(slots=True)
+class _Silent:
+    context: Context
+    since: float
+    ask_at: float = 0.0
+    """When to ask, or to see whether to ask again."""
+
+
+class Watchdog:
+    """Watches the stages that one worker runs."""
+
+    def __init__(self, store: Store, patience: Patience) -> None:
+        self._store = store
+        self._patience = patience
+        self._silent: dict[int, _Silent] = {}
+
+    async def look(self, tasks: Iterable["Held"], now: float) -> None:
+        """Write what is new about the silence of these tasks' agents."""
+        writes = []
+        for held in tasks:
+            context = held.context
+            if context is None or context.stop != "no" or held.task.stage >= len(held.stages):
+                continue
+            stage = held.stages[held.task.stage]
+            known = self._silent.get(held.task.n)
+            if known is not None and known.context is not context:
+                del self._silent[held.task.n]
+                known = None
+            if known is not None and context.heard > known.since:
+                del self._silent[held.task.n]
+                held.task = replace(held.task, silent_since=None)
+                writes.append(partial(stalls.alive, task=held.task, stage=stage, now=now))
+                continue
+            patience = self._patience if stage.stall is None else self._patience.of(stage)
+            silent = now - context.heard
+            asks = patience.asks(silent, stage, now)
+            if known is None and (asks or patience.shows(silent)):
+                known = self._silent[held.task.n] = _Silent(context, context.heard)
+                # Before it is written: a step of the task that is written after it takes it back.
+                held.task = replace(held.task, silent_since=known.since)
+                show = partial(stalls.show, task=held.task, stage=stage, since=known.since, now=now)
+                writes.append(show)
+            if known is not None and asks and now >= known.ask_at:
+                known.ask_at = now + patience.ask_after
+                pause = patience.ask_after
+                writes.append(
+                    partial(_ask, task=held.task, stage=stage, known=known, now=now, pause=pause)
+                )
+        if writes:
+            try:
+                await self._store.write(partial(_each, writes=writes))
+            except TaskHubError:
+                self._silent.clear()  # It is not on disk, so it is to be said again.
+                raise
+        if len(self._silent) > 1000:
+            self._forget(tasks)
+
+    def _forget(self, tasks: Iterable["Held"]) -> None:
+        held = {one.task.n for one in tasks}
+        self._silent = {n: known for n, known in self._silent.items() if n in held}
+
+
+def _each(tx: Tx, writes: list[partial[None]]) -> None:
+    for write in writes:
+        try:
+            write(tx)
+        except LeaseLost:
+            continue  # It is somebody else's now; the runner finds out by itself.
+
+
+def _ask(tx: Tx, task: Task, stage: Stage, known: _Silent, now: float, pause: float) -> None:
+    blocker_id = ids.new_id(secrets.randbelow)
+    known.ask_at = stalls.ask(tx, task, stage, blocker_id, known.since, now, pause)

@@ -1,0 +1,82 @@
+"""Stages that give no sign of life: shown, asked about, and taken back once they say something."""
+
+from dataclasses import replace
+
+from taskhub_tui.domain import execution
+from taskhub_tui.domain.errors import LeaseLost
+from taskhub_tui.domain.legal import STALLED
+from taskhub_tui.domain.model import BlockerKind, Stage, Status, Task
+from taskhub_tui.storage import changes, queries
+from taskhub_tui.storage.writer import Tx
+
+
+def show(tx: Tx, task: Task, stage: Stage, since: float, now: float) -> None:
+    """Note that the agent of a task has been silent since `since`.
+
+    Raises:
+        LeaseLost: the fence is stale.
+    """
+    _mine(
+        tx.execute(
+            "UPDATE task SET silent_since = ?, seq = ?"
+            " WHERE n = ? AND fence = ? AND status = ? AND stage = ?",
+            (since, tx.seq, task.n, task.fence, Status.IN_PROGRESS.value, stage.position),
+        ).rowcount
+    )
+    facts = {"agent": stage.agent, "silent": round(now - since)}
+    tx.loud = True
+    changes.add_event(tx, task.n, now, "stalled", stage.position, "engine", "worker", facts)
+
+
+def ask(
+    tx: Tx, task: Task, stage: Stage, blocker_id: str, since: float, now: float, pause: float
+) -> float:
+    """Ask a person about a silent stage, unless one was asked less than `pause` seconds ago.
+
+    Returns when to come again: the question is then asked anew if somebody has answered this one
+    by leaving the stage alone, and it is still silent.
+
+    Raises:
+        LeaseLost: the fence is stale.
+    """
+    current = queries.task_by_id(tx, task.id)
+    runs = current.status is Status.IN_PROGRESS and current.stage == stage.position
+    _mine(runs and current.fence == task.fence)
+    open_one = queries.open_blocker(tx, current)
+    if open_one is not None:
+        return now + pause
+    count, last = tx.execute(
+        "SELECT count(*), max(answered) FROM blocker"
+        " WHERE task_n = ? AND stage = ? AND attempt = ? AND kind = ?",
+        (task.n, stage.position, stage.attempt, BlockerKind.STALLED.value),
+    ).fetchone()
+    if last is not None and last + pause > now:
+        return float(last) + pause
+    key = f"{STALLED} {count + 1}"
+    blocker = execution.stalled(stage, current, blocker_id, key, since, now)
+    change = execution.ask_about(current, blocker, now)
+    changes.write_decided(tx, change, by="engine", channel="worker")
+    return now + pause
+
+
+def alive(tx: Tx, task: Task, stage: Stage, now: float) -> None:
+    """Note that a silent agent has given a sign of life.
+
+    Raises:
+        LeaseLost: the fence is stale.
+    """
+    _mine(
+        tx.execute(
+            "UPDATE task SET silent_since = NULL, waiting_on = NULL, seq = ?"
+            " WHERE n = ? AND fence = ? AND status = ? AND stage = ?",
+            (tx.seq, task.n, task.fence, Status.IN_PROGRESS.value, stage.position),
+        ).rowcount
+    )
+    tx.loud = True
+    changes.withdraw_stalled(tx, replace(task, changed=now))
+    changes.add_event(tx, task.n, now, "alive", stage.position, "engine", "worker", {})
+
+
+def _mine(held: object) -> None:
+    if not held:
+        raise LeaseLost("The task has been taken over")

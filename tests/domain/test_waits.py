@@ -1,0 +1,89 @@
+"""Pauses, limits, patience, and what a waiting task says, without a clock."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskhub_tui.domain import durations, limits, stall
+from taskhub_tui.domain.limits import Limits, Load
+from taskhub_tui.domain.model import Stage, StageStatus, Status, Task, WaitingOn
+from taskhub_tui.domain.stall import Patience
+
+NOW = 1000.0
+
+
+def waiting(**values: object) -> Task:
+    task = Task("t", 1, "T", "R", "ann", "a", "/w", Status.PENDING, 0.0, 0.0, 1, stage_agent="a")
+    return replace(task, **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.0, "0s"), (0.2, "1s"), (59.0, "59s"), (59.5, "1m 00s"), (90.0, "1m 30s"),
+        (3600.0, "1h 00m"), (7500.0, "2h 05m"), (86400.0 * 3 + 4 * 3600, "3d 04h"), (-5.0, "0s"),
+    ],
+)  # fmt: skip
+def test_a_countdown_reads_as_people_say_it(seconds: float, said: str) -> None:
+    assert durations.countdown(seconds) == said
+
+
+@given(st.floats(0, 1e6), st.integers(0, 100), st.floats(0, 1), st.none() | st.floats())
+def test_a_pause_grows_to_its_ceiling_and_is_never_shorter_than_asked_for(
+    first: float, failures: int, jitter: float, after: float | None
+) -> None:
+    pause = limits.retry_delay(first, failures, jitter, after)
+    assert math.isfinite(pause)
+    asked = limits.sane(after) or 0.0
+    assert pause >= max(asked, min(first * 2**failures, first, 3600.0))
+    assert pause <= max(asked, 1.25 * max(first, limits.RETRY_CEILING))
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1), st.none() | st.floats())
+def test_a_providers_time_is_kept_and_without_one_the_pauses_grow(
+    waited: float, jitter: float, after: float | None
+) -> None:
+    pause = limits.limit_delay(waited, jitter, after)
+    assert math.isfinite(pause)
+    asked = limits.sane(after)
+    if asked is None:
+        assert limits.LIMIT_FIRST <= pause <= limits.RETRY_CEILING + limits.LIMIT_FIRST
+    else:
+        assert asked <= pause <= asked + limits.LIMIT_FIRST
+
+
+def test_who_waits_for_its_turn_is_told_what_holds_it_back() -> None:
+    load = Load(Limits(total=3, agents={"a": 2}), {"a": 2, "b": 1}, {"b": NOW + 90})
+    full = limits.seen(waiting(), load, NOW)
+    assert full.waiting_on is WaitingOn.LIMIT
+    assert limits.waits(full, NOW) == "waits for a free slot of a (2 of 2 busy)"
+    other = limits.seen(waiting(stage_agent="c"), load, NOW)
+    assert limits.waits(other, NOW) == "waits for a free slot (3 of 3 busy)"
+    held = limits.seen(waiting(stage_agent="b"), load, NOW)
+    assert limits.waits(held, NOW) == "provider limit, resumes in 1m 30s"
+    assert limits.seen(waiting(), Load(), NOW) == waiting()
+    for task in (waiting(waiting_on=WaitingOn.SCHEDULE), waiting(status=Status.IN_PROGRESS)):
+        assert limits.seen(task, load, NOW) is task
+
+
+def test_a_silent_stage_is_shown_before_it_is_asked_about_and_not_before_its_usual_time() -> None:
+    patience = Patience(300, 900)
+    stage = Stage("t", 0, "s", "a", StageStatus.RUNNING, started=NOW - 1000)
+    assert [patience.shows(silent) for silent in (299, 300)] == [False, True]
+    assert [patience.asks(silent, stage, NOW) for silent in (899, 900)] == [False, True]
+    assert not patience.asks(900, replace(stage, estimate=5000.0), NOW)
+    assert patience.of(replace(stage, stall=60.0)) == Patience(60, 180)
+    for never in (patience.of(replace(stage, stall=0.0)), Patience(0, 0)):
+        assert not never.shows(1e9)
+        assert not never.asks(1e9, stage, NOW)
+    assert stall.silence(NOW - 360, NOW) == "no sign of life for 6m 00s"
+
+
+def test_what_is_set_of_patience_goes_with_what_is_not() -> None:
+    assert stall.patience() == Patience(300, 900)
+    assert stall.patience(shown_after=3600) == Patience(3600, 3600)
+    assert stall.patience(ask_after=60) == Patience(60, 60)
+    assert stall.patience(ask_after=0) == Patience(300, 0)

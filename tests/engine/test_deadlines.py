@@ -1,0 +1,261 @@
+"""Tasks that must be done by a time, and stages that give no sign of life."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from support import House, ScriptedAgent, eventually, house, soon, until
+
+from taskhub_tui.agents.port import Answer, Blocker, BlockerKind, Result, Stage, StageContext
+from taskhub_tui.config import Paths, Settings
+from taskhub_tui.domain.errors import BadInput
+from taskhub_tui.domain.model import Action, NoticeKind, StageSpec, Status, WaitingOn
+from taskhub_tui.domain.model import BlockerKind as Kind
+from taskhub_tui.domain.stall import Patience
+
+
+async def _for_ever(stage: Stage, ctx: StageContext) -> Result:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def test_a_running_task_is_stopped_and_failed_at_its_deadline(
+    where: Paths, settings: Settings
+) -> None:
+    actor = ScriptedAgent("actor", _for_ever)
+    async with house(where, settings, actor) as h, h.worker():
+        task = await h.submit(within=0.3)
+        view = await until(h.hub, task.id, Status.FAILED)
+        assert "was not done by its deadline, 1s after it was handed over" in str(view.task.error)
+        assert view.task.ended is not None
+        assert task.deadline is not None
+        assert view.task.ended >= task.deadline
+        assert list(view.legal) == [Action.RETRY, Action.MODIFY, Action.REASSIGN, Action.CANCEL]
+        notes = await h.hub.notifications()
+        assert (notes[0].kind, notes[0].actions) == (NoticeKind.ERROR, tuple(view.legal))
+        await soon(lambda: actor.stops == ["cancel"])
+
+
+async def test_waiting_for_a_person_counts_and_the_question_is_taken_back(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h, h.worker():
+        task = await h.submit(stages=(StageSpec("go", "actor", gate=True),), within=0.4)
+        blocked = await until(h.hub, task.id, Status.BLOCKED)
+        await until(h.hub, task.id, Status.FAILED)
+        assert await h.hub.blockers() == []
+        asked = [n for n in await h.hub.notifications() if n.kind is NoticeKind.BLOCKER]
+        assert [note.withdrawn is not None for note in asked] == [True]
+        assert blocked.blocker is not None
+
+
+async def test_a_task_that_never_got_its_turn_fails_at_its_deadline_too(
+    where: Paths, settings: Settings
+) -> None:
+    actor = ScriptedAgent("actor", _for_ever)
+    async with house(where, settings, actor) as h, h.worker(concurrency=1):
+        first = await h.submit("first")
+        await soon(lambda: actor.runs)
+        task = await h.submit("second", within=0.2)
+        await until(h.hub, task.id, Status.FAILED)
+        assert (await h.hub.status(first.id)).task.status is Status.IN_PROGRESS
+    assert len(actor.runs) == 1
+
+
+async def test_retry_runs_it_without_a_deadline_and_modify_gives_it_another(
+    where: Paths, settings: Settings
+) -> None:
+    go = asyncio.Event()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        await go.wait()
+        return Result("done")
+
+    async with house(where, settings, ScriptedAgent("actor", work)) as h, h.worker():
+        one, two = [await h.submit(str(i), within=0.2) for i in range(2)]
+        for task in (one, two):
+            await until(h.hub, task.id, Status.FAILED)
+        later = h.hub.clock() + 3600
+        await h.hub.decide(one.id, Action.RETRY)
+        await h.hub.decide(two.id, Action.MODIFY, data={"deadline": later})
+        go.set()
+        assert (await until(h.hub, one.id, Status.COMPLETED)).task.deadline is None
+        assert (await until(h.hub, two.id, Status.COMPLETED)).task.deadline == later
+
+
+async def test_a_deadline_can_be_moved_while_the_task_runs_and_taken_away(
+    where: Paths, settings: Settings
+) -> None:
+    go = asyncio.Event()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        await go.wait()
+        return Result("done")
+
+    actor = ScriptedAgent("actor", work)
+    async with house(where, settings, actor) as h, h.worker():
+        task = await h.submit(within=3600.0)
+        await soon(lambda: actor.runs)
+        with pytest.raises(BadInput, match="has passed already"):
+            await h.hub.decide(task.id, Action.MODIFY, data={"deadline": 5.0})
+        view = await h.hub.decide(task.id, Action.MODIFY, data={"deadline": None})
+        assert (view.task.deadline, view.task.status) == (None, Status.IN_PROGRESS)
+        go.set()
+        await until(h.hub, task.id, Status.COMPLETED)
+    assert len(actor.runs) == 1
+
+
+async def test_a_deadline_before_the_start_is_refused(where: Paths, settings: Settings) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        now = h.hub.clock()
+        with pytest.raises(BadInput, match="not after the time the task may start"):
+            await h.submit(not_before=now + 100, deadline=now + 50)
+        task = await h.submit(not_before=now + 100, within=50.0)
+        assert task.deadline == pytest.approx(now + 150, abs=0.01)
+
+
+# No sign of life
+
+QUICK = Patience(shown_after=0.2, ask_after=0.4)
+
+
+async def _asked(h: House, task_id: str) -> bool:
+    return (await h.hub.status(task_id)).blocker is not None
+
+
+async def test_a_silent_stage_is_shown_then_asked_about_and_runs_on(
+    where: Paths, settings: Settings
+) -> None:
+    speak, end = asyncio.Event(), asyncio.Event()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        ctx.progress(None, "hashing")
+        await speak.wait()
+        ctx.log("still here")
+        await end.wait()
+        return Result("done")
+
+    actor = ScriptedAgent("actor", work)
+    settings = replace(settings, stall=QUICK)
+    async with house(where, settings, actor) as h, h.worker():
+        task = await h.submit()
+        await eventually(lambda: _asked(h, task.id))
+        view = await h.hub.status(task.id)
+        assert (view.task.status, view.task.waiting_on) == (Status.IN_PROGRESS, WaitingOn.USER)
+        assert view.task.silent_since is not None
+        assert view.blocker is not None
+        assert view.blocker.kind is Kind.STALLED
+        assert view.blocker.detail["last said"] == "hashing"
+        assert list(view.legal)[:2] == [Action.APPROVE, Action.RETRY]
+        note = (await h.hub.notifications())[0]
+        assert (note.kind, note.blocker_id) == (NoticeKind.BLOCKER, view.blocker.id)
+        assert Action.APPROVE in note.actions
+        speak.set()
+
+        async def taken_back() -> bool:
+            return not await _asked(h, task.id)
+
+        await eventually(taken_back)
+        view = await h.hub.status(task.id)
+        assert (view.task.waiting_on, view.task.silent_since) == (None, None)
+        assert (await h.hub.notifications())[0].withdrawn is not None
+        kinds = await h.kinds(task.id)
+        assert kinds[:5] == ["created", "started", "stalled", "asked", "alive"]
+        end.set()
+        await until(h.hub, task.id, Status.COMPLETED)
+    assert len(actor.runs) == 1
+
+
+async def test_a_silent_stage_that_ends_takes_the_question_with_it(
+    where: Paths, settings: Settings
+) -> None:
+    end = asyncio.Event()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        await end.wait()
+        return Result("done")
+
+    two = (StageSpec("one", "actor"), StageSpec("two", "actor"))
+    settings = replace(settings, stall=QUICK)
+    async with house(where, settings, ScriptedAgent("actor", work)) as h, h.worker():
+        task = await h.submit(stages=two)
+        await eventually(lambda: _asked(h, task.id))
+        end.set()
+        view = await until(h.hub, task.id, Status.COMPLETED)
+        assert (view.blocker, view.task.silent_since, view.task.waiting_on) == (None, None, None)
+        assert await h.hub.blockers() == []
+        asked = [n for n in await h.hub.notifications() if n.kind is NoticeKind.BLOCKER]
+        assert all(note.withdrawn for note in asked)
+
+
+async def test_a_silent_agent_may_ask_its_own_question(where: Paths, settings: Settings) -> None:
+    ask = asyncio.Event()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        await ask.wait()
+        answer: Answer = await ctx.ask(Blocker("stalled 1", BlockerKind.INPUT, "Which?"))
+        return Result(f"chose {answer.text}")
+
+    settings = replace(settings, stall=QUICK)
+    async with house(where, settings, ScriptedAgent("actor", work)) as h, h.worker():
+        task = await h.submit()
+        await eventually(lambda: _asked(h, task.id))
+        ask.set()
+        view = await until(h.hub, task.id, Status.BLOCKED)
+        assert view.blocker is not None
+        assert (view.blocker.kind, view.blocker.question) == (Kind.INPUT, "Which?")
+        await h.hub.decide(task.id, Action.PROVIDE_CONTEXT, text="this")
+        view = await until(h.hub, task.id, Status.COMPLETED)
+        assert view.task.summary == "chose this"
+
+
+async def test_leaving_it_alone_answers_the_question_and_it_is_asked_again_later(
+    where: Paths, settings: Settings
+) -> None:
+    actor = ScriptedAgent("actor", _for_ever)
+    settings = replace(settings, stall=QUICK)
+    async with house(where, settings, actor) as h, h.worker():
+        task = await h.submit()
+        await eventually(lambda: _asked(h, task.id))
+        first = (await h.hub.status(task.id)).blocker
+        assert first is not None
+        view = await h.hub.decide(task.id, Action.APPROVE, blocker_id=first.id)
+        assert (view.task.status, view.task.waiting_on) == (Status.IN_PROGRESS, None)
+        assert view.task.silent_since is not None, "it is silent still"
+        await eventually(lambda: _asked(h, task.id))
+        second = (await h.hub.status(task.id)).blocker
+        assert second is not None
+        assert first.id != second.id
+    assert actor.stops == ["detach"], "nobody has stopped it"
+
+
+async def test_retry_stops_the_silent_agent_and_starts_anew(
+    where: Paths, settings: Settings
+) -> None:
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        if stage.attempt == 1:
+            await asyncio.Event().wait()
+        return Result("done")
+
+    actor = ScriptedAgent("actor", work)
+    settings = replace(settings, stall=QUICK)
+    async with house(where, settings, actor) as h, h.worker():
+        task = await h.submit()
+        await eventually(lambda: _asked(h, task.id))
+        await h.hub.decide(task.id, Action.RETRY)
+        await until(h.hub, task.id, Status.COMPLETED)
+    assert actor.stops == ["cancel", "no"]
+    assert [run.attempt for run in actor.runs] == [1, 2]
+
+
+async def test_a_stage_says_how_long_it_may_be_silent(where: Paths, settings: Settings) -> None:
+    actor = ScriptedAgent("actor", _for_ever)
+    settings = replace(settings, stall=Patience(shown_after=0.1, ask_after=0.2))
+    async with house(where, settings, actor) as h, h.worker():
+        quiet = await h.submit(stages=(StageSpec("quiet", "actor", stall=0),))
+        patient = await h.submit(stages=(StageSpec("patient", "actor", stall=3600.0),))
+        usual = await h.submit()
+        await eventually(lambda: _asked(h, usual.id))
+        for task in (quiet, patient):
+            view = await h.hub.status(task.id)
+            assert (view.task.silent_since, view.blocker) == (None, None)
