@@ -185,7 +185,7 @@ class Engine:
         """Claim one task more in the transaction that completes one of ours."""
         if not self._backlog or self._leaving or len(self._held) > self._settings.concurrency:
             return []
-        return claims.claim(tx, self.me, self._clock(), 1, Held.first)
+        return claims.claim(tx, self.me, self._clock(), 1, Held.first, limits=self._settings.limits)
 
     def _carry_next(self, claimed: list[Claimed]) -> None:
         for one in claimed:

@@ -4,7 +4,6 @@ A worker's lease is one row, renewed for all its tasks at once. A task names its
 fence; whoever takes it over raises the fence, so that a late writer changes no row.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +15,13 @@ from taskhub_tui.domain.model import Action, Stage, StageStatus, Status, Task
 from taskhub_tui.domain.views import WorkerInfo
 from taskhub_tui.process import Identity
 from taskhub_tui.storage import lanes, queries, rows
-from taskhub_tui.storage.changes import Known, add_event, read_known, write_held
+from taskhub_tui.storage.changes import (
+    KNOWN_READ,
+    Known,
+    add_event,
+    read_known,
+    write_held,
+)
 from taskhub_tui.storage.damage import sound
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.writer import Tx
@@ -45,11 +50,6 @@ Start = Callable[[Task, Sequence[Stage]], Change | None]
 """Says how the first stage of a task just claimed is started; None when more is to be done."""
 
 
-PICKED = f"""
-    SELECT {rows.TASK_COLUMNS}, edits FROM json_each(?) CROSS JOIN task
-     WHERE task.n = json_each.value
-"""
-
 DUE = f"""
     UPDATE task SET waiting_on = NULL, seq = :seq
      WHERE n IN (SELECT n FROM {lanes.TIMED} AND ready_at <= :now)
@@ -75,8 +75,8 @@ def claim(
     What `start` makes of each is written with the claim.
     """
     found = []
-    picked = lanes.pick(tx, limits, now, limit)
-    for *row, edits in tx.execute(PICKED, (json.dumps(picked),)).fetchall() if picked else ():
+    for n in lanes.pick(tx, limits, now, limit):
+        *row, edits = tx.execute(KNOWN_READ, (n,)).fetchone()
         known = sound(tx, row, edits, now)
         if known is None:
             continue

@@ -47,7 +47,9 @@ def condemn(tx: Tx, n: int, damage: Damaged, now: float) -> None:
         "UPDATE task SET status = 'failed', waiting_on = NULL, eta = NULL, holder = NULL,"
         " silent_since = NULL,"
         " fence = fence + 1, edits = edits + 1, stage = :at, error = :said, ended = :now,"
-        " changed = :now, seq = :seq, stopping = stopping OR :stop WHERE n = :n"
+        " changed = :now, seq = :seq, stopping = stopping OR :stop, silent_since = NULL,"
+        " stage_agent = (SELECT agent FROM stage WHERE task_n = :n AND position = :at)"
+        " WHERE n = :n"
         " RETURNING id, title",
         {"at": at, "said": said, "now": now, "seq": tx.seq, "stop": stopped > 0, "n": n},
     ).fetchone()

@@ -19,7 +19,7 @@ _OPENED = (0x40000002, 510)
 """Where SQLite locks a file for as long as a connection is open, and how many bytes."""
 _PAUSE = """
     UPDATE task SET status = 'paused', waiting_on = NULL, holder = NULL, fence = fence + 1,
-                    silent_since = NULL, eta = NULL, changed = :now, seq = :seq
+                    eta = NULL, silent_since = NULL, changed = :now, seq = :seq
      WHERE status IN ('pending', 'in_progress') RETURNING n, stage
 """
 

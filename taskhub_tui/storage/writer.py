@@ -5,6 +5,7 @@ transaction, each request under its own savepoint, and callers wake only after t
 """
 
 import asyncio
+import logging
 import random
 import sqlite3
 import time
@@ -21,6 +22,8 @@ from taskhub_tui.storage.database import BUSY_MS, explain, misread, tolerant, un
 from taskhub_tui.storage.guard import Guard
 
 T = TypeVar("T")
+
+log = logging.getLogger("taskhub.storage")
 
 MAX_BATCH = 256
 SPLIT = 8
@@ -141,7 +144,12 @@ class Writer:
                         # A caller that is cancelled now does not come for its error.
                         future.exception()
                 if tx is not None and tx.loud:
-                    self._after_commit(tx)
+                    try:
+                        self._after_commit(tx)
+                    except Exception:
+                        # Such as no file descriptor left to ring with. Others look by themselves;
+                        # what waits here to be written must not wait with them.
+                        log.exception("a commit could not be announced")
         finally:
             self._flusher = None
 

@@ -87,7 +87,7 @@ class SimAgent:
             return await self._clean_up(stage, ctx)
         proc = PROC.get()
         assert proc is not None
-        run = world.promise.begins(key, proc, stage, self.card)
+        run = world.promise.begins(key, proc, stage)
         world.ledger.runs.append(run)
         world.say(f"run {'/'.join(map(str, key))} by {self.card.name}, state {stage.state}")
         rng = world.rng(f"script {key}")

@@ -42,7 +42,7 @@ class Person:
         """Do something now and then, until faults end; then look on until all is at rest."""
         world, rng = self._world, self._rng
         while not world.calm:
-            await world.idle(world.pace * rng.choice((0.01, 0.1, 0.3, 1, 2)) * rng.random())
+            await world.idle(world.pace * rng.choice((0.01, 0.05, 0.1, 0.3, 1)) * rng.random())
             if world.calm:
                 break
             try:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from simulation.agents import Key, Run
+from simulation.agents import HABITS, Key, Run
 from simulation.loop import Proc
-from taskhub_tui.agents.port import AgentCard, Answer, Stage
+from taskhub_tui.agents.port import Answer, Stage
 from taskhub_tui.domain.legal import LEGAL
 from taskhub_tui.domain.model import Action, BlockerKind, Status
 
@@ -133,6 +133,7 @@ class Promise:
         self._ids: dict[int, str] = {}
         self._again: set[str] = set()
         """Tasks of which a run has begun that has not told its progress yet."""
+        self._states: dict[tuple[int, int], str] = {}
         self.seen: set[int] = set()
         """Notifications that a desktop has shown."""
         self._fractions: dict[tuple[Key, int], float] = {}
@@ -146,9 +147,10 @@ class Promise:
 
     # After each commit
 
-    def committed(self) -> str:
-        """Check what a commit made; return it as a line for the trace."""
+    def committed(self, proc: Proc) -> str:
+        """Check what a process has committed; return it as a line for the trace."""
         line = []
+        holders = {model.n: model.holder for model in self.models.values()}
         for n, id_ in self._rows("SELECT n, id FROM task WHERE n > ?", len(self._ids)):
             self._ids[n] = id_
             self.models[id_] = Model(n)
@@ -178,7 +180,22 @@ class Promise:
             task = self._ids[n]
             line.append(self._compare(task, row, done.get(n, set()), opened.get(n, [])))
         self._progress()
+        self._saves(proc, holders)
         return " | ".join(line)
+
+    def _saves(self, proc: Proc, before: dict[int, str | None]) -> None:
+        """Only who holds a task writes what its agent saves."""
+        states = {}
+        for n, position, state in self._rows(
+            "SELECT task_n, position, state FROM stage WHERE state IS NOT NULL"
+        ):
+            states[n, position] = state
+            if self._states.get((n, position)) != state:
+                self._hold(
+                    before.get(n) == proc.worker,
+                    f"{proc} saved a state of {self._ids[n]}, which {before.get(n)} holds",
+                )
+        self._states = states
 
     def _compare(self, task: str, row: list[Any], done: set[int], opened: list[str]) -> str:
         """Hold a task's row against what its events told."""
@@ -254,6 +271,10 @@ class Promise:
             case "adopted" | "resumed" if stage is not None:
                 self._hold(model.status in ("pending", "in_progress"), f"{where}: {model.status}")
                 self._hold(data["attempt"] == model.attempts.get(stage), where)
+                self._hold(
+                    kind == "resumed" or self._habit(model.n, stage) != "ask",
+                    f"{where}, though it is to be asked about",
+                )
                 model.status, model.taken_over = "in_progress", False
             case "resumed":
                 if model.status == "paused":
@@ -343,7 +364,7 @@ class Promise:
 
     # What agents see
 
-    def begins(self, key: Key, proc: Proc, stage: Stage, card: AgentCard) -> Run:
+    def begins(self, key: Key, proc: Proc, stage: Stage) -> Run:
         """Check that this attempt may run now, and here."""
         task, position, _ = key
         model = self.models[task]
@@ -357,14 +378,7 @@ class Promise:
             # It was taken away after the step was written and before the agent was called.
             self._world.count("begun too late")
             return run
-        habit = (
-            self._rows(
-                "SELECT on_interrupt FROM stage WHERE task_n = ? AND position = ?",
-                model.n,
-                position,
-            )[0][0]
-            or card.on_interrupt
-        )
+        habit = self._habit(model.n, position)
         earlier = self._world.ledger.of(key)
         if habit == "ask":
             cut = [other for other in earlier if not other.asking and other.valid]
@@ -391,6 +405,13 @@ class Promise:
             f"{where} with other inputs than were checkpointed",
         )
         return run
+
+    def _habit(self, n: int, position: int) -> str:
+        """Return what is to be done with a stage whose worker died under it."""
+        own, agent = self._rows(
+            "SELECT on_interrupt, agent FROM stage WHERE task_n = ? AND position = ?", n, position
+        )[0]
+        return str(own or HABITS.get(agent, "rerun"))
 
     def answered(self, run: Run, key: str, answer: Answer) -> None:
         """Check an answer that an agent got against the one on disk, and against the last time."""

@@ -72,7 +72,7 @@ class Planned:
     async def run(self, stage: Stage, ctx: StageContext) -> Result:
         if ctx.stop == "cancel":
             return Result()
-        seen = self._world.seen.setdefault((stage.task_id, stage.position, stage.prompt), [])
+        seen = self._world.seen.setdefault((stage.task_id, stage.position, stage.stage_id), [])
         if stage.attempt not in seen:
             seen.append(stage.attempt)
         left = stage.options.get("plan", [])[seen.index(stage.attempt) :]

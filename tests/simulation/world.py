@@ -85,7 +85,7 @@ class World:
         """Seconds that things take, more or less."""
         self.look = max(1.0, self.pace)
         self.most_tasks = rng.randint(1, 6)
-        self.horizon = self.pace * rng.choice((8, 12, 25))
+        self.horizon = self.pace * rng.choice((6, 10, 20))
         self.crash_rate = rng.choice((0.0005, 0.002, 0.005))
         self.settings = Settings(
             owner="ann",
@@ -225,7 +225,7 @@ class World:
                 self.breaks(f"the number of the last commit went from {self._seq} to {seq}")
             self._seq = seq
             self.count("commits")
-            self.say(f"commit {seq}: {self.promise.committed()}")
+            self.say(f"commit {seq}: {self.promise.committed(proc)}")
         except AssertionError as broken:
             self.breaks(str(broken))
         return self._dies(proc, self.crash_rate * 10)

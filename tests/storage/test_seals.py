@@ -12,10 +12,13 @@ from support import House, ScriptedAgent, eventually, house, until
 from taskhub_tui import care
 from taskhub_tui.agents.port import AgentError, Blocker, Choice, Result
 from taskhub_tui.config import Paths, Settings
+from taskhub_tui.domain import model
 from taskhub_tui.domain.errors import Damaged
 from taskhub_tui.domain.model import Action, BlockerKind, NoticeKind, StageSpec, Status
+from taskhub_tui.storage import changes
 from taskhub_tui.storage.compaction import truncate
 from taskhub_tui.storage.soundness import problems
+from taskhub_tui.storage.writer import Tx
 
 PLAN = (StageSpec("first", "actor"), StageSpec("second", "actor", gate=True))
 
@@ -201,6 +204,21 @@ async def test_nobody_decides_on_a_damaged_question(where: Paths, settings: Sett
             await until(h.hub, task_id, Status.BLOCKED)  # it is asked again
             await h.hub.decide(task_id, Action.APPROVE)
             await until(h.hub, task_id, Status.COMPLETED)
+        assert problems(where.database) == []
+
+
+async def test_a_question_that_is_taken_back_is_no_damage(where: Paths, settings: Settings) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        task = await h.submit()
+        asked = model.Blocker("q", task.id, 0, "stalled 1", BlockerKind.STALLED, "Dead?", 1, 1.0)
+
+        def ask_and_take_back(tx: Tx) -> None:
+            changes.write_blocker(tx, task.n, asked)
+            changes.withdraw_stalled(tx, task)
+
+        await h.hub._store.write(ask_and_take_back)
+        with behind(where) as connection:
+            assert connection.execute("SELECT state FROM blocker").fetchall() == [("withdrawn",)]
         assert problems(where.database) == []
 
 

@@ -170,3 +170,16 @@ async def test_an_idle_reader_does_not_let_the_log_of_writes_grow(path: Path) ->
     finally:
         await reading.close()
         await writing.close()
+
+
+async def test_a_commit_that_cannot_be_announced_holds_up_nobody(store: Store, path: Path) -> None:
+    def loud(tx: Tx) -> None:
+        tx.loud = True
+
+    def broken(tx: Tx) -> None:
+        raise OSError("no file descriptor is left")
+
+    store.after_commit = broken
+    many = [store.write(lambda tx, i=i: _note(tx, f"{i}")) for i in range(MAX_BATCH)]
+    await asyncio.gather(store.write(loud), *many)
+    assert len(_names(path)) == MAX_BATCH
