@@ -26,9 +26,6 @@ T = TypeVar("T")
 log = logging.getLogger("taskhub.storage")
 
 MAX_BATCH = 256
-SPLIT = 8
-"""More requests than these, come at once, become two commits: while the second is written, those
-who waited for the first can go on, and both threads have work."""
 
 
 @dataclass(slots=True)
@@ -120,11 +117,9 @@ class Writer:
 
     async def _flush(self) -> None:
         try:
-            many = min(MAX_BATCH, max(len(self._waiting) // 2, SPLIT))
             while self._waiting:
-                batch = self._waiting[:many]
-                del self._waiting[:many]
-                many = MAX_BATCH
+                batch = self._waiting[:MAX_BATCH]
+                del self._waiting[:MAX_BATCH]
                 requests = [request for request, _ in batch]
                 # aiosqlite offers one statement a thread hop; this is its own way to run a
                 # function there, and makes a commit one hop (tests/storage holds it to that).
