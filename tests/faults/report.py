@@ -65,8 +65,8 @@ def sweep(full: bool) -> Found:
         argv = [str(HERE / "sweep.py"), "--every", str(EVERY[full]), "--json", str(lines)]
         ran = subprocess.run([sys.executable, *argv], capture_output=True, text=True)
         outcomes = [json.loads(line) for line in lines.read_text().splitlines()]
-    if ran.returncode not in (0, 1):
-        found.broken.append(ran.stderr)
+    if ran.returncode not in (0, 1) or f"{len(outcomes)} cases, " not in ran.stdout:
+        found.broken.append(f"the sweep ended with {ran.returncode}: {ran.stderr[-2000:]}")
     met = [outcome for outcome in outcomes if outcome["met"]]
     found.cases = len(met)
     found.broken += [f"{o['case']}: {'; '.join(o['broken'])}" for o in outcomes if o["broken"]]
@@ -74,7 +74,7 @@ def sweep(full: bool) -> Found:
     told = sum(bool(outcome["told"]) for outcome in met)
     places = {(o["case"]["role"], o["case"]["n"]) for o in met}
     found.note = (
-        f"{len(places)} places in three kinds of process: "
+        f"{len(places)} places in {len({role for role, _ in places})} kinds of work: "
         + ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common())
         + f"; in {told} cases somebody was told of it in a sentence"
     )

@@ -10,6 +10,7 @@ must complete.
 
 import argparse
 import asyncio
+import atexit
 import contextlib
 import faulthandler
 import json
@@ -91,6 +92,10 @@ class Outcome:
     seconds: float = 0.0
 
 
+_finished: list[Path] = []
+"""The folder of a hub in which all is done, once there is one: forks begin with copies of it."""
+
+
 class Play:
     """One hub, and the processes that work on it."""
 
@@ -144,15 +149,10 @@ class Play:
 
     def _care(self) -> None:
         """Have a finished hub cared for, cut that short, and do it again on a sound disk."""
-        self._wait_well(self._start("open"))
-        # Open here too, so that nobody is the last one, who would write the log back.
-        with contextlib.closing(sqlite3.connect(self.paths.database)) as holder:
-            holder.execute("SELECT 1 FROM meta").fetchall()
-            self._wait_well(self._start("together"))
-            log = self.home / "taskhub.db-wal"
-            kept = [(path, path.read_bytes()) for path in (self.paths.database, log)]
-        for path, data in kept:
-            path.write_bytes(data)
+        if _finished:
+            shutil.copytree(_finished[0], self.home, dirs_exist_ok=True)
+        else:
+            self.finish()
         self._acts = Care(self.case.role, self.paths)
         status = self._wait(self._start("care", armed=True))
         if self.case.fault is Fault.COUNT or self.broken:
@@ -162,6 +162,18 @@ class Play:
             self._acts.wait()
             self._wait_well(self._start("care"))
             self.broken += self._acts.broken(again=True)
+
+    def finish(self) -> None:
+        """Make a hub in which all is done, whose last commits stand in the log only."""
+        self._wait_well(self._start("open"))
+        # Open here too, so that nobody is the last one, who would write the log back.
+        with contextlib.closing(sqlite3.connect(self.paths.database)) as holder:
+            holder.execute("SELECT 1 FROM meta").fetchall()
+            self._wait_well(self._start("together"))
+            log = self.home / "taskhub.db-wal"
+            kept = [(path, path.read_bytes()) for path in (self.paths.database, log)]
+        for path, data in kept:
+            path.write_bytes(data)
 
     def _apart(self) -> None:
         names = ("worker", "front end")
@@ -288,6 +300,11 @@ def calls(role: str) -> list[str]:
     """Return the kinds of calls that a run without faults makes, in order."""
     with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
         play = Play(Path(folder), Case(role, Fault.COUNT, 0))
+        if role in ACTS and not _finished:
+            play.finish()
+            _finished.append(Path(tempfile.mkdtemp(prefix="sweep-")) / "finished")
+            atexit.register(shutil.rmtree, _finished[0].parent, ignore_errors=True)
+            shutil.copytree(play.home, _finished[0], ignore=shutil.ignore_patterns("run"))
         outcome = play.run()
         if outcome.broken:
             errors = Path(folder) / "errors"
@@ -298,14 +315,15 @@ def calls(role: str) -> list[str]:
 def cases(role: str, every: int, faults: Sequence[Fault]) -> list[Case]:
     """Return the cases of one role: every K-th write, with each fault that fits it.
 
-    Calls of other kinds are rarer, so of these more are taken. The places differ from fault to
-    fault, so that few are left out by all.
+    Calls of other kinds are rarer, so of these more are taken, some of each. The places differ from
+    fault to fault, so that few are left out by all.
     """
     found = []
+    kinds = calls(role)
     seen: Counter[str] = Counter()
-    for n, kind in enumerate(calls(role), 1):
+    for n, kind in enumerate(kinds, 1):
         seen[kind] += 1
-        step = every if kind == "write" else max(1, every // 4)
+        step = every if kind == "write" else max(1, min(every // 4, kinds.count(kind) // 2))
         for shift, fault in enumerate(AT[kind]):
             if fault in faults and (seen[kind] + shift) % step == 0:
                 found.append(Case(role, fault, n))
