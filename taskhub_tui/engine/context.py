@@ -32,6 +32,8 @@ RETELL = 5.0
 """Seconds after which the time remaining is reckoned again, though nothing was reported."""
 STATE_LIMIT = 1_000_000
 """Most characters an agent's state may have as JSON."""
+_UNSURE = {"": "unsure"}
+"""Equal to no state that is ever written: it says that what the database has is not known."""
 _DEFAULTS = {"approve": Action.APPROVE, "deny": Action.DENY, "cancel": Action.CANCEL}
 
 
@@ -134,7 +136,12 @@ class Context:
             )
         task, mark, snapshot = self._held.task, self._log.mark(), dict(self._state)
         kept = replace(self._stage, state=snapshot, log_mark=mark)
-        await self._fenced(lambda tx: stages.save(tx, task.n, task.fence, kept))
+        try:
+            await self._fenced(lambda tx: stages.save(tx, task.n, task.fence, kept))
+        except asyncio.CancelledError:
+            # It may be written all the same, so the next step writes the state whatever it is.
+            self._held.saved(kept.position, _UNSURE, mark)
+            raise
         self._held.saved(kept.position, snapshot, mark)
         # Else a later write of this stage, such as the question after a loss, would undo it.
         self._stage = replace(self._stage, state=snapshot, log_mark=mark)

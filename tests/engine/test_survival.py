@@ -13,6 +13,7 @@ from support import PATIENCE, House, ScriptedAgent, eventually, house, soon, unt
 from taskhub_tui.agents.port import AgentError, Blocker, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.model import Action, BlockerKind, Interrupt, StageSpec, Status
+from taskhub_tui.storage import rows, seals
 from taskhub_tui.storage.writer import Tx
 from taskhub_tui.worker import Worker, serve
 
@@ -348,6 +349,27 @@ async def test_cancel_ends_the_work_of_an_agent_that_was_about_to_leave_it_alone
         assert not any("could not be stopped" in words for words in await h.said(task.id))
     assert actor.runs[2].state == {"job": "j1"}
     assert len(actor.runs) == 3
+
+
+async def test_a_save_that_was_cut_short_leaves_nothing_that_looks_damaged(
+    where: Paths, settings: Settings
+) -> None:
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        if stage.attempt == 1:
+            saving = asyncio.ensure_future(ctx.save(job="j1"))
+            await asyncio.sleep(0)
+            saving.cancel()
+            await asyncio.wait([saving])
+            raise AgentError("once more", retryable=True)
+        return Result(f"after {stage.state}")
+
+    actor = ScriptedAgent("actor", work)
+    async with house(where, settings, actor) as h:
+        async with h.worker():
+            task = await h.submit(stages=(StageSpec("run", "actor", retries=1, retry_delay=0.01),))
+            view = await until(h.hub, task.id, Status.COMPLETED)
+        assert view.task.summary == "after None"
+        assert await h.hub._store.read(lambda r: [*seals.broken(r, rows.BLOCKER_COLUMNS)]) == []
 
 
 async def test_work_that_was_lost_asks_and_keeps_its_state(

@@ -15,6 +15,7 @@ from simulation.loop import Proc
 from taskhub_tui.agents.port import Answer, Stage
 from taskhub_tui.domain.legal import LEGAL
 from taskhub_tui.domain.model import Action, BlockerKind, Status, WaitingOn
+from taskhub_tui.storage import rows, seals
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -473,6 +474,8 @@ class Promise:
         """Check what must be true once everything has come to rest."""
         self._hold(self._rows("PRAGMA integrity_check") == [("ok",)], "the file is damaged")
         self._hold(self._rows("PRAGMA foreign_key_check") == [], "a foreign key is wrong")
+        damaged = [*seals.broken(self._reading, rows.BLOCKER_COLUMNS)]
+        self._hold(not damaged, f"without any damage: {damaged}")
         for operation, state in self._world.ledger.operations.items():
             task, position, _, attempt = operation.split(":")
             over = state.cancelled or state.lost or state.until <= self._world.loop.now
