@@ -18,8 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from simulation.lifecycle_model import ModelStage, ModelTask, Refused
 from simulation.loop import Proc
+from simulation.patches import patched
 from simulation.run import create
-from simulation.world import FAULTS, World, patched
+from simulation.world import FAULTS, World
 from taskhub_tui.agents.port import (
     AgentCard,
     AgentError,

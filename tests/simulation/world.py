@@ -2,39 +2,29 @@
 
 import asyncio
 import contextlib
-import gc
 import hashlib
-import logging
-import os
 import random
-import secrets
 import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-
-import aiosqlite.core
 
 from simulation.agents import HABITS, Ledger, SimAgent
 from simulation.desktop import SimDesktop
-from simulation.disk import Connections, Guards, NoThread, Thread
+from simulation.disk import Connections, Guards, Thread
 from simulation.loop import PROC, Proc, SimLoop
+from simulation.patches import no_garbage, patched
 from simulation.people import Person
 from simulation.promise import Promise
-from taskhub_tui import doorbell, process
-from taskhub_tui.agents import registry
+from taskhub_tui import doorbell
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import StoreError
 from taskhub_tui.domain.stall import Patience
-from taskhub_tui.engine import engine
 from taskhub_tui.hub import Hub
-from taskhub_tui.notifications import notifier
-from taskhub_tui.storage import guard, writer
 from taskhub_tui.worker import Worker, serve
 
 FAULTS = (
@@ -427,7 +417,7 @@ class World:
 
     def run(self) -> Outcome:
         """Let it happen, and say what came of it."""
-        with patched(self), _no_garbage():
+        with patched(self), no_garbage():
             try:
                 asyncio.set_event_loop(self.loop)
                 self.loop.run_until_complete(self._all())
@@ -509,89 +499,3 @@ class World:
         self._seeing.close()
         asyncio.set_event_loop(None)
         self.loop.close()
-
-
-@contextlib.contextmanager
-def patched(world: World) -> Iterator[None]:
-    """Put the world where the product asks for time, chance, processes, threads and sockets."""
-    below, hexa = world.rng("ids"), world.rng("names")
-
-    def here() -> Proc:
-        proc = PROC.get()
-        assert proc is not None
-        return proc
-
-    def pid() -> int:
-        proc = PROC.get()
-        return real_pid() if proc is None else proc.pid
-
-    def running(number: int) -> bool:
-        return any(p.alive and p.pid == number for p in world._procs)
-
-    def kill(number: int, signal: int) -> None:
-        assert signal == 0
-        if not running(number):
-            raise ProcessLookupError(number)
-
-    real_pid = os.getpid
-    init = world._connections.init
-    hears = _Hears(world)
-    values: list[tuple[Any, str, Any]] = [
-        (os, "getpid", pid),
-        (secrets, "randbelow", below.randrange),
-        (secrets, "token_hex", lambda n=8: f"{hexa.randrange(256**n):0{2 * n}x}"),
-        (process, "os", SimpleNamespace(getpid=pid, kill=kill)),
-        (process, "host", lambda: here().host),
-        (process, "boot", lambda: here().boot),
-        (process, "start_time", lambda number: "1" if running(number) else ""),
-        (doorbell.Doorbell, "listen", lambda bell: world.listen(bell)),
-        (doorbell.Doorbell, "ring", lambda bell: world.ring(bell)),
-        (doorbell.Doorbell, "close", lambda bell: world.hush(bell)),
-        (aiosqlite.core, "SimpleQueue", lambda: Thread(world)),
-        (aiosqlite.core, "Thread", NoThread),
-        (aiosqlite.core.Connection, "__init__", lambda *a, **more: init(*a, **more)),
-        (engine, "LOOK", world.look),
-        (engine, "TICK", world.look / 4),
-        (notifier, "LOOK", world.look),
-        (registry, "_named_by_others", lambda: False),
-        # Who holds the lock lets go of it only when this step is over.
-        (writer, "BUSY_MS", -1),
-        (guard.Guard, "__init__", lambda *a, **more: world.guards(*a, **more)),
-    ]
-    logger = logging.getLogger("taskhub")
-    before = [(owner, name, owner.__dict__[name]) for owner, name, _ in values]
-    spreads, logger.propagate = logger.propagate, False
-    logger.addHandler(hears)
-    try:
-        for owner, name, value in values:
-            setattr(owner, name, value)
-        yield
-    finally:
-        for owner, name, value in before:
-            setattr(owner, name, value)
-        logger.removeHandler(hears)
-        logger.propagate = spreads
-
-
-@contextlib.contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Collect no garbage in between: it takes a fifth of the time, and comes when it likes."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-class _Hears(logging.Handler):
-    """Puts what the product logs into the trace; an error is a bug."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self._world = world
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._world.say(f"log: {record.getMessage()}")
-        if record.levelno >= logging.ERROR and not self._world.over:
-            why = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
-            self._world.breaks(f"{record.getMessage()}\n{why}")
