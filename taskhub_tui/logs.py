@@ -140,7 +140,9 @@ def _runs(before: bytes, data: bytes) -> list[LogRun]:
         try:
             at = float(stamp)
         except ValueError:
-            runs.append(LogRun(0.0, "hub", clean(lines.replace("\n\t", "\n").removeprefix("\t"))))
+            strange = lines.replace("\n\t", "\n").removeprefix("\t")
+            # Lines are counted by their ends; one that `clean` made of a CR would push out the last.
+            runs.append(LogRun(0.0, "hub", clean(strange.replace("\r", " "))))
             continue
         text = lines[len(head) :].replace(f"\n{head}", "\n\t")
         runs.append(LogRun(at, stream, text.replace("\n\t", "\n")))

@@ -108,3 +108,11 @@ def test_a_long_line_is_cut_and_shows_it() -> None:
 
 def test_a_stream_nobody_knows_is_the_agents() -> None:
     assert format_lines(0, "a\tb\nc", "x") == "0.000\tagent\tx\n"
+
+
+def test_a_strange_line_with_a_return_in_it_counts_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"half\r\x0b line\n1.000\tagent\tlast\n")
+    (piece,) = logs.pieces(path, 0, 1000)
+    lines = logs.read(path, 0, 1000).lines
+    assert (piece.lines, [line.text for line in lines]) == (2, ["half  line", "last"])
