@@ -141,7 +141,7 @@ def _runs(before: bytes, data: bytes) -> list[LogRun]:
             at = float(stamp)
         except ValueError:
             strange = lines.replace("\n\t", "\n").removeprefix("\t")
-            # Lines are counted by their ends; one that `clean` made of a CR would push out the last.
+            # Lines are counted by their ends: one made of a CR would push out the last.
             runs.append(LogRun(0.0, "hub", clean(strange.replace("\r", " "))))
             continue
         text = lines[len(head) :].replace(f"\n{head}", "\n\t")
