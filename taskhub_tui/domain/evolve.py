@@ -3,7 +3,7 @@
 A frozen dataclass sets each of its fields by a call, which is most of what a step of a stage costs:
 a task has more than thirty, and a step makes four copies. Here code is made for each class, as
 `dataclasses` does itself, that fills an open twin with the same slots and then gives it the frozen
-class. `replace` takes a third, and `build` a fifth, of the time.
+class.
 """
 
 from collections.abc import Callable, Iterable

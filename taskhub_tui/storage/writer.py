@@ -48,7 +48,7 @@ class Tx:
     """How many of those there were."""
 
     def later(self, statement: str, row: tuple[Any, ...]) -> None:
-        """Write a row at the end: one call for many of them costs a third of a call for each."""
+        """Write a row at the end, with all others of its kind in one call."""
         rows = self.late.get(statement)
         if rows is None:
             rows = self.late[statement] = []
