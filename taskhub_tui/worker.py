@@ -205,7 +205,7 @@ async def serve(
     """
     paths = paths or config.paths()
     settings = settings or config.settings(paths)
-    store = await Store.open(paths.database)
+    store = await Store.open(paths.database, here=True)
     try:
         worker = Worker(store, paths, settings, registry=registry, clock=clock, desktop=desktop)
         if ready is not None:

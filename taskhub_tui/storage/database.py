@@ -48,6 +48,8 @@ async def connect(path: Path, guard: Guard | None) -> aiosqlite.Connection:
             uri=True,
             isolation_level=None,
             cached_statements=256,
+            # A worker writes in the thread of its event loop as well, never in both at once.
+            check_same_thread=False,
         )
     except sqlite3.Error as error:
         raise explain(error, path) from error

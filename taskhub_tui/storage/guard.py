@@ -64,13 +64,13 @@ class Guard:
         Raises:
             StoreBusy: another process did not let go in time.
         """
-        if not self.needed or self._taken():
+        if self.take():
             return
         end = time.monotonic() + self._patience
         pause = 0.0001
         while True:
             time.sleep(pause)
-            if self._taken():
+            if self.take():
                 return
             if time.monotonic() > end:
                 raise StoreBusy(
@@ -85,6 +85,14 @@ class Guard:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.give_back()
+
+    def take(self) -> bool:
+        """Take it if nobody else holds it, and return whether it is held now."""
+        return not self.needed or self._taken()
+
+    def give_back(self) -> None:
+        """Let go."""
         if self.needed:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 

@@ -28,6 +28,8 @@ class Store:
         writing: aiosqlite.Connection,
         reading: aiosqlite.Connection,
         guard: Guard,
+        *,
+        here: bool = False,
     ) -> None:
         self.path = path
         self.after_commit: Callable[[Tx], None] = lambda tx: None
@@ -35,12 +37,16 @@ class Store:
         self._writing = writing
         self._reading = reading
         self._guard = guard
-        self._writer = Writer(writing, path, lambda tx: self.after_commit(tx), guard)
+        self._writer = Writer(writing, path, lambda tx: self.after_commit(tx), guard, here=here)
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path) -> "Store":
+    async def open(cls, path: Path, *, here: bool = False) -> "Store":
         """Open, and create or migrate, the database at `path`.
+
+        Args:
+            here: write in the thread of the event loop while that is quick: for workers, where
+                much is written; a front end would rather never stand still.
 
         Raises:
             StoreError: it cannot be used; the message says why.
@@ -67,7 +73,7 @@ class Store:
             if isinstance(error, sqlite3.Error | UnicodeDecodeError):
                 raise database.explain(error, path) from error
             raise
-        return cls(path, writing, reading, guard)
+        return cls(path, writing, reading, guard, here=here)
 
     async def close(self) -> None:
         """Wait for what is being written, then close both connections."""

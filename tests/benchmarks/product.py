@@ -125,7 +125,7 @@ async def submit(
 async def engine(home: Path, registry: Registry, concurrency: int) -> AsyncIterator[Engine]:
     """Run an engine alone, without worker, notifier and doorbell."""
     at = where(home)
-    store = await Store.open(at.database)
+    store = await Store.open(at.database, here=True)
     try:
         made = Engine(store, registry, at, settings(concurrency=concurrency))
         store.after_commit = lambda tx: made.wake() if tx.ready else None

@@ -89,6 +89,22 @@ class Thread:
             world.disk_delay(self.proc), lambda: (_told(future, result, error), self._next())[-1]
         )
 
+    def at_once(self, function: Callable[[], Any]) -> Any:
+        """Run it now, in the thread of the event loop, if the disk is quick; None if not.
+
+        None as well when the process dies meanwhile: nothing of it runs any more.
+        """
+        world = self._world
+        quick = not world.over and world.disk_delay(self.proc) == 0
+        if not quick or self._connection is None or world.dies_before(self.proc):
+            return None
+        world.count("at once")
+        with world.disk_fault(self.proc, self._connection):
+            result = function()
+        if self._changed() and world.committed(self.proc):
+            return None
+        return result
+
     def _changed(self) -> bool:
         """Return whether the last step may have changed something."""
         try:

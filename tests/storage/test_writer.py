@@ -2,13 +2,38 @@
 
 import asyncio
 import sqlite3
+import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from taskhub_tui.domain.errors import StoreError
+from taskhub_tui.storage import writer
 from taskhub_tui.storage.store import Store
-from taskhub_tui.storage.writer import MAX_BATCH, Tx
+from taskhub_tui.storage.writer import MAX_BATCH, MAX_HERE, Tx
+
+
+@pytest.fixture(params=["in its own thread", "in the loop's thread"])
+async def store(path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    store = await Store.open(path, here=request.param == "in the loop's thread")
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@pytest.fixture
+async def here(path: Path) -> AsyncIterator[Store]:
+    store = await Store.open(path, here=True)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def _where(tx: Tx) -> int:
+    return threading.get_ident()
 
 
 def _note(tx: Tx, name: str) -> int:
@@ -183,3 +208,64 @@ async def test_a_commit_that_cannot_be_announced_holds_up_nobody(store: Store, p
     many = [store.write(lambda tx, i=i: _note(tx, f"{i}")) for i in range(MAX_BATCH)]
     await asyncio.gather(store.write(loud), *many)
     assert len(_names(path)) == MAX_BATCH
+
+
+async def test_a_worker_commits_in_the_thread_of_its_loop(here: Store) -> None:
+    threads = await asyncio.gather(*(here.write(_where) for _ in range(MAX_HERE)))
+    assert set(threads) == {threading.get_ident()}
+
+
+async def test_many_requests_at_once_do_not_hold_up_the_loop(here: Store) -> None:
+    threads = await asyncio.gather(*(here.write(_where) for _ in range(MAX_HERE + 1)))
+    assert threading.get_ident() not in threads
+
+
+async def test_the_loop_never_waits_for_the_lock_of_another(here: Store, path: Path) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        waits = asyncio.create_task(here.write(_where))
+        for _ in range(5):  # Such a turn would take ten seconds if the loop waited.
+            await asyncio.sleep(0.01)
+        assert not waits.done()
+        other.execute("ROLLBACK")
+        assert await waits != threading.get_ident()
+    finally:
+        other.close()
+    assert await here.write(_where) == threading.get_ident()
+
+
+async def test_the_loop_never_waits_for_the_guard_of_another(here: Store, path: Path) -> None:
+    theirs = await Store.open(path)
+    try:
+        guard = theirs._guard
+        if not guard.needed:
+            # This SQLite is cured; the lock itself is what the test before this one is about.
+            assert guard.take()
+            return
+        assert guard.take()
+        waits = asyncio.create_task(here.write(_where))
+        for _ in range(5):
+            await asyncio.sleep(0.01)
+        assert not waits.done()
+        guard.give_back()
+        assert await waits != threading.get_ident()
+    finally:
+        await theirs.close()
+
+
+async def test_on_a_slow_disk_commits_leave_the_loop_alone(
+    here: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "SLOW", -1.0)  # Every disk is slower than that.
+    me = threading.get_ident()
+    assert [await here.write(_where) == me for _ in range(5)] == [True, True, False, False, False]
+    # After a while it tries again.
+    here._writer._elsewhere_until = 0.0
+    assert [await here.write(_where) == me for _ in range(3)] == [True, False, False]
+    assert here._writer._pause == 4 * writer.PAUSE
+    monkeypatch.undo()
+    here._writer._elsewhere_until = 0.0
+    monkeypatch.setattr(writer, "SLOW", 60.0)
+    assert [await here.write(_where) == me for _ in range(3)] == [True, True, True]
+    assert here._writer._pause == writer.PAUSE
