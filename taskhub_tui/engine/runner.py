@@ -90,7 +90,7 @@ class Held:
         self.lost = False
         """True once a write was refused because the fence is stale."""
         self.datadir = paths.task(claimed.task.id)
-        self.log = TaskLog(self.datadir / "log")
+        self.log = TaskLog(self.datadir / "log", new=claimed.begun)
         self._interrupted = claimed.interrupted
         self._begun = claimed.begun
         self._artifacts: list[Artifact] | None = [] if claimed.begun else None

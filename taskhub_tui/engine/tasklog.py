@@ -14,12 +14,13 @@ LIMIT = 500_000_000
 class TaskLog:
     """Appends lines; they reach the file at `flush`, or when many have gathered."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, new: bool = False) -> None:
+        """`new` says that nothing was ever written there."""
         self._path = path
         self._parts: list[str] = []
         self._size = 0
         self._last = 0.0
-        self._known: int | None = None
+        self._known: int | None = 0 if new else None
         """Length of the file in bytes; None before the first look."""
         self._full: bool | None = None
 

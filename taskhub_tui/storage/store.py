@@ -5,7 +5,7 @@ connection; this one runs them.
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,13 +86,13 @@ class Store:
             await self._reading.close()
             await _close(self._writing, self._guard)
 
-    async def write(self, request: Callable[[Tx], T]) -> T:
+    def write(self, request: Callable[[Tx], T]) -> Coroutine[Any, Any, T]:
         """Run `request` in a transaction; its result comes once it is on disk.
 
         Raises:
             StoreError: it could not be committed.
         """
-        return await self._writer.run(request)
+        return self._writer.run(request)
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` in one snapshot of the database; it must fetch all it wants.
