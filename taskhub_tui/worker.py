@@ -18,6 +18,7 @@ from taskhub_tui.domain.errors import BadInput, NotLegal, TaskHubError
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.engine.engine import Engine
 from taskhub_tui.hub import Hub
+from taskhub_tui.notifications import prefs
 from taskhub_tui.notifications.message import Pressed
 from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of, number_of
 from taskhub_tui.notifications.policy import Channel, Prefs
@@ -177,14 +178,10 @@ def preferences(settings: Settings, paths: Paths) -> Prefs:
     Raises:
         BadInput: it has a key or a value it must not.
     """
-    from pydantic import ValidationError
-
     try:
-        return Prefs.model_validate(settings.notifications or {})
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in ("notifications", *first["loc"]))
-        raise BadInput(f"{paths.config}: `{key}`: {first['msg']}") from None
+        return prefs.read(settings.notifications or {})
+    except BadInput as error:
+        raise BadInput(f"{paths.config}: {error}") from None
 
 
 async def serve(

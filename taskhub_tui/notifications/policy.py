@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from enum import StrEnum
-from typing import NamedTuple
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from math import inf
+from typing import Any, ClassVar, NamedTuple
 
 from taskhub_tui.domain.model import NoticeKind, Priority
 
@@ -25,47 +24,66 @@ class Channel(StrEnum):
     DESKTOP = "desktop"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+_STRICT = {"extra": "forbid"}
+"""What pydantic is told when it reads these from the settings: an unknown key is a mistake."""
 
 
-class QuietHours(_Section):
+@dataclass(frozen=True, slots=True)
+class QuietHours:
     """A daily time in which whatever can wait is put off until it ends.
 
     Off unless switched on: a bubble on a screen wakes nobody, and who works at night wants it.
     """
 
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
     enabled: bool = False
     start: time = time(22)
     end: time = time(8)
 
-    @model_validator(mode="after")
-    def _differ(self) -> "QuietHours":
+    def __post_init__(self) -> None:
         if self.start == self.end:
             raise ValueError("quiet hours must not begin and end at the same time")
         if self.start.tzinfo or self.end.tzinfo:
             raise ValueError("quiet hours are local times and take no time zone")
-        return self
 
 
-class DesktopPrefs(_Section):
+@dataclass(frozen=True, slots=True)
+class DesktopPrefs:
     """When the desktop is used. All times in seconds."""
 
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
     enabled: bool = True
-    completion_after: float = Field(default=30, ge=0)
+    completion_after: float = 30
     """A task that ran shorter is announced in the app only."""
-    unanswered_after: float = Field(default=60, ge=0)
+    unanswered_after: float = 60
     """How long a question waits in the app before it comes to the desktop of someone at work."""
-    per_minute: int = Field(default=6, ge=1)
+    per_minute: int = 6
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.completion_after < inf:
+            raise ValueError("completion_after must not be negative or endless")
+        if not 0 <= self.unanswered_after < inf:
+            raise ValueError("unanswered_after must not be negative or endless")
+        if self.per_minute < 1:
+            raise ValueError("per_minute must be at least 1")
 
 
-class Prefs(_Section):
-    """The `[notifications]` section of the settings."""
+@dataclass(frozen=True, slots=True)
+class Prefs:
+    """The `[notifications]` section of the settings; `prefs.read` makes it of one."""
 
-    idle_after: float = Field(default=60, ge=0)
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    idle_after: float = 60
     """Seconds without a key or the mouse after which a person counts as away from the app."""
     desktop: DesktopPrefs = DesktopPrefs()
     quiet: QuietHours = QuietHours()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.idle_after < inf:
+            raise ValueError("idle_after must not be negative or endless")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
+from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.model import NoticeKind, Priority
 from taskhub_tui.notifications.policy import Channel, Context, Event, Prefs, should_notify
+from taskhub_tui.notifications.prefs import read
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC).timestamp()
 AWAY = {"focused": False}
@@ -65,7 +66,7 @@ def test_an_event_seen_late_is_due_now_and_not_in_the_past():
 
 
 def test_the_desktop_can_be_switched_off():
-    step = desktop(NoticeKind.BLOCKER, Prefs.model_validate({"desktop": {"enabled": False}}))
+    step = desktop(NoticeKind.BLOCKER, read({"desktop": {"enabled": False}}))
     assert (step.due, step.reason) == (
         None,
         "Desktop notifications are switched off in the settings.",
@@ -94,7 +95,7 @@ def test_quiet_hours_put_off_what_can_wait(clock, quiet, priority, due):
         return datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=zone).timestamp()
 
     start, end = quiet.split("-")
-    prefs = Prefs.model_validate({"quiet": {"enabled": True, "start": start, "end": end}})
+    prefs = read({"quiet": {"enabled": True, "start": start, "end": end}})
     context = AWAY | {"zone": zone}
     step = desktop(NoticeKind.BLOCKER, prefs, context=context, now=moment(clock), priority=priority)
     assert step.due == moment(due)
@@ -120,7 +121,7 @@ def test_the_seventh_in_a_minute_waits_for_its_turn():
     cap=st.integers(1, 6),
 )
 def test_no_minute_ever_holds_more_than_the_cap(wishes, cap):
-    prefs = Prefs.model_validate({"desktop": {"per_minute": cap}, "quiet": {"enabled": True}})
+    prefs = read({"desktop": {"per_minute": cap}, "quiet": {"enabled": True}})
     base = datetime(2026, 3, 3, 21, 58, tzinfo=UTC).timestamp()
     planned: list[float] = []
     now = base
@@ -165,7 +166,7 @@ def test_preferences_are_a_section_of_the_settings_file():
         end = "07:30"
         """
     )["notifications"]
-    prefs = Prefs.model_validate(section)
+    prefs = read(section)
     assert (prefs.idle_after, prefs.desktop.per_minute) == (90, 3)
     assert f"{prefs.quiet.start:%H:%M}-{prefs.quiet.end:%H:%M}" == "23:00-07:30"
 
@@ -183,5 +184,5 @@ def test_preferences_are_a_section_of_the_settings_file():
     ],
 )
 def test_what_makes_no_sense_in_the_settings_is_refused(section):
-    with pytest.raises(ValidationError):
-        Prefs.model_validate(section)
+    with pytest.raises(BadInput):
+        read(section)
