@@ -30,6 +30,10 @@ def folder(home: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"taskhub-{os.getuid()}" / name
 
 
+GAP = 0.02
+"""Seconds from one ring to the next of a process that commits all the time."""
+
+
 class Doorbell:
     """One process's bell; use it inside a running event loop."""
 
@@ -38,6 +42,9 @@ class Doorbell:
         self._socket: socket.socket | None = None
         self._path: Path | None = None
         self._rung = asyncio.Event()
+        self._coming: asyncio.TimerHandle | None = None
+        """The ring that comes when the time for it has come."""
+        self._quiet_until = 0.0
 
     def listen(self) -> None:
         """Start to hear others; where sockets cannot be had, `wait` just takes its time."""
@@ -64,6 +71,21 @@ class Doorbell:
     def knock(self) -> None:
         """Wake this process's own `wait`."""
         self._rung.set()
+
+    def ring_soon(self) -> None:
+        """Ring at once, but no more than once in a while: for who commits all the time."""
+        loop = asyncio.get_running_loop()
+        if self._coming is not None:
+            return
+        if loop.time() >= self._quiet_until:
+            self._ring_now()
+        else:
+            self._coming = loop.call_at(self._quiet_until, self._ring_now)
+
+    def _ring_now(self) -> None:
+        self._coming = None
+        self._quiet_until = asyncio.get_running_loop().time() + GAP
+        self.ring()
 
     def ring(self) -> None:
         """Wake all other processes that listen."""
@@ -96,6 +118,9 @@ class Doorbell:
         return True
 
     def close(self) -> None:
+        if self._coming is not None:
+            self._coming.cancel()
+            self._ring_now()
         if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()

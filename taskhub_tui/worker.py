@@ -74,7 +74,7 @@ class Worker:
         store.after_commit = self._committed
 
     def _committed(self, tx: Tx) -> None:
-        self._bell.ring()
+        self._bell.ring_soon()
         if tx.ready:
             self.engine.wake()
         if tx.told:

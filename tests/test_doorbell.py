@@ -45,6 +45,34 @@ async def test_a_hundred_rings_block_nobody(home: Path) -> None:
         deaf.close()
 
 
+async def test_who_commits_all_the_time_rings_at_once_and_then_now_and_then(home: Path) -> None:
+    hearing, ringing = Doorbell(home), Doorbell(home)
+    hearing.listen()
+    rings = 0
+
+    def count() -> None:
+        nonlocal rings
+        rings += 1
+        Doorbell.ring(ringing)
+
+    ringing.ring = count  # type: ignore[method-assign]
+    try:
+        ringing.ring_soon()
+        assert rings == 1
+        for _ in range(1000):
+            ringing.ring_soon()
+        assert rings == 1
+        assert await hearing.wait(5)
+        assert await hearing.wait(5), "what came after the first ring is heard as well"
+        assert rings == 2
+        ringing.ring_soon()
+        ringing.ring_soon()
+        ringing.close()
+        assert await hearing.wait(5), "the last one is not forgotten"
+    finally:
+        hearing.close()
+
+
 async def test_a_home_with_a_long_name_has_a_bell_too(tmp_path: Path) -> None:
     home = tmp_path / ("x" * 90)
     one, two = Doorbell(home), Doorbell(home)

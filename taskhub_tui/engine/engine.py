@@ -133,7 +133,7 @@ class Engine:
         now = self._clock()
         self._look, self._next_look = False, now + LOOK
         limits = self._settings.limits
-        seen = await self._store.read(lambda reader: claims.look(reader, self.me, now, limits))
+        seen = await self._store.glance(lambda reader: claims.look(reader, self.me, now, limits))
         self._limited = dict(seen.limited)
         if seen.asked_to_stop:
             self.stop()

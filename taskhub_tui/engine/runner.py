@@ -90,10 +90,10 @@ class Held:
         self.lost = False
         """True once a write was refused because the fence is stale."""
         self.datadir = paths.task(claimed.task.id)
-        self.log = TaskLog(self.datadir / "log", new=claimed.begun)
+        self.log = TaskLog(self.datadir / "log", new=claimed.new)
         self._interrupted = claimed.interrupted
         self._begun = claimed.begun
-        self._artifacts: list[Artifact] | None = [] if claimed.begun else None
+        self._artifacts: Sequence[Artifact] | None = claimed.artifacts
         """What its stages have handed over; None until it was read."""
         self._folders: tuple[Path, Path, Path] | None = None
         self._registry = registry
@@ -166,9 +166,13 @@ class Held:
 
     @staticmethod
     def first(task: Task, stages: Sequence[Stage]) -> Change | None:
-        """Return the start of a task just claimed, where nothing else is to be done first."""
-        stage = stages[0]
-        if task.fence != 1 or stage.attempt or stage.gate or task.pausing:
+        """Return how a task just claimed starts or goes on, if nothing is to be done before."""
+        stage = execution.current(stages)
+        if stage is None or task.pausing or (stage.gate and not stage.approved):
+            return None
+        if stage.status is StageStatus.BLOCKED:
+            return execution.go_on(task, stages, stage, task.changed, "resumed")
+        if task.fence != 1 or stage.attempt:
             return None
         # Nothing has happened yet, so its log is empty.
         return execution.begin(task, stages, stage, task.changed, 0)

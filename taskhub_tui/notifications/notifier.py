@@ -23,6 +23,8 @@ log = logging.getLogger("taskhub.notifier")
 
 LOOK = 1.0
 """Seconds after which the notifier looks by itself, should nobody wake it."""
+BREATH = 0.05
+"""Seconds in which what is said gathers."""
 TRIES = 6
 PLAN_AT_ONCE = 100
 """New notifications that are planned in one transaction."""
@@ -82,6 +84,9 @@ class Notifier:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(delay):
                         await self._wake.wait()
+                if delay:
+                    # Nobody notices, and what many tasks say at once is planned at once.
+                    await asyncio.sleep(BREATH)
         finally:
             for channel in self._channels.values():
                 await channel.close()
@@ -114,14 +119,14 @@ class Notifier:
 
     async def _turn(self) -> float:
         more = await self._plan()
-        for id_, notification_id, channel in await self._store.read(
+        for id_, notification_id, channel in await self._store.glance(
             lambda reader: outbox.to_withdraw(reader, self._me)
         ):
             if (sender := self._channels.get(Channel(channel))) is not None:
                 await sender.withdraw(key_of(notification_id))
             await self._store.write(partial(outbox.withdrawn, delivery_id=id_))
         now = self._clock()
-        due = await self._store.read(partial(outbox.next_due, me=self._me))
+        due = await self._store.glance(partial(outbox.next_due, me=self._me))
         if due is not None and due <= now:
             for delivery in await self._store.write(lambda tx: outbox.take_due(tx, self._me, now)):
                 await self._deliver(delivery)
@@ -132,7 +137,7 @@ class Notifier:
 
     async def _plan(self) -> bool:
         """Say where new notifications go; return whether there may be more of them."""
-        if not await self._store.read(partial(outbox.unplanned, limit=1)):
+        if not await self._store.glance(partial(outbox.unplanned, limit=1)):
             return False
         return await self._store.write(self._plan_some)
 

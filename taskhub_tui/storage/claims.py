@@ -11,7 +11,7 @@ from taskhub_tui.domain import execution
 from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.limits import NO_LIMITS, Limits
-from taskhub_tui.domain.model import Action, Stage, StageStatus, Status, Task
+from taskhub_tui.domain.model import Action, Artifact, Stage, StageStatus, Status, Task
 from taskhub_tui.domain.views import WorkerInfo
 from taskhub_tui.process import Identity
 from taskhub_tui.storage import lanes, queries, rows
@@ -35,7 +35,14 @@ class Claimed:
     interrupted: bool = False
     """True when it was taken from a worker that is gone."""
     begun: bool = False
-    """True when its stage was started in the same transaction."""
+    """True when its stage was started, or went on, in the same transaction."""
+    artifacts: Sequence[Artifact] | None = None
+    """What its stages have handed over; None where that was not read."""
+
+    @property
+    def new(self) -> bool:
+        """True when nothing has ever been done for it before."""
+        return self.begun and self.task.fence == 1
 
     @property
     def task(self) -> Task:
@@ -93,7 +100,10 @@ def claim(
         change = start(task, known.stages)
         known = write_held(tx, change or Change(task), known)
         waited = any(stage.status is StageStatus.WAITING for stage in known.stages)
-        found.append(Claimed(known, interrupted=waited, begun=change is not None))
+        made: Sequence[Artifact] | None = None
+        if change is not None:
+            made = () if task.fence == 1 else queries.artifacts_of(tx, task)
+        found.append(Claimed(known, waited, begun=change is not None, artifacts=made))
     return found
 
 

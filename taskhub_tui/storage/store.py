@@ -4,8 +4,9 @@ What is written and read is said in the sibling modules, as plain functions of a
 connection; this one runs them.
 """
 
+import contextlib
 import sqlite3
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,6 +39,9 @@ class Store:
         self._reading = reading
         self._guard = guard
         self._writer = Writer(writing, path, lambda tx: self.after_commit(tx), guard, here=here)
+        self._here = here
+        self._asked = self._answered = 0
+        """How many reads the other thread was given, and has done."""
         self._closed = False
 
     @classmethod
@@ -100,32 +104,56 @@ class Store:
         Raises:
             StoreError: the file cannot be read.
         """
+        self._asked += 1
 
         def run() -> T:
-            connection = self._reading._conn
-            connection.execute("BEGIN")
             try:
-                return query(connection)
-            except sqlite3.OperationalError as error:
-                if not database.undecodable(error):
-                    raise
-                # Slower, so only from the first damaged text on.
-                connection.text_factory = database.tolerant
-                return query(connection)
+                return self._in_snapshot(query)
             finally:
-                # Open statements would hold the snapshot, and the write-ahead log would grow.
-                connection.execute("COMMIT")
+                self._answered += 1
 
         execute: Any = self._reading._execute
-        try:
+        with self._explained():
             result: T = await execute(run)
+            return result
+
+    async def glance(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Read, like `read`, what an index finds at once: a worker needs no other thread for it.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        if not self._here or self._asked != self._answered or self._closed:
+            return await self.read(query)
+        with self._explained():
+            return self._in_snapshot(query)
+
+    def _in_snapshot(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._reading._conn
+        connection.execute("BEGIN")
+        try:
+            return query(connection)
+        except sqlite3.OperationalError as error:
+            if not database.undecodable(error):
+                raise
+            # Slower, so only from the first damaged text on.
+            connection.text_factory = database.tolerant
+            return query(connection)
+        finally:
+            # Open statements would hold the snapshot, and the write-ahead log would grow.
+            connection.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say in words what goes wrong when something is read."""
+        try:
+            yield
         except sqlite3.Error as error:
             raise database.explain(error, self.path) from error
         except (ValueError, TypeError) as error:
             if self._closed:
                 raise StoreError("The database is closed") from error
             raise database.misread(error, self.path) from error
-        return result
 
 
 async def _close(writing: aiosqlite.Connection, guard: Guard) -> None:

@@ -269,3 +269,20 @@ async def test_on_a_slow_disk_commits_leave_the_loop_alone(
     monkeypatch.setattr(writer, "SLOW", 60.0)
     assert [await here.write(_where) == me for _ in range(3)] == [True, True, True]
     assert here._writer._pause == writer.PAUSE
+
+
+async def test_a_worker_glances_without_another_thread(here: Store) -> None:
+    def where(reader: sqlite3.Connection) -> tuple[int, int]:
+        return threading.get_ident(), reader.execute("SELECT count(*) FROM task").fetchone()[0]
+
+    assert await here.glance(where) == (threading.get_ident(), 0)
+    assert (await here.read(where))[0] != threading.get_ident()
+    # Where the other thread is at work, the connection is its own.
+    long = asyncio.create_task(here.read(where))
+    await asyncio.sleep(0)
+    assert (await here.glance(where))[0] != threading.get_ident()
+    await long
+    assert (await here.glance(where))[0] == threading.get_ident()
+    with pytest.raises(StoreError, match="gave an error: no such table"):
+        await here.glance(lambda reader: reader.execute("SELECT * FROM nowhere"))
+    assert (await here.glance(where))[1] == 0
