@@ -228,6 +228,33 @@ def retry_later(
     return Change(task, (waiting,), events=(Happened("retrying", stage.position, facts),))
 
 
+def repeat(
+    task: Task, stages: Sequence[Stage], stage: Stage, error: str, delay: float, now: float
+) -> Change:
+    """Do lost work again after `delay` seconds: the same attempt and key, but from its start."""
+    waiting = replace(
+        stage,
+        status=StageStatus.WAITING,
+        failures=stage.failures + 1,
+        limited=None,
+        fraction=None,
+        note="",
+        error=error,
+        state=None,
+    )
+    task = replace(
+        _at(task, stages, waiting, now),
+        status=Status.PENDING,
+        waiting_on=WaitingOn.RETRY,
+        ready_at=now + delay,
+        error=error,
+        eta=None,
+        holder=None,
+    )
+    facts = {"error": error, "attempt": stage.attempt, "again in": round(delay, 1), "lost": True}
+    return Change(task, (waiting,), events=(Happened("retrying", stage.position, facts),))
+
+
 def wait_for_provider(
     task: Task, stages: Sequence[Stage], stage: Stage, said: str, delay: float, now: float
 ) -> Change:

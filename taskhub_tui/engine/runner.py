@@ -496,17 +496,24 @@ class Held:
             return
         if error.lost and habit != "rerun":
             await self._ask_interrupted(stage, said)
-            return
-        if error.lost:
-            # It may be repeated without asking, but not for ever.
-            stage = replace(stage, retries=max(stage.retries, LOST_RERUNS))
-        await self._failed(
-            stage,
-            said,
-            retryable=error.retryable or error.lost,
-            after=error.retry_after,
-            detail=detail,
-        )
+        elif error.lost and stage.failures < max(stage.retries, LOST_RERUNS):
+            await self._repeat(stage, said, error.retry_after)
+        else:
+            await self._failed(
+                stage,
+                said,
+                retryable=error.retryable and not error.lost,
+                after=error.retry_after,
+                detail=detail,
+            )
+
+    async def _repeat(self, stage: Stage, said: str, after: float | None) -> None:
+        """Do again what was lost, with the same key: it may be repeated, but not for ever."""
+        now = self.clock()
+        self.log.add(now, "hub", said)
+        delay = limits.retry_delay(stage.retry_delay, stage.failures, self._rng.random(), after)
+        stage = replace(stage, log_mark=self.log.mark())
+        await self._write(None, execution.repeat(self.task, self.stages, stage, said, delay, now))
 
     async def _limited(self, stage: Stage, error: ProviderLimit, said: str) -> None:
         """Let the stage go on when its provider takes it again; for too long, a person decides."""

@@ -397,13 +397,21 @@ async def test_lost_work_that_may_be_repeated_is_repeated_but_not_for_ever(
     where: Paths, settings: Settings
 ) -> None:
     async def work(stage: Stage, ctx: StageContext) -> Result:
+        await ctx.save(job=len(actor.runs))
         raise AgentError("it is gone", lost=True)
 
     actor = ScriptedAgent("actor", work, on_interrupt="rerun")
     async with house(where, settings, actor) as h, h.worker():
         task = await h.submit(stages=(StageSpec("run", "actor", retry_delay=0.01),))
         await until(h.hub, task.id, Status.FAILED)
+        kinds = await h.kinds(task.id)
     assert len(actor.runs) == 4
+    # With the same key, so that a service that has it after all does not do it twice.
+    assert {stage.idempotency_key for stage in actor.runs} == {f"{task.id}:0:run:1"}
+    assert {stage.state for stage in actor.runs} == {None}
+    assert kinds.count("started") == 1
+    assert kinds.count("retrying") == 3
+    assert kinds.count("resumed") == 3
 
 
 async def test_an_answered_question_whose_next_worker_died_is_not_asked_about(

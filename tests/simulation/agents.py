@@ -178,7 +178,8 @@ class SimAgent:
                 world.ledger.saved.setdefault((stage.task_id, stage.position, stage.attempt), {})[
                     "operation"
                 ] = name
-        if name not in world.ledger.operations:
+        known = world.ledger.operations.get(name)
+        if known is None or (known.lost and "operation" not in (stage.state or {})):
             world.ledger.operations[name] = Operation(world.loop.now + length, lost=lost)
 
     async def _wait_for_operation(self, stage: Stage) -> None:
