@@ -540,6 +540,14 @@ class Hub:
 
         return await checks(self.paths, self.settings)
 
+    async def backup_failure(self) -> str | None:
+        """Return why workers could not make their last backup; None when nothing is wrong."""
+        from taskhub_tui.storage import backups
+
+        if not self.settings.backup.enabled:
+            return None
+        return await asyncio.to_thread(backups.failure, self.paths.backups)
+
     def remaining(self, view: TaskView) -> float | None:
         """Return the seconds until a task is probably done; None is unknown."""
         from taskhub_tui.domain import progress

@@ -100,6 +100,10 @@ class MainScreen(Screen[None]):
         """Say in the header what is wrong; "" takes it away."""
         self._header.warning = sentence
 
+    def remind(self, sentence: str) -> None:
+        """Say in the header what should be mended some time; "" takes it away."""
+        self._header.reminder = sentence
+
     async def sort(self, *, top: bool = False) -> None:
         """Read the order anew; the cursor stays on its task unless `top`."""
         self._stale = False
