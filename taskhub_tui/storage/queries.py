@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from taskhub_tui.domain import legal
-from taskhub_tui.domain.errors import UnknownTask
+from taskhub_tui.domain.errors import Damaged, UnknownTask
 from taskhub_tui.domain.model import (
     Action,
     Artifact,
@@ -265,19 +265,25 @@ def changes(reader: Reader, since: int) -> "Changes":
     )
 
 
-def blockers(reader: Reader) -> list[tuple[Blocker, Task]]:
-    """Return the open questions, the most urgent first: by risk, priority, deadline and age."""
+def blockers(reader: Reader) -> tuple[list[tuple[Blocker, Task]], list[tuple[Task, Damaged]]]:
+    """Return the open questions, the most urgent first: by priority, deadline and age.
+
+    Those that cannot be read come apart, so that one of them does not hide all others.
+    """
     found = reader.execute(
         f"SELECT {rows.BLOCKER_COLUMNS}, {rows.TASK_COLUMNS} FROM blocker"
         " JOIN task ON task.n = blocker.task_n WHERE blocker.state = 'open'"
         " ORDER BY task.priority DESC, blocker.deadline IS NULL, blocker.deadline, blocker.created"
     ).fetchall()
     width = len(rows.BLOCKER)
-    pairs = []
+    pairs, damaged = [], []
     for row in found:
         task = rows.task(row[width:])
-        pairs.append((rows.blocker(task.id, row[:width]), task))
-    return pairs
+        try:
+            pairs.append((rows.blocker(task.id, row[:width]), task))
+        except (ValueError, TypeError):
+            damaged.append((task, seals.damaged_blocker(task.id, task.stage)))
+    return pairs, damaged
 
 
 def overdue(reader: Reader, now: float) -> list[tuple[str, str, Action]]:
