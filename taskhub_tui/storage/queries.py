@@ -232,7 +232,12 @@ def counts(reader: Reader) -> "Counts":
     from taskhub_tui.domain.views import Counts
 
     found = reader.execute("SELECT status, count(*) FROM task GROUP BY status").fetchall()
-    return Counts.of({Status(status): number for status, number in found})
+    stalled = 0
+    if any(status == Status.IN_PROGRESS for status, _ in found):
+        (stalled,) = reader.execute(
+            "SELECT count(*) FROM task WHERE status = 'in_progress' AND waiting_on = 'user'"
+        ).fetchone()
+    return Counts.of({Status(status): number for status, number in found}, stalled)
 
 
 def changes(reader: Reader, since: int) -> "Changes":
