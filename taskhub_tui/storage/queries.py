@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from taskhub_tui.domain import legal
-from taskhub_tui.domain.errors import UnknownTask
+from taskhub_tui.domain.errors import Damaged, UnknownTask
 from taskhub_tui.domain.model import (
     Action,
     Artifact,
@@ -235,7 +235,12 @@ def counts(reader: Reader) -> "Counts":
     from taskhub_tui.domain.views import Counts
 
     found = reader.execute("SELECT status, count(*) FROM task GROUP BY status").fetchall()
-    return Counts.of({Status(status): number for status, number in found})
+    stalled = 0
+    if any(status == Status.IN_PROGRESS for status, _ in found):
+        (stalled,) = reader.execute(
+            "SELECT count(*) FROM task WHERE status = 'in_progress' AND waiting_on = 'user'"
+        ).fetchone()
+    return Counts.of({Status(status): number for status, number in found}, stalled)
 
 
 def changes(reader: Reader, since: int) -> "Changes":
@@ -268,19 +273,25 @@ def changes(reader: Reader, since: int) -> "Changes":
     )
 
 
-def blockers(reader: Reader) -> list[tuple[Blocker, Task]]:
-    """Return the open questions, the most urgent first: by risk, priority, deadline and age."""
+def blockers(reader: Reader) -> tuple[list[tuple[Blocker, Task]], list[tuple[Task, Damaged]]]:
+    """Return the open questions, the most urgent first: by priority, deadline and age.
+
+    Those that cannot be read come apart, so that one of them does not hide all others.
+    """
     found = reader.execute(
         f"SELECT {rows.BLOCKER_COLUMNS}, {rows.TASK_COLUMNS} FROM blocker"
         " JOIN task ON task.n = blocker.task_n WHERE blocker.state = 'open'"
         " ORDER BY task.priority DESC, blocker.deadline IS NULL, blocker.deadline, blocker.created"
     ).fetchall()
     width = len(rows.BLOCKER)
-    pairs = []
+    pairs, damaged = [], []
     for row in found:
         task = rows.task_to_show(row[width:])
-        pairs.append((rows.blocker(task.id, row[:width]), task))
-    return pairs
+        try:
+            pairs.append((rows.blocker(task.id, row[:width]), task))
+        except (ValueError, TypeError):
+            damaged.append((task, seals.damaged_blocker(task.id, task.stage)))
+    return pairs, damaged
 
 
 def overdue(reader: Reader, now: float) -> list[tuple[str, str, Action]]:
