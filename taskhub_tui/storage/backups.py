@@ -181,7 +181,7 @@ def copy_pages(
                 target.close()
         finally:
             source.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise explain(error, database) from error
 
 
