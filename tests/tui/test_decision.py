@@ -256,6 +256,34 @@ async def test_modify_sends_only_what_changed() -> None:
     }
 
 
+async def test_a_deadline_is_moved_given_and_taken_away() -> None:
+    late = failed("It was not done by its deadline", deadline=NOW - 30)
+    app = Host(dialog(late))
+    async with app.run_test(size=(100, 40)) as pilot:
+        await pilot.press("m")
+        await pilot.pause()
+        field = app.screen.query_one("#deadline", Input)
+        assert field.value == ""
+        field.value = "soon"
+        await pilot.pause()
+        assert "Deadline: `soon` is no deadline" in app.text()
+        await pilot.press("ctrl+s")
+        assert app.answers == []
+        field.value = "3h"
+        await pilot.press("ctrl+s")
+    assert app.answers[0].data == {"deadline": NOW + 3 * 3600}
+    app = Host(dialog(view(task={"deadline": NOW + 7200})))
+    async with app.run_test(size=(100, 40)) as pilot:
+        await pilot.press("m")
+        await pilot.pause()
+        assert "changed alone, it leaves the question open" in app.text()
+        await pilot.press("ctrl+s")
+        assert "Nothing is changed yet" in app.text()
+        app.screen.query_one("#deadline", Input).value = "none"
+        await pilot.press("ctrl+s")
+    assert app.answers[0].data == {"deadline": None}
+
+
 async def test_a_mistake_in_a_change_is_said_while_typing_and_not_sent() -> None:
     app = Host(dialog(view(detail=ASKED)))
     async with app.run_test(size=(100, 40)) as pilot:

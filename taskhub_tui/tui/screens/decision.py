@@ -328,7 +328,7 @@ class DecisionScreen(ModalScreen[Decision | None]):
             case Action.PROVIDE_CONTEXT:
                 self._open(self._forms.setdefault(action, WordsForm(self.view)))
             case Action.MODIFY:
-                self._open(self._forms.setdefault(action, ModifyForm(self.view)))
+                self._open(self._forms.setdefault(action, ModifyForm(self.view, self._clock)))
             case Action.REASSIGN:
                 self._open(self._forms.setdefault(action, AgentForm(self.view, self._cards)))
             case _:

@@ -349,7 +349,7 @@ class TaskTable(ScrollView, can_focus=True):
         return style
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.scrollable_size.width
         columns = Columns.of(width)
         if y == 0:
             return self._head(columns, width)
