@@ -325,6 +325,17 @@ def _drop(tx: Tx, task: Task) -> None:
         add_notice(
             tx, waiting.n, task.changed, Notice(NoticeKind.ERROR, waiting.title, error, legal)
         )
+    # One that has failed already, such as by its deadline, would wait for ever after RETRY.
+    tx.execute(
+        "UPDATE task SET deps_left = deps_left - 1, seq = :seq WHERE status = :failed"
+        " AND n IN (SELECT task_n FROM dependency WHERE after_n = :n)",
+        {"seq": tx.seq, "failed": Status.FAILED.value, "n": task.n},
+    )
+    tx.execute(
+        "DELETE FROM dependency WHERE after_n = :n"
+        " AND (SELECT status FROM task WHERE task.n = task_n) = :failed",
+        {"failed": Status.FAILED.value, "n": task.n},
+    )
 
 
 def ready_state(deps_left: int, ready_at: float, now: float) -> WaitingOn | None:

@@ -44,7 +44,7 @@ class Run:
     lost: int = 0
     """How often this attempt had been lost and repeated before."""
     asking: bool = False
-    """True while, or once for all, it waits in `ask`."""
+    """True while, or once for all, it waits in `ask`, or for its provider."""
     ended: bool = False
 
 
@@ -167,7 +167,7 @@ class SimAgent:
         if self.card.on_interrupt == "adopt":
             await self._wait_for_operation(stage)
         if world.may("agents"):
-            await self._misbehave(stage, rng)
+            await self._misbehave(stage, run, rng)
         return self._result(stage)
 
     @staticmethod
@@ -228,7 +228,7 @@ class SimAgent:
         if ctx.stop != "cancel":
             self._world.promise.handed_over(stage, path.name)
 
-    async def _misbehave(self, stage: Stage, rng: random.Random) -> None:
+    async def _misbehave(self, stage: Stage, run: Run, rng: random.Random) -> None:
         """Fail in one of the ways agents fail."""
         world = self._world
         kinds = (
@@ -265,6 +265,7 @@ class SimAgent:
                 after = rng.choice((None, world.pace * rng.random(), world.pace * 5, 200_000.0))
                 if times <= 2:
                     world.count("provider limits")
+                    run.asking = True
                     alone = rng.random() < 0.3
                     raise ProviderLimit("Too many requests", retry_after=after, alone=alone)
             case "hang":

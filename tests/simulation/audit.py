@@ -87,7 +87,8 @@ class Audit:
                 pass
             case "stalled":
                 self._hold(model.status == "in_progress", f"{where}: {model.status}")
-                self._promise.stalled(task, where, data)
+                assert stage is not None
+                self._promise.stalled(task, stage, where, data)
                 model.silent = True
             case "alive":
                 self._hold(model.status == "in_progress", f"{where}: {model.status}")

@@ -123,6 +123,7 @@ class Promise:
             "SELECT task_n, position, attempt, state FROM stage"
             " WHERE status IN ('running', 'blocked', 'waiting') UNION ALL"
             " SELECT task_n, position, attempt, state FROM stop"
+            " WHERE status IN ('running', 'blocked', 'waiting')"
         ):
             known = saved.get((self._ids[n], position, attempt))
             if known:
@@ -190,10 +191,9 @@ class Promise:
             ratio = 3.0
         return Patience(own[0][0], own[0][0] * ratio)
 
-    def stalled(self, task: str, where: str, data: Any) -> None:
+    def stalled(self, task: str, position: int, where: str, data: Any) -> None:
         """Check that an agent that is said to be silent has been so for long enough."""
         n = self.audit.models[task].n
-        position = self.rows("SELECT stage FROM task WHERE n = ?", n)[0][0]
         patience = self.patience(n, position)
         least = min(s for s in (patience.shown_after, patience.ask_after, 1e9) if s > 0)
         self.hold(data["silent"] + 0.5 >= least - ROUNDING, f"{where}, not {least} s")
@@ -271,6 +271,8 @@ class Promise:
             cut = [other for other in earlier if not other.asking and other.valid]
             self.hold(not cut, f"{where} again, though it is to be asked about")
         for other in self._world.ledger.active(task):
+            if not other.valid:
+                continue  # It was taken away before it began, which its worker is about to find out.
             gone = other.proc is not proc and other.fence < fence
             self.hold(
                 gone and other.proc.worker != holder,
