@@ -393,15 +393,15 @@ class Hub:
 
     async def pause(self, task_id: str) -> TaskView:
         """Hold a task: at once if it waits for its turn, after its current stage if it runs."""
-        from taskhub_tui.domain import lifecycle
+        from taskhub_tui.domain import hold
 
-        return await self._change(task_id, lifecycle.pause)
+        return await self._change(task_id, hold.pause)
 
     async def resume(self, task_id: str) -> TaskView:
         """Let a paused task go on."""
-        from taskhub_tui.domain import lifecycle
+        from taskhub_tui.domain import hold
 
-        return await self._change(task_id, lifecycle.resume)
+        return await self._change(task_id, hold.resume)
 
     async def _change(self, task_id: str, make: Callable[[Task, float], Change]) -> TaskView:
         from taskhub_tui.storage import changes
