@@ -6,7 +6,6 @@ there: a command makes one call, and waits for every import.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import time
@@ -14,28 +13,26 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from taskhub_tui import config
-from taskhub_tui.domain.errors import AlreadyDecided, Damaged, NotLegal, TaskHubError, UnknownTask
+from taskhub_tui.domain.errors import Damaged, TaskHubError, UnknownTask
 from taskhub_tui.domain.model import (
     Action,
     AgentCard,
     Blocker,
     Decision,
-    Event,
     NewTask,
     NoticeKind,
-    Notification,
     Options,
     StageSpec,
-    Status,
     Task,
     TaskView,
 )
 from taskhub_tui.doorbell import Doorbell
+from taskhub_tui.seeing import Seeing
 from taskhub_tui.storage import queries
 from taskhub_tui.storage.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -44,13 +41,13 @@ if TYPE_CHECKING:
     from taskhub_tui.domain.change import Change
     from taskhub_tui.domain.delegation import Ranked
     from taskhub_tui.domain.playbook import Playbook
-    from taskhub_tui.domain.views import Changes, Check, Counts, LogChunk, LogPiece, WorkerInfo
+    from taskhub_tui.domain.views import Check
     from taskhub_tui.planning import Planner
     from taskhub_tui.planning import PlaybookFile as PlaybookFile
     from taskhub_tui.storage.writer import Tx
 
 
-class Hub:
+class Hub(Seeing):
     """One front end's connection to the hub; open it with `Hub.open`, and close it."""
 
     def __init__(
@@ -65,10 +62,7 @@ class Hub:
         autostart: bool,
         registry: Registry | None,
     ) -> None:
-        self.paths = paths
-        self.settings = settings
-        self.clock = clock
-        self._store = store
+        super().__init__(paths, settings, store, clock)
         self._channel = channel
         self._actor = actor
         self._autostart = autostart
@@ -175,7 +169,7 @@ class Hub:
         """
         return self._planner.plan(new)[1]
 
-    # Tasks
+    # Handing over and deciding
 
     async def submit(self, new: NewTask, *, secret_env: Mapping[str, str] | None = None) -> Task:
         """Hand over a task; it is on disk when this returns.
@@ -214,72 +208,23 @@ class Hub:
         await self._wake()
         return task
 
-    async def find(self, prefix: str) -> str:
-        """Return the one task ID that begins with `prefix`.
-
-        Raises:
-            UnknownTask: there is none, or more than one.
-        """
-        return await self._store.read(lambda reader: queries.find(reader, prefix))
-
     async def status(self, task_id: str) -> TaskView:
         """Return a task with its stages, open question, artifacts and legal decisions.
 
         When its question is damaged beyond reading, the task fails, and can be decided about.
         """
-
-        def read(reader: queries.Reader) -> TaskView:
-            return self._seen_view(reader, queries.view(reader, task_id))
-
         try:
-            return await self._store.read(read)
+            return await super().status(task_id)
         except Damaged as error:
             await self._condemn(task_id, error)
-            return await self._store.read(read)
+            return await super().status(task_id)
 
-    async def tasks(
-        self, *, status: Collection[Status] = (), text: str = "", limit: int | None = None
-    ) -> list[Task]:
-        """Return tasks in the order in which they are shown; every word of `text` must occur."""
-        return await self._store.read(
-            lambda reader: [*self._seen(reader, queries.tasks(reader, text, status, limit))]
-        )
-
-    def _seen(self, reader: queries.Reader, tasks: Sequence[Task]) -> Sequence[Task]:
-        """Return tasks with what holds those back that wait for their turn."""
-        from taskhub_tui.domain.model import Status
-
-        if not any(task.status is Status.PENDING and not task.waiting_on for task in tasks):
-            return tasks
-        from taskhub_tui.domain import limits
-        from taskhub_tui.storage import lanes
-
-        now = self.clock()
-        load = lanes.load(reader, self.settings.limits, now)
-        return [limits.seen(task, load, now) for task in tasks]
-
-    def _seen_view(self, reader: queries.Reader, view: TaskView) -> TaskView:
-        (task,) = self._seen(reader, [view.task])
-        if task is view.task:
-            return view
-        from taskhub_tui.domain.evolve import replace
-        from taskhub_tui.domain.legal import legal
-
-        return replace(view, task=task, legal=legal(task, view.blocker))
-
-    async def order(self, *, text: str = "", status: Collection[Status] = ()) -> list[int]:
-        """Return the numbers (`Task.n`) of tasks in the order in which they are shown."""
-        return await self._store.read(lambda reader: queries.order(reader, text, status))
-
-    async def rows(self, ns: Sequence[int]) -> list[Task]:
-        """Return the tasks with these numbers, in no particular order."""
-        return await self._store.read(
-            lambda reader: [*self._seen(reader, queries.tasks_by_number(reader, ns))]
-        )
-
-    async def counts(self) -> Counts:
-        """Return how many tasks there are of each kind."""
-        return await self._store.read(queries.counts)
+    async def blockers(self) -> list[tuple[Blocker, Task]]:
+        """Return the open questions, the most urgent first; tasks of unreadable ones fail."""
+        found, damaged = await self._store.read(queries.blockers)
+        for task, error in damaged:
+            await self._condemn(task.id, error)
+        return found
 
     async def decide(
         self,
@@ -304,54 +249,41 @@ class Hub:
             AlreadyDecided: somebody was faster, or the question has changed.
             BadInput: the decision lacks something, or names what does not exist.
         """
-        from taskhub_tui.domain import lifecycle
+        from taskhub_tui import deciding
         from taskhub_tui.domain.evolve import replace
-        from taskhub_tui.domain.model import Action, Status, WaitingOn
-        from taskhub_tui.planning import REQUEST_LIMIT, check_options
-        from taskhub_tui.storage import changes, lanes
-        from taskhub_tui.text import clean, one_line
 
-        values = dict(data or {})
-        check_options(values)
-        for key, limit in (("title", 120), ("request", REQUEST_LIMIT)):
-            if isinstance(words := values.get(key), str):
-                values[key] = one_line(words, limit) if key == "title" else clean(words, limit)
-        decision = Decision(
-            action,
-            by=self._actor,
-            channel=self._channel,
-            text=clean(text, REQUEST_LIMIT).strip() or None if text else None,
-            choice=choice,
-            data=values,
-            agent=agent,
+        decision = deciding.cleaned(
+            Decision(
+                action,
+                by=self._actor,
+                channel=self._channel,
+                text=text,
+                choice=choice,
+                data=dict(data or {}),
+                agent=agent,
+            )
         )
         plan: Sequence[StageSpec] = ()
         if action is Action.REASSIGN and agent:
             plan = self._planner.own_stages(agent)
-        known = self._planner.options() if action is Action.MODIFY and "options" in values else None
+        changes_options = action is Action.MODIFY and "options" in decision.data
+        known = self._planner.options() if changes_options else None
 
         def take(tx: Tx) -> None:
             task = queries.task_by_id(tx, task_id)
-            # Of a task that runs, its worker holds a sound copy; and to end one takes none.
-            checked = task.status is not Status.IN_PROGRESS and action is not Action.CANCEL
-            stages = queries.stages_of(tx, task, checked=checked)
-            blocker = queries.open_blocker(tx, task, checked=checked)
-            if blocker_id is not None:
-                self._check_question(tx, task, blocker, blocker_id, version)
-            now = self.clock()
             if action is Action.RETRY:
                 (seen,) = self._seen(tx, [task])
                 task = replace(task, waiting_on=seen.waiting_on)
-            try:
-                change = lifecycle.decide(task, stages, blocker, decision, now, plan, known)
-            except NotLegal as refused:
-                if (late := self._too_late(tx, task, None)) is not None:
-                    raise AlreadyDecided(f"{late}; {refused}", refused.hint) from None
-                raise
-            changes.write_decided(tx, change, by=decision.by, channel=decision.channel)
-            if action is Action.RETRY and task.waiting_on is WaitingOn.PROVIDER:
-                # Whoever wants it now wants to know whether the provider takes it now.
-                lanes.unlimit(tx, change.task.stage_agent)
+            deciding.take(
+                tx,
+                task,
+                decision,
+                self.clock(),
+                plan=plan,
+                known=known,
+                blocker_id=blocker_id,
+                version=version,
+            )
 
         try:
             await self._store.write(take)
@@ -371,44 +303,17 @@ class Hub:
 
         await self._store.write(fail)
 
-    def _check_question(
-        self, tx: Tx, task: Task, blocker: Blocker | None, blocker_id: str, version: int | None
-    ) -> None:
-        if blocker is None or blocker.id != blocker_id:
-            late = self._too_late(tx, task, blocker_id)
-            raise AlreadyDecided(late or "This question is not open any more")
-        if version is not None and blocker.version != version:
-            raise AlreadyDecided(
-                "The question has changed since it was shown", "Look at it again, then decide"
-            )
-
-    def _too_late(self, tx: Tx, task: Task, blocker_id: str | None) -> str | None:
-        """Say who decided last, on this question or at all; None when nobody did."""
-        from taskhub_tui.domain import durations
-
-        for event in reversed(queries.events(tx, task)):
-            if event.kind != "decided" or blocker_id not in (None, event.data.get("blocker")):
-                continue
-            action = event.data.get("action")
-            if "blocker" not in event.data and action in (Action.PROVIDE_CONTEXT, Action.MODIFY):
-                continue  # It settled nothing.
-            ago = durations.spell(self.clock() - event.at)
-            where = f" ({event.channel})" if event.channel else ""
-            name = Action(str(action)).name
-            return f"Too late: {event.by}{where} chose {name} {ago} ago"
-        return None
-
     async def pause(self, task_id: str) -> TaskView:
         """Hold a task: at once if it waits for its turn, after its current stage if it runs."""
-        from taskhub_tui.domain import lifecycle
+        from taskhub_tui.domain import hold
 
-        return await self._change(task_id, lifecycle.pause)
+        return await self._change(task_id, hold.pause)
 
     async def resume(self, task_id: str) -> TaskView:
         """Let a paused task go on."""
-        from taskhub_tui.domain import lifecycle
+        from taskhub_tui.domain import hold
 
-        return await self._change(task_id, lifecycle.resume)
+        return await self._change(task_id, hold.resume)
 
     async def _change(self, task_id: str, make: Callable[[Task, float], Change]) -> TaskView:
         from taskhub_tui.storage import changes
@@ -423,17 +328,6 @@ class Hub:
 
     # Watching
 
-    async def changes(self, since: int) -> Changes:
-        """Return what changed after sequence number `since`; 0 gives everything."""
-
-        def read(reader: queries.Reader) -> Changes:
-            from taskhub_tui.domain.evolve import replace
-
-            found = queries.changes(reader, since)
-            return replace(found, tasks=self._seen(reader, found.tasks))
-
-        return await self._store.read(read)
-
     async def changed(self, timeout: float) -> bool:
         """Wait until another process has committed something, or for `timeout` seconds."""
         self._listen()
@@ -444,59 +338,13 @@ class Hub:
             self._listening = True
             self._bell.listen()
 
-    # What belongs to a task
-
-    async def blockers(self) -> list[tuple[Blocker, Task]]:
-        """Return the open questions, the most urgent first; tasks of unreadable ones fail."""
-        found, damaged = await self._store.read(queries.blockers)
-        for task, error in damaged:
-            await self._condemn(task.id, error)
-        return found
-
-    async def notifications(self, limit: int = 200) -> list[Notification]:
-        """Return the latest notifications, newest first."""
-        return await self._store.read(lambda reader: queries.notifications(reader, limit))
-
     async def mark_read(self, ids: Sequence[int]) -> None:
         """Note that the user has seen these notifications."""
+        from taskhub_tui.storage import outbox
+
         now = self.clock()
-
-        def mark(tx: Tx) -> None:
-            tx.loud = True
-            for id_ in ids:
-                tx.execute(
-                    "UPDATE notification SET read = ?, seq = ? WHERE id = ? AND read IS NULL",
-                    (now, tx.seq, id_),
-                )
-
         if ids:
-            await self._store.write(mark)
-
-    async def events(self, task_id: str) -> list[Event]:
-        """Return the audit trail of a task, oldest first."""
-        return await self._store.read(
-            lambda reader: queries.events(reader, queries.task_by_id(reader, task_id))
-        )
-
-    async def read_log(self, task_id: str, offset: int = 0, limit: int = 65536) -> LogChunk:
-        """Return whole lines of a task's log from byte `offset` on.
-
-        A negative offset counts from the end. `limit` is in bytes; at least one line is returned.
-        """
-        from taskhub_tui import logs
-
-        return await asyncio.to_thread(logs.read, self.paths.log(task_id), offset, limit)
-
-    async def log_pieces(self, task_id: str, offset: int, size: int) -> list[LogPiece]:
-        """Return where whole lines of a log lie from byte `offset` on, without reading them.
-
-        Each piece has at most `size` bytes, or one longer line. A negative offset counts from the
-        end. There is always one piece at least, and where the log is shorter than `offset` it
-        begins earlier.
-        """
-        from taskhub_tui import logs
-
-        return await asyncio.to_thread(logs.pieces, self.paths.log(task_id), offset, size)
+            await self._store.write(lambda tx: outbox.mark_read(tx, ids, now))
 
     # Presence and worker
 
@@ -507,12 +355,6 @@ class Hub:
         self._listen()
         now = self.clock()
         await self._store.write(lambda tx: outbox.report(tx, self._id, focused, last_input, now))
-
-    async def workers(self) -> list[WorkerInfo]:
-        """Return the workers that have been seen, dead ones included."""
-        from taskhub_tui.storage import claims
-
-        return await self._store.read(lambda reader: claims.workers(reader, self.clock()))
 
     async def ensure_worker(self) -> None:
         """Start a worker, detached from this process, unless one is alive.
@@ -549,20 +391,6 @@ class Hub:
         from taskhub_tui.diagnosis import checks
 
         return await checks(self.paths, self.settings)
-
-    async def backup_failure(self) -> str | None:
-        """Return why workers could not make their last backup; None when nothing is wrong."""
-        from taskhub_tui.storage import backups
-
-        if not self.settings.backup.enabled:
-            return None
-        return await asyncio.to_thread(backups.failure, self.paths.backups)
-
-    def remaining(self, view: TaskView) -> float | None:
-        """Return the seconds until a task is probably done; None is unknown."""
-        from taskhub_tui.domain import progress
-
-        return None if view.task.status.over else progress.remaining(view.stages, self.clock())
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths
-from taskhub_tui.domain import ids, lifecycle
+from taskhub_tui.domain import ids
 from taskhub_tui.domain.errors import BadInput, BadPlaybook
+from taskhub_tui.domain.fresh import stage_from
 from taskhub_tui.domain.model import AgentCard, NewTask, Options, Stage, StageSpec, Status, Task
 from taskhub_tui.text import clean, one_line
 
@@ -108,7 +109,7 @@ class Planner:
         task_id = ids.new_id(secrets.randbelow)
         stages = [
             replace(
-                lifecycle.stage_from(task_id, position, spec),
+                stage_from(task_id, position, spec),
                 name=one_line(spec.name, 60),
                 prompt=clean(spec.prompt, REQUEST_LIMIT),
             )

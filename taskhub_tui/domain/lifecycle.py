@@ -1,16 +1,16 @@
-"""What may happen to a task, and what it becomes. Pure: copies go in, copies come out.
+"""What a decision, or a deadline that passes, makes of a task. Pure: copies go in and come out.
 
 Which decision fits which state is said in `legal`; the engine's own steps are in `execution`.
 """
 
-import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from taskhub_tui.domain import durations, progress
 from taskhub_tui.domain.change import Change, Happened, Notice
 from taskhub_tui.domain.errors import BadInput, NotLegal
+from taskhub_tui.domain.fresh import anew, stage_from
 from taskhub_tui.domain.legal import GATE, LEGAL, REVIEW, legal
 from taskhub_tui.domain.model import (
     Action,
@@ -18,7 +18,6 @@ from taskhub_tui.domain.model import (
     BlockerKind,
     Decision,
     NoticeKind,
-    Priority,
     Stage,
     StageSpec,
     StageStatus,
@@ -26,15 +25,10 @@ from taskhub_tui.domain.model import (
     Task,
     WaitingOn,
 )
+from taskhub_tui.domain.modify import ASIDE, Known, check_names, modified
 
 ANSWER_TO = "Answer to "
 """How the context begins that was the answer to an agent's question."""
-MODIFIABLE = ("title", "request", "options", "arguments", "deadline", "priority")
-"""What MODIFY may change; `arguments` are those an agent proposed in its question."""
-_ASIDE = frozenset({"title", "deadline", "priority"})
-"""What may change while a question is open without being an answer to it."""
-Known = Mapping[str, Collection[str]]
-"""The options that each agent knows, by its name; one that declares none is left out."""
 
 
 def decide(
@@ -159,10 +153,10 @@ class _Case:
                 stage_from(self.task.id, first.position + i, spec) for i, spec in enumerate(plan)
             ]
             # Attempts go on counting: what the old agent asked is no answer to the new one.
-            fresh[0] = replace(fresh[0], attempt=self._fresh(first).attempt)
+            fresh[0] = replace(fresh[0], attempt=anew(first).attempt)
         else:
             fresh = [
-                self._fresh(stage, agent=agent if stage.agent == first.agent else stage.agent)
+                anew(stage, agent=agent if stage.agent == first.agent else stage.agent)
                 for stage in self.stages[first.position :]
             ]
         task = self._waiting(
@@ -190,12 +184,7 @@ class _Case:
 
     def modify(self) -> Change:
         data = dict(self.decision.data)
-        unknown = [key for key in data if key not in MODIFIABLE]
-        if unknown or not data:
-            raise BadInput(
-                f"MODIFY cannot change `{unknown[0]}`" if unknown else "MODIFY changes nothing",
-                "It can change: " + ", ".join(MODIFIABLE),
-            )
+        check_names(data)
         key = self.blocker.key if self.blocker else None
         proposed = (
             self.blocker is not None
@@ -204,10 +193,10 @@ class _Case:
         )
         if "arguments" in data and not proposed:
             raise BadInput("No arguments were proposed here, so there are none to modify")
-        task, stages = self._modified(data)
+        task, stages = modified(self.task, self.stages, data, self.known, self.now)
         waits = self.task.status in (Status.PENDING, Status.IN_PROGRESS, Status.PAUSED)
         again = self.task.status is Status.FAILED and "deadline" in data
-        if waits or (_ASIDE.issuperset(data) and not again):
+        if waits or (ASIDE.issuperset(data) and not again):
             # A new title answers no question.
             return self._done(task, tuple(stages), None)
         current = stages[self.task.stage] if self.task.stage < len(stages) else stages[-1]
@@ -238,7 +227,7 @@ class _Case:
             return self._done(ready, (stage,), self._answer("accept"))
         if self.blocker.key == REVIEW:
             ready = self._ready(replace(task, context=(*task.context, words)))
-            return self._done(ready, (self._fresh(self.current),), self._answer("decline"))
+            return self._done(ready, (anew(self.current),), self._answer("decline"))
         # An agent's question keeps its answer for the agent; the context tells later stages.
         noted = f"{ANSWER_TO}“{self.blocker.question}”: {words}"
         ready = self._ready(replace(task, context=(*task.context, noted)))
@@ -312,88 +301,7 @@ class _Case:
 
         A task whose deadline passed between two stages stands at one that is.
         """
-        return () if stage.status is StageStatus.DONE else (self._fresh(stage),)
-
-    @staticmethod
-    def _fresh(stage: Stage, **changes: Any) -> Stage:
-        """Return the stage as one to be started anew; its gate stays passed."""
-        # A start that was asked for and not allowed counts, so that it can be asked for again.
-        asked = stage.status in (StageStatus.BLOCKED, StageStatus.FAILED)
-        refused = stage.gate and not stage.approved and asked
-        return replace(
-            stage,
-            **{
-                "status": StageStatus.PENDING,
-                "attempt": stage.attempt + refused,
-                "failures": 0,
-                "fraction": None,
-                "note": "",
-                "started": None,
-                "ended": None,
-                "output": None,
-                "error": None,
-                "limited": None,
-                **changes,
-            },
-        )
-
-    def _modified(self, data: Mapping[str, Any]) -> tuple[Task, list[Stage]]:
-        task, stages = self.task, list(self.stages)
-        for key in ("title", "request"):
-            if key in data:
-                if not isinstance(data[key], str) or not data[key].strip():
-                    raise BadInput(f"`{key}` must be a text that is not empty")
-                task = replace(task, **{key: data[key].strip()})
-        if "deadline" in data:
-            task = replace(task, deadline=self._deadline(data["deadline"]))
-        if "priority" in data:
-            names = [priority.name.lower() for priority in Priority]
-            if data["priority"] not in names:
-                raise BadInput("`priority` must be one of " + ", ".join(names))
-            task = replace(task, priority=Priority[data["priority"].upper()])
-        if "options" in data:
-            if not isinstance(data["options"], Mapping):
-                raise BadInput("`options` must be a table of names and values")
-            self._check_options(data["options"])
-            task = replace(task, options=merged(task.options, data["options"]))
-            for stage in self.stages:
-                own = {k: v for k, v in data["options"].items() if k in stage.options}
-                if own and stage.status is not StageStatus.DONE:
-                    stages[stage.position] = replace(stage, options=merged(stage.options, own))
-        return task, stages
-
-    def _deadline(self, given: Any) -> float | None:
-        if given is None:
-            return None
-        number = isinstance(given, int | float) and not isinstance(given, bool)
-        if not number or not math.isfinite(given):
-            raise BadInput("`deadline` must be a time in seconds since 1970, or nothing")
-        if given <= self.now:
-            raise BadInput("The new deadline has passed already", "Give one that is to come")
-        return float(given)
-
-    def _check_options(self, options: Mapping[str, Any]) -> None:
-        """Refuse a new value for an option that no stage still to be done can use.
-
-        Raises:
-            BadInput: names the option, and those that would be used.
-        """
-        left = [stage for stage in self.stages if stage.status is not StageStatus.DONE]
-        left = left or [self.current]
-        if any(stage.agent not in self.known for stage in left):
-            return  # Its agent does not say what it knows.
-        usable = {name for stage in left for name in (*self.known[stage.agent], *stage.options)}
-        unused = [name for name in options if name not in usable]
-        # One that no stage uses may still be taken away.
-        unused = [n for n in unused if options[n] is not None or n not in self.task.options]
-        if unused:
-            agents = ", ".join(f"`{name}`" for name in dict.fromkeys(stage.agent for stage in left))
-            what = "stage left to do" if len(left) == 1 else "stages left to do"
-            names = ", ".join(f"`{name}`" for name in sorted(usable)) or "none"
-            raise BadInput(
-                f"The option `{unused[0]}` would be of no use to the {what}, by {agents}",
-                f"Options of use: {names}",
-            )
+        return () if stage.status is StageStatus.DONE else (anew(stage),)
 
     def _label(self, choice: str | None) -> str | None:
         if choice is None or self.blocker is None:
@@ -469,33 +377,6 @@ class _Case:
         )
 
 
-def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `old` with the values of `new`; a value of None takes a name away."""
-    both = {**old, **new}
-    return {key: value for key, value in both.items() if value is not None}
-
-
-def stage_from(task_id: str, position: int, spec: StageSpec) -> Stage:
-    """Return the stage that `spec` asks for, not yet started."""
-    return Stage(
-        task_id=task_id,
-        position=position,
-        name=spec.name,
-        agent=spec.agent,
-        status=StageStatus.PENDING,
-        prompt=spec.prompt,
-        options=spec.options,
-        gate=spec.gate,
-        review=spec.review,
-        weight=spec.weight,
-        timeout=spec.timeout,
-        retries=spec.retries,
-        retry_delay=spec.retry_delay,
-        on_interrupt=spec.on_interrupt,
-        stall=spec.stall,
-    )
-
-
 def miss_deadline(
     task: Task, stages: Sequence[Stage], blocker: Blocker | None, now: float
 ) -> Change | None:
@@ -528,36 +409,3 @@ def miss_deadline(
     notice = Notice(NoticeKind.ERROR, task.title, error, LEGAL[(Status.FAILED, None)])
     happened = Happened("failed", current.position, facts)
     return Change(failed, (stage,), events=(happened,), notice=notice, withdraw=True)
-
-
-def pause(task: Task, now: float) -> Change:
-    """Return what holding a task between two stages makes of it.
-
-    Raises:
-        NotLegal: it is neither waiting for its turn nor running.
-    """
-    if task.status is Status.PENDING:
-        task = replace(task, status=Status.PAUSED, waiting_on=None, changed=now, eta=None)
-        return Change(task, events=(Happened("paused"),))
-    if task.status is Status.IN_PROGRESS:
-        task = replace(task, pausing=True, changed=now)
-        return Change(task, events=(Happened("pause asked"),))
-    state = task.status.value.replace("_", " ")
-    raise NotLegal(f"Task {task.id} is {state}; only one that waits or runs can be paused")
-
-
-def resume(task: Task, now: float) -> Change:
-    """Return what letting a paused task go on makes of it.
-
-    Raises:
-        NotLegal: it is not paused.
-    """
-    if task.status is Status.PAUSED:
-        waiting = WaitingOn.DEPENDENCY if task.deps_left else None
-        if waiting is None and task.ready_at > now:
-            waiting = WaitingOn.SCHEDULE if task.started is None else WaitingOn.RETRY
-        task = replace(task, status=Status.PENDING, waiting_on=waiting, pausing=False, changed=now)
-        return Change(task, events=(Happened("resumed"),))
-    if task.pausing:
-        return Change(replace(task, pausing=False, changed=now), events=(Happened("resumed"),))
-    raise NotLegal(f"Task {task.id} is not paused")

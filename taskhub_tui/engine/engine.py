@@ -10,18 +10,17 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from taskhub_tui import __version__
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
-from taskhub_tui.domain import lifecycle
-from taskhub_tui.domain.errors import BadInput, Damaged, NotLegal, TaskHubError
-from taskhub_tui.domain.model import Action, Decision, Interrupt, Stage, StageStatus, Task
-from taskhub_tui.engine import outcome, runner
+from taskhub_tui.domain.errors import Damaged, TaskHubError
+from taskhub_tui.domain.model import Interrupt, Stage, StageStatus, Task
+from taskhub_tui.engine import deadlines, outcome, runner
 from taskhub_tui.engine.call import stop_agent
 from taskhub_tui.engine.held import Held
+from taskhub_tui.engine.lease import Lease
 from taskhub_tui.engine.watchdog import Watchdog
 from taskhub_tui.process import identity
-from taskhub_tui.storage import changes, claims, queries, stages
+from taskhub_tui.storage import claims, stages
 from taskhub_tui.storage.changes import Known
 from taskhub_tui.storage.claims import Claimed
 from taskhub_tui.storage.damage import condemn
@@ -67,9 +66,7 @@ class Engine:
         self._next_look = 0.0
         self._backlog = False
         """True when more tasks were ready than there were places free."""
-        self._lease_until = 0.0
-        self._patient_until = 0.0
-        """By the clock of the event loop: until then nothing is taken from others."""
+        self._lease = Lease(store, self.me, settings.lease, clock)
         self._leaving = False
         self._watchdog = Watchdog(store, settings.stall)
         self._watched = 0.0
@@ -93,7 +90,7 @@ class Engine:
 
     async def run(self) -> None:
         """Work until `stop`; when this returns, nothing the engine started still runs."""
-        await self._beat()
+        await self._lease.renew()
         keepers = [
             asyncio.create_task(self._keep_lease(), name="keep lease"),
             asyncio.create_task(self._keep_ticking(), name="write progress"),
@@ -140,7 +137,7 @@ class Engine:
         if seen.asked_to_stop:
             self.stop()
             return
-        if seen.orphans and await self._awake(now):
+        if seen.orphans and await self._lease.awake(now):
             await self._take_over(seen.orphans, now)
         await self._pick_up_again(now)
         # In this order: an agent whose task was cancelled is stopped, not only left.
@@ -148,8 +145,10 @@ class Engine:
             await self._stop_agents()
         self._let_go_lost()
         for late in seen.late:
-            await self._store.write(partial(self._miss, task_id=late))
-        await self._meet_deadlines(seen.overdue)
+            await self._store.write(partial(deadlines.miss, task_id=late, clock=self._clock))
+        for task_id, blocker_id, default in seen.overdue:
+            expire = partial(deadlines.expire, task_id=task_id, blocker_id=blocker_id)
+            await self._store.write(partial(expire, default=default, clock=self._clock))
         if seen.due:
             await self._store.write(lambda tx: claims.make_ready(tx, now))
         self._backlog = seen.ready or seen.due
@@ -219,18 +218,6 @@ class Engine:
             if self._held.get(held.task.n) is held:
                 del self._held[held.task.n]
             self._wake.set()
-
-    async def _awake(self, now: float) -> bool:
-        """Return whether others have had the time to renew their leases.
-
-        When the clock jumped, or the machine slept, all leases are over at once, ours with them:
-        workers that live would take everything from each other.
-        """
-        running = asyncio.get_running_loop().time()
-        if now >= self._lease_until:
-            self._patient_until = running + self._settings.lease / 2
-            await self._beat()
-        return running >= self._patient_until
 
     async def _take_over(self, holders: Sequence[str], now: float) -> None:
         """Take tasks of workers that are gone."""
@@ -335,59 +322,13 @@ class Engine:
             if done:
                 self.wake()
 
-    async def _meet_deadlines(self, due: Sequence[tuple[str, str, Action]]) -> None:
-        """Take the default for questions that nobody answered in time."""
-        for task_id, blocker_id, default in due:
-            await self._store.write(
-                partial(self._expire, task_id=task_id, blocker_id=blocker_id, default=default)
-            )
-
-    def _miss(self, tx: Tx, task_id: str) -> None:
-        """Fail a task whose deadline has passed; its agent is stopped as with CANCEL."""
-        task = queries.task_by_id(tx, task_id)
-        try:
-            all_stages = queries.stages_of(tx, task)
-            blocker = queries.open_blocker(tx, task)
-        except Damaged as error:
-            condemn(tx, task.n, error, self._clock())
-            return
-        change = lifecycle.miss_deadline(task, all_stages, blocker, self._clock())
-        if change is not None:
-            changes.write_decided(tx, change, by="engine", channel="deadline")
-
-    def _expire(self, tx: Tx, task_id: str, blocker_id: str, default: Action) -> None:
-        task = queries.task_by_id(tx, task_id)
-        try:
-            blocker = queries.open_blocker(tx, task)
-            stages = queries.stages_of(tx, task)
-        except Damaged as error:
-            condemn(tx, task.n, error, self._clock())
-            return
-        if blocker is None or blocker.id != blocker_id:
-            return
-        decision = Decision(default, by="nobody", channel="timeout")
-        with contextlib.suppress(NotLegal, BadInput):
-            change = lifecycle.decide(task, stages, blocker, decision, self._clock())
-            changes.write_decided(tx, change, by="nobody", channel="timeout")
-
     # Keeping
-
-    async def _beat(self) -> None:
-        now = self._clock()
-        who, until = identity(), now + self._settings.lease
-
-        def beat(tx: Tx) -> None:
-            claims.beat(tx, self.me, who, __version__, now, until)
-            claims.forget_dead(tx, self.me, now)
-
-        await self._store.write(beat)
-        self._lease_until = until
 
     async def _keep_lease(self) -> None:
         while True:
             await asyncio.sleep(self._settings.lease / 3)
             try:
-                await self._beat()
+                await self._lease.renew()
                 await self._let_go()
             except TaskHubError as error:
                 log.warning("the lease could not be renewed: %s", error)

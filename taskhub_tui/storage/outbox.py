@@ -184,6 +184,16 @@ def notification_by_id(reader: Reader, notification_id: int) -> Notification | N
     return None if row is None else rows.notification(row)
 
 
+def mark_read(tx: Tx, ids: Sequence[int], now: float) -> None:
+    """Note that the user has seen these notifications."""
+    tx.loud = True
+    for id_ in ids:
+        tx.execute(
+            "UPDATE notification SET read = ?, seq = ? WHERE id = ? AND read IS NULL",
+            (now, tx.seq, id_),
+        )
+
+
 def on_screen(reader: Reader, me: str, since: float) -> bool:
     """Return whether a notification with buttons of ours may still be on a screen."""
     return (

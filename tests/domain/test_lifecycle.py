@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from taskhub_tui.domain import execution, legal, lifecycle
+from taskhub_tui.domain import execution, hold, legal, lifecycle
 from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.errors import BadInput, NotLegal
 from taskhub_tui.domain.legal import GATE, LEGAL, REVIEW
@@ -347,17 +347,17 @@ def test_cancel_drops_what_waits_and_keeps_what_is_done() -> None:
 def test_only_what_waits_or_runs_can_be_paused(status: Status) -> None:
     task, _, _ = scene(status)
     if status is Status.PENDING:
-        assert lifecycle.pause(task, NOW).task.status is Status.PAUSED
+        assert hold.pause(task, NOW).task.status is Status.PAUSED
     elif status is Status.IN_PROGRESS:
-        change = lifecycle.pause(task, NOW)
+        change = hold.pause(task, NOW)
         assert (change.task.status, change.task.pausing) == (Status.IN_PROGRESS, True)
-        assert not lifecycle.resume(change.task, NOW).task.pausing
+        assert not hold.resume(change.task, NOW).task.pausing
     else:
         with pytest.raises(NotLegal, match="only one that waits or runs can be paused"):
-            lifecycle.pause(task, NOW)
+            hold.pause(task, NOW)
     if status is not Status.PAUSED:
         with pytest.raises(NotLegal, match="Task t is not paused"):
-            lifecycle.resume(task, NOW)
+            hold.resume(task, NOW)
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ def test_a_resumed_task_waits_for_what_it_waited_for(
     values: dict[str, Any], waiting: WaitingOn | None
 ) -> None:
     task, _, _ = scene(Status.PAUSED, **values)
-    change = lifecycle.resume(task, NOW)
+    change = hold.resume(task, NOW)
     assert (change.task.status, change.task.waiting_on) == (Status.PENDING, waiting)
 
 

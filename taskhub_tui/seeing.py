@@ -1,0 +1,154 @@
+"""What a front end may see: tasks as they are at this moment, what changed, what belongs to them.
+
+What only one call needs is imported there, as in `hub`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from taskhub_tui.domain.model import Event, Notification, Status, Task, TaskView
+from taskhub_tui.storage import queries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from taskhub_tui.config import Paths, Settings
+    from taskhub_tui.domain.views import Changes, Counts, LogChunk, LogPiece, WorkerInfo
+    from taskhub_tui.storage.store import Store
+
+
+class Seeing:
+    """What both halves of a hub stand on, and the half that changes nothing."""
+
+    def __init__(
+        self, paths: Paths, settings: Settings, store: Store, clock: Callable[[], float]
+    ) -> None:
+        self.paths = paths
+        self.settings = settings
+        self.clock = clock
+        self._store = store
+
+    # Tasks
+
+    async def find(self, prefix: str) -> str:
+        """Return the one task ID that begins with `prefix`.
+
+        Raises:
+            UnknownTask: there is none, or more than one.
+        """
+        return await self._store.read(lambda reader: queries.find(reader, prefix))
+
+    async def status(self, task_id: str) -> TaskView:
+        """Return a task with its stages, open question, artifacts and legal decisions."""
+
+        def read(reader: queries.Reader) -> TaskView:
+            return self._seen_view(reader, queries.view(reader, task_id))
+
+        return await self._store.read(read)
+
+    async def tasks(
+        self, *, status: Collection[Status] = (), text: str = "", limit: int | None = None
+    ) -> list[Task]:
+        """Return tasks in the order in which they are shown; every word of `text` must occur."""
+        return await self._store.read(
+            lambda reader: [*self._seen(reader, queries.tasks(reader, text, status, limit))]
+        )
+
+    def _seen(self, reader: queries.Reader, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Return tasks with what holds those back that wait for their turn."""
+        if not any(task.status is Status.PENDING and not task.waiting_on for task in tasks):
+            return tasks
+        from taskhub_tui.domain import limits
+        from taskhub_tui.storage import lanes
+
+        now = self.clock()
+        load = lanes.load(reader, self.settings.limits, now)
+        return [limits.seen(task, load, now) for task in tasks]
+
+    def _seen_view(self, reader: queries.Reader, view: TaskView) -> TaskView:
+        (task,) = self._seen(reader, [view.task])
+        if task is view.task:
+            return view
+        from taskhub_tui.domain.evolve import replace
+        from taskhub_tui.domain.legal import legal
+
+        return replace(view, task=task, legal=legal(task, view.blocker))
+
+    async def order(self, *, text: str = "", status: Collection[Status] = ()) -> list[int]:
+        """Return the numbers (`Task.n`) of tasks in the order in which they are shown."""
+        return await self._store.read(lambda reader: queries.order(reader, text, status))
+
+    async def rows(self, ns: Sequence[int]) -> list[Task]:
+        """Return the tasks with these numbers, in no particular order."""
+        return await self._store.read(
+            lambda reader: [*self._seen(reader, queries.tasks_by_number(reader, ns))]
+        )
+
+    async def counts(self) -> Counts:
+        """Return how many tasks there are of each kind."""
+        return await self._store.read(queries.counts)
+
+    async def changes(self, since: int) -> Changes:
+        """Return what changed after sequence number `since`; 0 gives everything."""
+
+        def read(reader: queries.Reader) -> Changes:
+            from taskhub_tui.domain.evolve import replace
+
+            found = queries.changes(reader, since)
+            return replace(found, tasks=self._seen(reader, found.tasks))
+
+        return await self._store.read(read)
+
+    def remaining(self, view: TaskView) -> float | None:
+        """Return the seconds until a task is probably done; None is unknown."""
+        from taskhub_tui.domain import progress
+
+        return None if view.task.status.over else progress.remaining(view.stages, self.clock())
+
+    # What belongs to a task, and to all
+
+    async def backup_failure(self) -> str | None:
+        """Return why workers could not make their last backup; None when nothing is wrong."""
+        from taskhub_tui.storage import backups
+
+        if not self.settings.backup.enabled:
+            return None
+        return await asyncio.to_thread(backups.failure, self.paths.backups)
+
+    async def notifications(self, limit: int = 200) -> list[Notification]:
+        """Return the latest notifications, newest first."""
+        return await self._store.read(lambda reader: queries.notifications(reader, limit))
+
+    async def events(self, task_id: str) -> list[Event]:
+        """Return the audit trail of a task, oldest first."""
+        return await self._store.read(
+            lambda reader: queries.events(reader, queries.task_by_id(reader, task_id))
+        )
+
+    async def read_log(self, task_id: str, offset: int = 0, limit: int = 65536) -> LogChunk:
+        """Return whole lines of a task's log from byte `offset` on.
+
+        A negative offset counts from the end. `limit` is in bytes; at least one line is returned.
+        """
+        from taskhub_tui import logs
+
+        return await asyncio.to_thread(logs.read, self.paths.log(task_id), offset, limit)
+
+    async def log_pieces(self, task_id: str, offset: int, size: int) -> list[LogPiece]:
+        """Return where whole lines of a log lie from byte `offset` on, without reading them.
+
+        Each piece has at most `size` bytes, or one longer line. A negative offset counts from the
+        end. There is always one piece at least, and where the log is shorter than `offset` it
+        begins earlier.
+        """
+        from taskhub_tui import logs
+
+        return await asyncio.to_thread(logs.pieces, self.paths.log(task_id), offset, size)
+
+    async def workers(self) -> list[WorkerInfo]:
+        """Return the workers that have been seen, dead ones included."""
+        from taskhub_tui.storage import claims
+
+        return await self._store.read(lambda reader: claims.workers(reader, self.clock()))
