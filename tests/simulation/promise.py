@@ -272,7 +272,7 @@ class Promise:
             self.hold(not cut, f"{where} again, though it is to be asked about")
         for other in self._world.ledger.active(task):
             if not other.valid:
-                continue  # It was taken away before it began, which its worker is about to find out.
+                continue  # It was taken away before it began; its worker is about to find out.
             gone = other.proc is not proc and other.fence < fence
             self.hold(
                 gone and other.proc.worker != holder,
