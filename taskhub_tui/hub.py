@@ -223,12 +223,19 @@ class Hub:
         return await self._store.read(lambda reader: queries.find(reader, prefix))
 
     async def status(self, task_id: str) -> TaskView:
-        """Return a task with its stages, open question, artifacts and legal decisions."""
+        """Return a task with its stages, open question, artifacts and legal decisions.
+
+        When its question is damaged beyond reading, the task fails, and can be decided about.
+        """
 
         def read(reader: queries.Reader) -> TaskView:
             return self._seen_view(reader, queries.view(reader, task_id))
 
-        return await self._store.read(read)
+        try:
+            return await self._store.read(read)
+        except Damaged as error:
+            await self._condemn(task_id, error)
+            return await self._store.read(read)
 
     async def tasks(
         self, *, status: Collection[Status] = (), text: str = "", limit: int | None = None
@@ -440,8 +447,11 @@ class Hub:
     # What belongs to a task
 
     async def blockers(self) -> list[tuple[Blocker, Task]]:
-        """Return the open questions, the most urgent first."""
-        return await self._store.read(queries.blockers)
+        """Return the open questions, the most urgent first; tasks of unreadable ones fail."""
+        found, damaged = await self._store.read(queries.blockers)
+        for task, error in damaged:
+            await self._condemn(task.id, error)
+        return found
 
     async def notifications(self, limit: int = 200) -> list[Notification]:
         """Return the latest notifications, newest first."""
@@ -539,6 +549,14 @@ class Hub:
         from taskhub_tui.diagnosis import checks
 
         return await checks(self.paths, self.settings)
+
+    async def backup_failure(self) -> str | None:
+        """Return why workers could not make their last backup; None when nothing is wrong."""
+        from taskhub_tui.storage import backups
+
+        if not self.settings.backup.enabled:
+            return None
+        return await asyncio.to_thread(backups.failure, self.paths.backups)
 
     def remaining(self, view: TaskView) -> float | None:
         """Return the seconds until a task is probably done; None is unknown."""

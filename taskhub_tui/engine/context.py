@@ -22,7 +22,7 @@ from taskhub_tui.storage.stages import Progressed
 from taskhub_tui.text import clean, clean_json, one_line
 
 if TYPE_CHECKING:
-    from taskhub_tui.engine.runner import Held
+    from taskhub_tui.engine.held import Held
 
 log = logging.getLogger("taskhub.engine")
 

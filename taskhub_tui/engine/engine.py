@@ -16,7 +16,9 @@ from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import lifecycle
 from taskhub_tui.domain.errors import BadInput, Damaged, NotLegal, TaskHubError
 from taskhub_tui.domain.model import Action, Decision, Interrupt, Stage, StageStatus, Task
-from taskhub_tui.engine.runner import Held, stop_agent
+from taskhub_tui.engine import outcome, runner
+from taskhub_tui.engine.call import stop_agent
+from taskhub_tui.engine.held import Held
 from taskhub_tui.engine.watchdog import Watchdog
 from taskhub_tui.process import identity
 from taskhub_tui.storage import changes, claims, queries, stages
@@ -121,7 +123,7 @@ class Engine:
         if self._backlog and free > 0 and not self._leaving:
             now = self._clock()
             claimed = await self._store.write(
-                lambda tx: claims.claim(tx, self.me, now, free, Held.first, self._settings.limits)
+                lambda tx: claims.claim(tx, self.me, now, free, runner.first, self._settings.limits)
             )
             self._backlog = len(claimed) == free
             for one in claimed:
@@ -185,7 +187,9 @@ class Engine:
         """Claim one task more in the transaction that completes one of ours."""
         if not self._backlog or self._leaving or len(self._held) > self._settings.concurrency:
             return []
-        return claims.claim(tx, self.me, self._clock(), 1, Held.first, limits=self._settings.limits)
+        return claims.claim(
+            tx, self.me, self._clock(), 1, runner.first, limits=self._settings.limits
+        )
 
     def _carry_next(self, claimed: list[Claimed]) -> None:
         for one in claimed:
@@ -197,7 +201,7 @@ class Engine:
                 # It asked, was let go, and the answer came before it had ended; or the task was
                 # taken from us, and came back before we had noticed.
                 await before.ended()
-            await held.carry()
+            await runner.carry(held)
         except asyncio.CancelledError:
             # Whoever cancelled knows why; nobody waits for the exception.
             pass
@@ -210,7 +214,7 @@ class Engine:
         except Exception as error:
             log.exception("task %s: the engine has a bug", held.task.id)
             with contextlib.suppress(TaskHubError):
-                await held.give_up(error)
+                await outcome.give_up(held, error)
         finally:
             if self._held.get(held.task.n) is held:
                 del self._held[held.task.n]

@@ -21,7 +21,7 @@ from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 
 if TYPE_CHECKING:
-    from taskhub_tui.engine.runner import Held
+    from taskhub_tui.engine.held import Held
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """A provider that takes nothing for a while: seen, waited for, and no retry used up."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -113,10 +114,14 @@ async def test_a_task_between_two_stages_waits_for_the_limit_of_its_agent_too(
 ) -> None:
     async def work(stage: Stage, ctx: StageContext) -> Result:
         if stage.request == "limit":
+            await begun.wait()
             raise ProviderLimit("quota", retry_after=3600.0)
         if stage.stage_id == "one":
+            begun.set()
             await eventually(lambda: waits(h, limit.id))
         return Result("done")
+
+    begun = asyncio.Event()
 
     actor = ScriptedAgent("actor", work)
     two = (StageSpec("one", "actor"), StageSpec("two", "actor"))

@@ -15,7 +15,7 @@ import pytest
 
 from taskhub_tui.config import Backups, Paths
 from taskhub_tui.domain.model import NewTask
-from taskhub_tui.engine.runner import Held
+from taskhub_tui.engine import runner
 from taskhub_tui.hub import Hub
 from taskhub_tui.process import Identity, identity
 from taskhub_tui.storage import backups, checkup, claims, filesystem
@@ -116,12 +116,12 @@ async def test_a_dead_worker_and_its_tasks_are_named(hub: Hub, where: Paths) -> 
     now = hub.clock()
     gone = replace(identity(), pid=1, start="1")
     await beat(hub, "gone", gone, now + 15)
-    await hub._store.write(lambda tx: claims.claim(tx, "gone", now, 2, Held.first))
+    await hub._store.write(lambda tx: claims.claim(tx, "gone", now, 2, runner.first))
     (check,) = checkup.workers(where.database, now)
     assert check.message == f"A worker is dead (process 1 on {gone.host}) and still holds 2 tasks"
     assert "`taskhub worker` starts one" in str(check.remedy)
     await beat(hub, "alive", identity(), now + 15)
-    await hub._store.write(lambda tx: claims.claim(tx, "nobody knows", now, 1, Held.first))
+    await hub._store.write(lambda tx: claims.claim(tx, "nobody knows", now, 1, runner.first))
     messages = {check.message for check in checkup.workers(where.database, now)}
     assert "A worker is dead (nobody knows) and still holds 1 task" in messages
     assert all("takes them over" in str(c.remedy) for c in checkup.workers(where.database, now))

@@ -14,7 +14,7 @@ from taskhub_tui import care
 from taskhub_tui.agents.port import Artifact, Result
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.model import Action, Status
-from taskhub_tui.engine.runner import Held
+from taskhub_tui.engine import runner
 from taskhub_tui.storage import claims, retention
 from taskhub_tui.storage.compaction import compact
 
@@ -132,7 +132,7 @@ async def test_a_task_that_came_back_to_life_meanwhile_stays(
         assert [one.id for one in found] == [task.id]
         fill(where, task.id)
         await h.hub._store.write(lambda tx: tx.execute("UPDATE task SET status = 'pending'"))
-        await h.hub._store.write(lambda tx: claims.claim(tx, "w", before, 1, Held.first))
+        await h.hub._store.write(lambda tx: claims.claim(tx, "w", before, 1, runner.first))
         told = await retention.prune(
             h.hub._store, where, found, before, OVER, keep_results=False, by="ann", now=before
         )
