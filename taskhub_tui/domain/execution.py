@@ -283,7 +283,11 @@ def wait_for_turn(task: Task, stages: Sequence[Stage], stage: Stage, now: float)
     task = replace(
         _at(task, stages, stage, now), status=Status.PENDING, ready_at=now, eta=None, holder=None
     )
-    return Change(task, events=(Happened("queued", stage.position, {"agent": stage.agent}),))
+    # One taken from a dead worker may have run: whoever takes it next must know.
+    ran = stage.status is StageStatus.RUNNING
+    waiting = (replace(stage, status=StageStatus.WAITING),) if ran else ()
+    happened = Happened("queued", stage.position, {"agent": stage.agent})
+    return Change(task, waiting, events=(happened,))
 
 
 def requeue(task: Task, stages: Sequence[Stage], now: float) -> Change:

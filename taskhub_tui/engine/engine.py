@@ -12,7 +12,7 @@ from functools import partial
 
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
-from taskhub_tui.domain.errors import Damaged, TaskHubError
+from taskhub_tui.domain.errors import Damaged, LeaseLost, TaskHubError
 from taskhub_tui.domain.model import Interrupt, Stage, StageStatus, Task
 from taskhub_tui.engine import deadlines, outcome, runner
 from taskhub_tui.engine.call import stop_agent
@@ -212,8 +212,13 @@ class Engine:
             self._again[held.task.n] = self._clock() + LOOK
         except Exception as error:
             log.exception("task %s: the engine has a bug", held.task.id)
-            with contextlib.suppress(TaskHubError):
+            try:
                 await outcome.give_up(held, error)
+            except LeaseLost:
+                pass
+            except TaskHubError:
+                # Else it would be ours for ever, and nobody would carry it.
+                self._again[held.task.n] = self._clock() + LOOK
         finally:
             if self._held.get(held.task.n) is held:
                 del self._held[held.task.n]
@@ -275,8 +280,9 @@ class Engine:
             try:
                 claimed = await self._store.read(partial(claims.still_held, me=self.me, n=n))
             except Damaged as error:
-                await self._condemn(n, error)
-                claimed = None
+                del self._again[n]
+                await self._condemn(n, error)  # If that fails, it is looked at once more.
+                continue
             del self._again[n]
             if claimed is not None and n not in self._held:
                 self._carry(claimed)
@@ -284,8 +290,11 @@ class Engine:
     async def _condemn(self, n: int, damage: Damaged) -> None:
         """Fail a task of which the database holds what was never written."""
         log.error("%s", damage)
-        with contextlib.suppress(TaskHubError):
+        try:
             await self._store.write(lambda tx: condemn(tx, n, damage, self._clock()))
+        except TaskHubError as error:
+            log.warning("%s", error)
+            self._again[n] = self._clock() + LOOK
 
     async def _stop_agents(self) -> None:
         """Stop the agents of tasks that people cancelled, reassigned or modified."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskhub_tui.domain import durations, limits, stall
+from taskhub_tui.domain import durations, execution, limits, stall
 from taskhub_tui.domain.limits import Limits, Load
 from taskhub_tui.domain.model import Stage, StageStatus, Status, Task, WaitingOn
 from taskhub_tui.domain.stall import Patience
@@ -87,3 +87,16 @@ def test_what_is_set_of_patience_goes_with_what_is_not() -> None:
     assert stall.patience(shown_after=3600) == Patience(3600, 3600)
     assert stall.patience(ask_after=60) == Patience(60, 60)
     assert stall.patience(ask_after=0) == Patience(300, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "then"),
+    [(StageStatus.RUNNING, StageStatus.WAITING), (StageStatus.PENDING, StageStatus.PENDING)],
+)
+def test_a_stage_that_may_have_run_is_queued_as_one_that_has(
+    status: StageStatus, then: StageStatus
+) -> None:
+    stage = Stage("t", 0, "s", "a", status, attempt=1)
+    change = execution.wait_for_turn(waiting(status=Status.IN_PROGRESS), [stage], stage, NOW)
+    assert change.task.status is Status.PENDING
+    assert [*change.stages, stage][0].status is then

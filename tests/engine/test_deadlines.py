@@ -1,14 +1,16 @@
 """Tasks that must be done by a time, and stages that give no sign of life."""
 
 import asyncio
+import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from support import House, ScriptedAgent, eventually, house, soon, until
+from support import House, ScriptedAgent, eventually, house, soon, until, working
 
 from taskhub_tui.agents.port import Answer, Blocker, BlockerKind, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
-from taskhub_tui.domain.errors import BadInput
+from taskhub_tui.domain.errors import BadInput, StoreBusy
 from taskhub_tui.domain.model import Action, NoticeKind, StageSpec, Status, WaitingOn
 from taskhub_tui.domain.model import BlockerKind as Kind
 from taskhub_tui.domain.stall import Patience
@@ -112,6 +114,42 @@ async def test_a_deadline_before_the_start_is_refused(where: Paths, settings: Se
             await h.submit(not_before=now + 100, deadline=now + 50)
         task = await h.submit(not_before=now + 100, within=50.0)
         assert task.deadline == pytest.approx(now + 150, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "decision", [{"action": Action.RETRY}, {"action": Action.MODIFY, "data": {"deadline": None}}]
+)
+async def test_a_stage_that_is_done_stays_so_when_the_deadline_passes_before_the_next(
+    where: Paths, settings: Settings, decision: dict[str, Any]
+) -> None:
+    actor = ScriptedAgent("actor")
+    stages = (StageSpec("one", "actor", review=True), StageSpec("two", "actor"))
+    async with house(where, settings, actor) as h:
+        task = await h.submit(stages=stages, within=600.0)
+        async with h.worker():
+            await until(h.hub, task.id, Status.BLOCKED)
+        await h.hub.decide(task.id, Action.APPROVE)
+        h.hub.clock = lambda: time.time() + 700
+        async with working(where, settings, registry=h.registry, clock=h.hub.clock):
+            await until(h.hub, task.id, Status.FAILED)
+            await h.hub.decide(task.id, **decision)
+            await until(h.hub, task.id, Status.COMPLETED)
+    assert [run.stage_id for run in actor.runs] == ["one", "two"]
+
+
+async def test_what_missed_its_deadline_does_not_wait_for_a_task_cancelled_since(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        first = await h.submit(not_before=time.time() + 3600)
+        second = await h.submit(after=(first.id,), within=0.1)
+        async with h.worker():
+            await until(h.hub, second.id, Status.FAILED)
+            since = (await h.hub.changes(0)).seq
+            await h.hub.decide(first.id, Action.CANCEL)
+            assert {t.id for t in (await h.hub.changes(since)).tasks} == {first.id, second.id}
+            await h.hub.decide(second.id, Action.RETRY)
+            await until(h.hub, second.id, Status.COMPLETED)
 
 
 # No sign of life
@@ -246,6 +284,80 @@ async def test_retry_stops_the_silent_agent_and_starts_anew(
         await until(h.hub, task.id, Status.COMPLETED)
     assert actor.stops == ["cancel", "no"]
     assert [run.attempt for run in actor.runs] == [1, 2]
+
+
+async def test_a_stage_that_asks_a_person_is_not_shown_as_silent(
+    where: Paths, settings: Settings
+) -> None:
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        held: Any = ctx._held  # type: ignore[attr-defined]
+        read, held.store = held.store.read, Slow(held.store)
+
+        async def slowly(query: Any) -> Any:
+            found = await read(query)
+            await soon(lambda: held.task.silent_since is not None)
+            return found
+
+        held.store.read = slowly
+        await ctx.ask(Blocker("q", BlockerKind.INPUT, "Which?"))
+        return Result("It was answered")
+
+    settings = replace(settings, stall=Patience(shown_after=0.05, ask_after=0))
+    async with house(where, settings, ScriptedAgent("actor", work)) as h, h.worker():
+        task = await h.submit()
+        view = await until(h.hub, task.id, Status.BLOCKED)
+        assert "stalled" in await h.kinds(task.id)
+        assert view.task.silent_since is None
+
+
+class Slow:
+    """A store of which single methods are replaced."""
+
+    def __init__(self, store: Any) -> None:
+        self.write = store.write
+
+
+async def test_a_sign_of_life_that_could_not_be_written_is_written_later(
+    where: Paths, settings: Settings
+) -> None:
+    speak, end = asyncio.Event(), asyncio.Event()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        await speak.wait()
+        while not end.is_set():
+            ctx.log("still here")
+            await asyncio.sleep(0.01)
+        return Result("It is done")
+
+    refused: list[str] = []
+    settings = replace(settings, stall=Patience(shown_after=0.2, ask_after=0))
+    async with house(where, settings, ScriptedAgent("actor", work)) as h, h.worker() as worker:
+        store = Slow(worker.engine._watchdog._store)
+        write = store.write
+
+        async def busy(request: Any) -> Any:
+            if speak.is_set() and not refused:
+                refused.append("once")
+                raise StoreBusy("The database is kept busy")
+            return await write(request)
+
+        store.write = busy
+        worker.engine._watchdog._store = store  # type: ignore[assignment]
+        task = await h.submit()
+
+        async def silent() -> bool:
+            return (await h.hub.status(task.id)).task.silent_since is not None
+
+        async def heard() -> bool:
+            return not await silent()
+
+        await eventually(silent)
+        speak.set()
+        await eventually(heard)
+        assert refused == ["once"]
+        assert (await h.kinds(task.id))[-2:] == ["stalled", "alive"]
+        end.set()
+        await until(h.hub, task.id, Status.COMPLETED)
 
 
 async def test_a_stage_says_how_long_it_may_be_silent(where: Paths, settings: Settings) -> None:

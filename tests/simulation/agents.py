@@ -243,7 +243,7 @@ class SimAgent:
             "give up",
             "limit",
         )
-        match rng.choices(kinds, (60, 10, 6, 8, 4, 3, 6, 2, 2, 10))[0]:
+        match rng.choices(kinds, (60, 10, 6, 8, 4, 3, 6, 2, 2, 40))[0]:
             case "again":
                 raise AgentError("It did not work; again", retryable=True)
             case "later":
@@ -262,7 +262,9 @@ class SimAgent:
             case "limit":
                 key = (stage.task_id, stage.position, stage.attempt)
                 times = world.ledger.limited[key] = world.ledger.limited.get(key, 0) + 1
-                after = rng.choice((None, world.pace * rng.random(), world.pace * 5, 200_000.0))
+                after = rng.choice(
+                    (None, world.pace * rng.random(), *[world.pace * 5] * 4, 200_000.0)
+                )
                 if times <= 2:
                     world.count("provider limits")
                     run.asking = True
