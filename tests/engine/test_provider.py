@@ -1,5 +1,6 @@
 """A provider that takes nothing for a while: seen, waited for, and no retry used up."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -111,10 +112,14 @@ async def test_a_limit_of_one_account_holds_back_nobody_else(
 async def test_a_task_between_two_stages_waits_for_the_limit_of_its_agent_too(
     where: Paths, settings: Settings
 ) -> None:
+    begun = asyncio.Event()
+
     async def work(stage: Stage, ctx: StageContext) -> Result:
         if stage.request == "limit":
+            await begun.wait()
             raise ProviderLimit("quota", retry_after=3600.0)
         if stage.stage_id == "one":
+            begun.set()
             await eventually(lambda: waits(h, limit.id))
         return Result("done")
 
