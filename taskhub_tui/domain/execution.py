@@ -215,17 +215,7 @@ def retry_later(
         ended=now,
         error=error,
     )
-    task = replace(
-        _at(task, stages, waiting, now),
-        status=Status.PENDING,
-        waiting_on=WaitingOn.RETRY,
-        ready_at=now + delay,
-        error=error,
-        eta=None,
-        holder=None,
-    )
-    facts = {"error": error, "attempt": stage.attempt, "again in": round(delay, 1)}
-    return Change(task, (waiting,), events=(Happened("retrying", stage.position, facts),))
+    return _retrying(task, stages, waiting, error, delay, now)
 
 
 def repeat(
@@ -242,6 +232,18 @@ def repeat(
         error=error,
         state=None,
     )
+    return _retrying(task, stages, waiting, error, delay, now, lost=True)
+
+
+def _retrying(
+    task: Task,
+    stages: Sequence[Stage],
+    waiting: Stage,
+    error: str,
+    delay: float,
+    now: float,
+    **more: object,
+) -> Change:
     task = replace(
         _at(task, stages, waiting, now),
         status=Status.PENDING,
@@ -251,8 +253,8 @@ def repeat(
         eta=None,
         holder=None,
     )
-    facts = {"error": error, "attempt": stage.attempt, "again in": round(delay, 1), "lost": True}
-    return Change(task, (waiting,), events=(Happened("retrying", stage.position, facts),))
+    facts = {"error": error, "attempt": waiting.attempt, "again in": round(delay, 1), **more}
+    return Change(task, (waiting,), events=(Happened("retrying", waiting.position, facts),))
 
 
 def wait_for_provider(
