@@ -17,6 +17,7 @@ from textual.pilot import Pilot
 from taskhub_tui import worker
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.model import Action, NewTask, Priority, StageSpec, Status
+from taskhub_tui.domain.stall import Patience
 from taskhub_tui.hub import Hub
 from taskhub_tui.samples import SAMPLE_REQUEST, sample_path
 from taskhub_tui.tui.app import TaskHubApp
@@ -48,8 +49,9 @@ def shell(name: str, text: str, **more: object) -> StageSpec:
     return StageSpec(name, "command", options={"argv": [f"./{path}"]}, **more)  # type: ignore[arg-type]
 
 
-def steady(total: int, at: int, unit: str, first: str) -> str:
-    return STEADY.format(total=total, at=at, unit=unit, first=first)
+def steady(name: str, total: int, at: int, unit: str, first: str) -> StageSpec:
+    """Return a stage that stands at its share of the way, which is no silence to be asked about."""
+    return shell(name, STEADY.format(total=total, at=at, unit=unit, first=first), stall=0.0)
 
 
 def tasks(workdir: str) -> list[NewTask]:
@@ -82,19 +84,30 @@ def tasks(workdir: str) -> list[NewTask]:
         ),
         new(
             "Summarise 214 support tickets",
-            shell("read", steady(214, 178, "ticket", "214 tickets found")),
+            steady("read", 214, 178, "ticket", "214 tickets found"),
             shell("write", "true"),
         ),
         new(
             "Backfill embeddings, shard 07",
             shell("read", "true"),
-            shell("write", steady(900, 153, "batch", "resuming at batch 0")),
+            steady("write", 900, 153, "batch", "resuming at batch 0"),
         ),
         new(
             "Port parser to the new grammar",
             shell("plan", "true"),
-            shell("build", steady(120, 49, "module", "120 modules")),
+            steady("build", 120, 49, "module", "120 modules"),
             shell("test", "true"),
+            within=7200.0,
+        ),
+        new(
+            "Index the mail archive",
+            shell(
+                "index",
+                "echo 'mounting archive:/srv/mail'\n"
+                'i=1; while [ $i -le 3 ]; do echo "::taskhub progress $i/10::box $i of 10";'
+                " i=$((i + 1)); done\nsleep 600",
+            ),
+            shell("verify", "true"),
         ),
         new(
             "Rotate staging credentials",
@@ -155,6 +168,15 @@ async def fill(hub: Hub, workdir: str) -> None:
                 after=(release,),
             )
         )
+    await hub.submit(
+        NewTask(
+            "Weekly cost report",
+            stages=(shell("run", "true"),),
+            workdir=workdir,
+            not_before=hub.clock() + 11 * 3600,
+            within=3600.0,
+        )
+    )
 
     async def settled() -> bool:
         counts = await hub.counts()
@@ -163,8 +185,8 @@ async def fill(hub: Hub, workdir: str) -> None:
         return (counts.done, counts.failed, counts.needs_you, counts.running) == (
             4,
             1,
-            2,
             3,
+            4,
         ) and far
 
     await until(settled)
@@ -194,7 +216,11 @@ async def main() -> None:
         os.chdir(folder)
         home = Path(folder) / "home"
         where = Paths(home, home / "config.toml", Path(folder) / "results")
-        settings = Settings(owner="ann", notifications={"desktop": {"enabled": False}})
+        settings = Settings(
+            owner="ann",
+            notifications={"desktop": {"enabled": False}},
+            stall=Patience(shown_after=4.0, ask_after=8.0),
+        )
         hub = await Hub.open(paths=where, settings=settings, autostart=False)
         async with hub, opened(hub) as (app, pilot):
             save(app, "welcome")
@@ -229,6 +255,9 @@ async def pictures(hub: Hub) -> None:
         await pilot.press("escape")
         await pilot.pause(2.5)
         save(app, "question")
+        await pilot.press("escape")
+        await pilot.pause(2.5)
+        save(app, "no-sign-of-life")
         await pilot.press("escape")
         await pilot.pause(2.5)
         save(app, "failure")

@@ -17,6 +17,7 @@ from taskhub_tui.domain.errors import Damaged, TaskHubError, UnknownTask
 from taskhub_tui.domain.model import (
     Action,
     AgentCard,
+    Blocker,
     Decision,
     NewTask,
     NoticeKind,
@@ -206,6 +207,24 @@ class Hub(Seeing):
             raise
         await self._wake()
         return task
+
+    async def status(self, task_id: str) -> TaskView:
+        """Return a task with its stages, open question, artifacts and legal decisions.
+
+        When its question is damaged beyond reading, the task fails, and can be decided about.
+        """
+        try:
+            return await super().status(task_id)
+        except Damaged as error:
+            await self._condemn(task_id, error)
+            return await super().status(task_id)
+
+    async def blockers(self) -> list[tuple[Blocker, Task]]:
+        """Return the open questions, the most urgent first; tasks of unreadable ones fail."""
+        found, damaged = await self._store.read(queries.blockers)
+        for task, error in damaged:
+            await self._condemn(task.id, error)
+        return found
 
     async def decide(
         self,

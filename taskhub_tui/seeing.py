@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from taskhub_tui.domain.model import Blocker, Event, Notification, Status, Task, TaskView
+from taskhub_tui.domain.model import Event, Notification, Status, Task, TaskView
 from taskhub_tui.storage import queries
 
 if TYPE_CHECKING:
@@ -109,9 +109,13 @@ class Seeing:
 
     # What belongs to a task, and to all
 
-    async def blockers(self) -> list[tuple[Blocker, Task]]:
-        """Return the open questions, the most urgent first."""
-        return await self._store.read(queries.blockers)
+    async def backup_failure(self) -> str | None:
+        """Return why workers could not make their last backup; None when nothing is wrong."""
+        from taskhub_tui.storage import backups
+
+        if not self.settings.backup.enabled:
+            return None
+        return await asyncio.to_thread(backups.failure, self.paths.backups)
 
     async def notifications(self, limit: int = 200) -> list[Notification]:
         """Return the latest notifications, newest first."""

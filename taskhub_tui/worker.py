@@ -237,6 +237,26 @@ async def foreground(paths: Paths, settings: Settings, *, idle_exit: float = 0.0
     await serve(paths, settings, idle_exit=idle_exit, ready=held.append)
 
 
+class Repeats(logging.Filter):
+    """Leaves out what was just said: a trouble that lasts is met again at every look."""
+
+    SILENCE = 300.0
+    """Seconds after which the same is said once more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        words, now = record.getMessage(), record.created
+        if 0 <= now - self._said.get(words, -self.SILENCE) < self.SILENCE:
+            return False
+        if len(self._said) > 100:
+            self._said.clear()
+        self._said[words] = now
+        return True
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a worker as a process of its own; with `--detached` it leaves when nothing is left."""
     keeper.set_umask()
@@ -244,6 +264,8 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Repeats())
     # desktop-notifier logs what our own channel says better.
     logging.getLogger("desktop_notifier").setLevel(logging.CRITICAL)
     try:

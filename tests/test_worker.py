@@ -4,6 +4,7 @@ The channel here records what it is given; the real desktop is tested in tests/n
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from taskhub_tui.notifications.policy import Channel
 from taskhub_tui.storage import outbox
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.writer import Tx
-from taskhub_tui.worker import Worker
+from taskhub_tui.worker import Repeats, Worker
 
 GATE = (StageSpec("run", "actor", gate=True),)
 
@@ -302,3 +303,17 @@ async def test_settings_of_notifications_that_are_wrong_are_said(
     with pytest.raises(BadInput, match=r"`notifications\.desktop\.loud`"):
         async with working(where, wrong):
             pass
+
+
+def test_a_trouble_that_lasts_is_logged_now_and_then() -> None:
+    repeats = Repeats()
+
+    def passes(words: str, at: float) -> bool:
+        record = logging.LogRecord("taskhub", logging.WARNING, "", 0, "%s", (words,), None)
+        record.created = at
+        return repeats.filter(record)
+
+    said = [at for at in range(1, 700) if passes("The database is damaged", at)]
+    assert said == [1, 301, 601]
+    assert passes("The disk is full", 700.0)
+    assert passes("The disk is full", 10.0), "the clock was put back"

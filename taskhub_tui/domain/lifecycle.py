@@ -180,7 +180,7 @@ class _Case:
         ready = self._ready(
             pausing=False, stopping=stop, fence=self.task.fence + (1 if stop else 0)
         )
-        return self._done(ready, (anew(self.current),), self._answer("accept"))
+        return self._done(ready, self._anew(self.current), self._answer("accept"))
 
     def modify(self) -> Change:
         data = dict(self.decision.data)
@@ -207,7 +207,8 @@ class _Case:
         if "arguments" in data:
             return self._done(ready, tuple(stages), self._answer("accept", data["arguments"]))
         # What was proposed belongs to the old request; it is not approved by changing that.
-        stages[current.position] = anew(current)
+        for fresh in self._anew(current):
+            stages[fresh.position] = fresh
         stop = self.stop
         ready = replace(ready, stopping=stop, fence=ready.fence + (1 if stop else 0))
         return self._done(ready, tuple(stages), self._answer("cancel"))
@@ -294,6 +295,13 @@ class _Case:
         if self.task.status is Status.PAUSED:
             task = replace(task, status=Status.PAUSED, waiting_on=None)
         return task
+
+    def _anew(self, stage: Stage) -> tuple[Stage, ...]:
+        """Return the stage as one to be started anew, unless it is done.
+
+        A task whose deadline passed between two stages stands at one that is.
+        """
+        return () if stage.status is StageStatus.DONE else (anew(stage),)
 
     def _label(self, choice: str | None) -> str | None:
         if choice is None or self.blocker is None:

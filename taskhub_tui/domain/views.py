@@ -12,13 +12,15 @@ class Counts:
     """How many tasks there are of each kind."""
 
     needs_you: int = 0
-    """Blocked, waiting for a person."""
+    """A person is asked, and waited for: the blocked ones, and those of `stalled`."""
     running: int = 0
     queued: int = 0
     paused: int = 0
     done: int = 0
     failed: int = 0
     cancelled: int = 0
+    stalled: int = 0
+    """Running, and asked about since they give no sign of life; counted as both."""
 
     @property
     def total(self) -> int:
@@ -30,18 +32,20 @@ class Counts:
             + self.done
             + self.failed
             + self.cancelled
+            - self.stalled
         )
 
     @classmethod
-    def of(cls, by_status: dict[Status, int]) -> "Counts":
+    def of(cls, by_status: dict[Status, int], stalled: int = 0) -> "Counts":
         return cls(
-            needs_you=by_status.get(Status.BLOCKED, 0),
+            needs_you=by_status.get(Status.BLOCKED, 0) + stalled,
             running=by_status.get(Status.IN_PROGRESS, 0),
             queued=by_status.get(Status.PENDING, 0),
             paused=by_status.get(Status.PAUSED, 0),
             done=by_status.get(Status.COMPLETED, 0),
             failed=by_status.get(Status.FAILED, 0),
             cancelled=by_status.get(Status.CANCELLED, 0),
+            stalled=stalled,
         )
 
 

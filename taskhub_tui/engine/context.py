@@ -148,6 +148,7 @@ class Context:
         self._held.put(self._stage)
 
     async def ask(self, blocker: port.Blocker) -> port.Answer:
+        self.heard = self._held.clock()
         task = self._held.task
         key = one_line(blocker.key, 200)
         if key in (GATE, REVIEW, INTERRUPTED) or key.startswith(STALLED):
@@ -192,6 +193,7 @@ class Context:
         await self._save()
         stage = replace(self._stage, state=dict(self._state), log_mark=self._log.mark())
         stage = replace(stage, fraction=self.fraction, note=self.note)
+        task = self._held.task  # That it is silent may have been written meanwhile.
         change = execution.ask(task, self._held.stages, stage, question, now)
         if task.silent_since is not None:
             change = replace(change, alive=True)
@@ -207,6 +209,7 @@ class Context:
         return await self._never()
 
     async def artifact(self, artifact: port.Artifact) -> None:
+        self.heard = self._held.clock()
         try:
             size = artifact.path.stat().st_size
         except OSError as error:

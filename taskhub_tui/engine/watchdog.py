@@ -43,6 +43,7 @@ class Watchdog:
     async def look(self, tasks: Iterable["Held"], now: float) -> None:
         """Write what is new about the silence of these tasks' agents."""
         writes = []
+        new, heard = [], []
         for held in tasks:
             context = held.context
             if context is None or context.stop != "no" or held.task.stage >= len(held.stages):
@@ -53,15 +54,18 @@ class Watchdog:
                 del self._silent[held.task.n]
                 known = None
             if known is not None and context.heard > known.since:
-                del self._silent[held.task.n]
-                held.task = replace(held.task, silent_since=None)
-                writes.append(partial(stalls.alive, task=held.task, stage=stage, now=now))
+                # The task stays silent until that is on disk: a step written before it, or instead
+                # of it, takes it back as well.
+                heard.append((held, known))
+                task = replace(held.task, silent_since=None)
+                writes.append(partial(stalls.alive, task=task, stage=stage, now=now))
                 continue
             patience = self._patience if stage.stall is None else self._patience.of(stage)
             silent = now - context.heard
             asks = patience.asks(silent, stage, now)
             if known is None and (asks or patience.shows(silent)):
                 known = self._silent[held.task.n] = _Silent(context, context.heard)
+                new.append((held, known))
                 # Before it is written: a step of the task that is written after it takes it back.
                 held.task = replace(held.task, silent_since=known.since)
                 show = partial(stalls.show, task=held.task, stage=stage, since=known.since, now=now)
@@ -76,10 +80,23 @@ class Watchdog:
             try:
                 await self._store.write(partial(_each, writes=writes))
             except TaskHubError:
-                self._silent.clear()  # It is not on disk, so it is to be said again.
+                # It is not on disk, so it is to be said again.
+                for held, known in new:
+                    self._drop(held, known)
+                for known in self._silent.values():
+                    known.ask_at = 0.0
                 raise
+        for held, known in heard:
+            self._drop(held, known)
         if len(self._silent) > 1000:
             self._forget(tasks)
+
+    def _drop(self, held: "Held", known: _Silent) -> None:
+        """Know nothing of this silence any more."""
+        if self._silent.get(held.task.n) is known:
+            del self._silent[held.task.n]
+        if held.context is known.context:
+            held.task = replace(held.task, silent_since=None)
 
     def _forget(self, tasks: Iterable["Held"]) -> None:
         held = {one.task.n for one in tasks}

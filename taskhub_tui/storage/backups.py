@@ -28,8 +28,9 @@ _REST = 0.5
 """Share of the time in which nothing is copied, so that the disk is there for others."""
 _ROOM = 20_000_000
 """Bytes that must be left on the disk besides the copy."""
-FAILED = "failed.txt"
-"""Says, beside the copies, why the last try failed; gone once one has succeeded."""
+FAILED = "backup-failed.txt"
+"""Says why the last try failed; gone once one has succeeded. It lies beside the folder of the
+copies, since that folder may be what is wrong."""
 
 
 class UnderWay(StoreBusy):
@@ -50,21 +51,19 @@ def listed(folder: Path) -> list[Copy]:
 def failure(folder: Path) -> str | None:
     """Return why the last try by itself failed; None when it did not."""
     try:
-        return (folder / FAILED).read_text(encoding="utf-8").strip() or None
+        return folder.with_name(FAILED).read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
         return None
 
 
 def note_failure(folder: Path, said: str | None) -> None:
     """Keep for `failure` why a try failed; None says that one has succeeded."""
-    with contextlib.suppress(OSError, StoreError):
+    note = folder.with_name(FAILED)
+    with contextlib.suppress(OSError):
         if said is None:
-            (folder / FAILED).unlink(missing_ok=True)
+            note.unlink(missing_ok=True)
         else:
-            make_private(folder)
-            file = os.open(
-                folder / FAILED, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600
-            )
+            file = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
             with os.fdopen(file, "w", encoding="utf-8") as lines:
                 lines.write(said + "\n")
 
@@ -182,7 +181,7 @@ def copy_pages(
                 target.close()
         finally:
             source.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise explain(error, database) from error
 
 

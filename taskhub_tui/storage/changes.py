@@ -42,13 +42,13 @@ _STAGE_DIFF = rows.Diff[Stage](
 
 FULL_WRITE = f"""
     UPDATE task SET {_SET(f"{name} = :{name}" for name in rows.PERSON + rows.ENGINE)},
-                    edits = edits + 1
+                    edits = edits + 1, seal = :seal
      WHERE n = :n
 """
 
 STAGE_WRITE = f"""
-    INSERT OR REPLACE INTO stage (task_n, {rows.STAGE_COLUMNS}, history, seal)
-    VALUES (?, {", ".join("?" * len(rows.STAGE))}, ?, ?)
+    INSERT OR REPLACE INTO stage (task_n, {rows.STAGE_COLUMNS}, history, seal, plan_seal)
+    VALUES (?, {", ".join("?" * len(rows.STAGE))}, ?, ?, ?)
 """
 
 BLOCKER_WRITE = f"""
@@ -59,7 +59,9 @@ BLOCKER_WRITE = f"""
 """  # Not REPLACE, which would take an answered question away for another with its key.
 
 
-KNOWN_READ = f"SELECT {rows.TASK_COLUMNS}, edits FROM task WHERE n = ?"
+KNOWN_READ = f"SELECT {rows.TASK_COLUMNS}, seal, edits FROM task WHERE n = ?"
+
+PLAN_READ = f"SELECT seal, {', '.join(seals.TASK_PLAN)} FROM task WHERE n = ?"
 
 EVENT_WRITE = """
     INSERT INTO event (task_n, at, kind, stage, by, channel, data, seq)
@@ -129,12 +131,17 @@ def write_stage(tx: Tx, n: int, was: Stage, stage: Stage) -> None:
 
 def read_known(reader: Reader, n: int) -> Known:
     """Return how the task with this number stands."""
-    *row, edits = reader.execute(KNOWN_READ, (n,)).fetchone()
-    return known_of(reader, row, edits)
+    *row, seal, edits = reader.execute(KNOWN_READ, (n,)).fetchone()
+    return known_of(reader, row, seal, edits)
 
 
-def known_of(reader: Reader, row: Sequence[Any], edits: int) -> Known:
-    """Return what is known of a task by its row of `TASK_COLUMNS`."""
+def known_of(reader: Reader, row: Sequence[Any], seal: int | None, edits: int) -> Known:
+    """Return what is known of a task by its row of `TASK_COLUMNS`.
+
+    Raises:
+        Damaged: what it asks for, or one of its stages, is not what was written.
+    """
+    rows.check_task(row, seal)
     task = rows.task(row)
     return Known(task, tuple(stages_of(reader, task)), edits)
 
@@ -151,7 +158,12 @@ def write_decided(tx: Tx, change: Change, *, by: str, channel: str) -> None:
             {"n": change.task.n},
         )
     values = rows.task_values(change.task, rows.PERSON + rows.ENGINE)
-    values.update(n=change.task.n, seq=tx.seq)
+    stored = rows.task_values(change.task, ("id", "workdir"))
+    seal = rows.task_seal({**values, **stored})
+    old, *plan = tx.execute(PLAN_READ, (change.task.n,)).fetchone()
+    if old is not None and old != seals.plan(change.task.id, *plan):
+        seal = old  # It does not fit, and must not be made to: whoever claims the task says so.
+    values.update(n=change.task.n, seq=tx.seq, seal=seal)
     tx.execute(FULL_WRITE, values)
     if change.replan:
         first = min(stage.position for stage in change.stages)
@@ -164,7 +176,9 @@ def write_stages(tx: Tx, task: Task, stages: Iterable[Stage]) -> None:
     for stage in stages:
         key = history_key(stage, {**task.options, **stage.options})
         seal = rows.stage_seal(stage)
-        tx.execute(STAGE_WRITE, (task.n, *rows.stage_values(stage), key, seal))
+        values = rows.stage_values(stage)
+        plan = rows.plan_seal(task.id, values)
+        tx.execute(STAGE_WRITE, (task.n, *values, key, seal, plan))
 
 
 def write_blocker(tx: Tx, task_n: int, blocker: Blocker) -> None:
@@ -311,6 +325,17 @@ def _drop(tx: Tx, task: Task) -> None:
         add_notice(
             tx, waiting.n, task.changed, Notice(NoticeKind.ERROR, waiting.title, error, legal)
         )
+    # One that has failed already, such as by its deadline, would wait for ever after RETRY.
+    tx.execute(
+        "UPDATE task SET deps_left = deps_left - 1, seq = :seq WHERE status = :failed"
+        " AND n IN (SELECT task_n FROM dependency WHERE after_n = :n)",
+        {"seq": tx.seq, "failed": Status.FAILED.value, "n": task.n},
+    )
+    tx.execute(
+        "DELETE FROM dependency WHERE after_n = :n"
+        " AND (SELECT status FROM task WHERE task.n = task_n) = :failed",
+        {"failed": Status.FAILED.value, "n": task.n},
+    )
 
 
 def ready_state(deps_left: int, ready_at: float, now: float) -> WaitingOn | None:

@@ -141,7 +141,7 @@ def database(paths: Paths) -> Check:
             said = f"{path} has schema {version}, but this TaskHub knows only {known}"
             return Check("database", "fail", said, "Update TaskHub")
         wrong = problems(path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         wrong = [str(explain(error, path))]
     if wrong and "kept busy" in wrong[0]:
         return Check("database", "fail", wrong[0], "Try again in a moment")

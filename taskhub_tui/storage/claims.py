@@ -65,7 +65,7 @@ DUE = f"""
 TAKE_OVER = f"""
     UPDATE task SET holder = :me, fence = fence + 1, changed = :now, seq = :seq
      WHERE n IN (SELECT n FROM task WHERE holder = :from AND status = 'in_progress' LIMIT :limit)
- RETURNING {rows.TASK_COLUMNS}, edits
+ RETURNING {rows.TASK_COLUMNS}, seal, edits
 """
 
 CLAIM_STOPPING = f"""
@@ -83,8 +83,8 @@ def claim(
     """
     found = []
     for n in lanes.pick(tx, limits, now, limit):
-        *row, edits = tx.execute(KNOWN_READ, (n,)).fetchone()
-        known = sound(tx, row, edits, now)
+        *row, seal, edits = tx.execute(KNOWN_READ, (n,)).fetchone()
+        known = sound(tx, row, seal, edits, now)
         if known is None:
             continue
         was = known.task
@@ -130,9 +130,9 @@ def take_over(
     # One that was cancelled or reassigned is nobody's now; its agent must still be stopped.
     tx.execute("UPDATE task SET holder = NULL WHERE holder = ? AND stopping = 1", (dead,))
     taken: list[Claimed] = []
-    for *row, edits in found:
+    for *row, seal, edits in found:
         tx.loud = True
-        known = sound(tx, row, edits, now)
+        known = sound(tx, row, seal, edits, now)
         if known is None:
             continue
         task, facts = known.task, {"from": dead}

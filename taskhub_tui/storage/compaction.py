@@ -82,7 +82,7 @@ def _run(path: Path, patience: int, *statements: str) -> None:
         finally:
             with guard:
                 connection.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise explain(error, path) from error
     finally:
         guard.close()

@@ -14,10 +14,10 @@ from taskhub_tui.storage.writer import Tx
 _N, _ID = rows.TASK.index("n"), rows.TASK.index("id")
 
 
-def sound(tx: Tx, row: Sequence[Any], edits: int, now: float) -> Known | None:
+def sound(tx: Tx, row: Sequence[Any], seal: int | None, edits: int, now: float) -> Known | None:
     """Return what is known of a task by its row; None when it is damaged, and has failed for it."""
     try:
-        return known_of(tx, row, edits)
+        return known_of(tx, row, seal, edits)
     except Damaged as error:
         condemn(tx, row[_N], error, now)
     except (ValueError, TypeError):  # What stands there is no JSON, or no value we know.
@@ -35,6 +35,9 @@ def condemn(tx: Tx, n: int, damage: Damaged, now: float) -> None:
     tx.execute("UPDATE task SET options = '{}' WHERE n = ? AND NOT json_valid(options)", (n,))
     tx.execute("UPDATE task SET context = '[]' WHERE n = ? AND NOT json_valid(context)", (n,))
     tx.execute("UPDATE stage SET options = '{}' WHERE task_n = ? AND NOT json_valid(options)", (n,))
+    # It was said; from now on it holds as a person sees it, and lets go on.
+    tx.execute("UPDATE task SET seal = NULL WHERE n = ?", (n,))
+    tx.execute("UPDATE stage SET plan_seal = NULL WHERE task_n = ?", (n,))
     # An agent may be at work on a stage that is sound; one that is not names nothing to be stopped.
     stopped = tx.execute(
         f"INSERT OR IGNORE INTO stop (task_n, {rows.STAGE_COLUMNS})"

@@ -221,6 +221,7 @@ def _insert(tx: Tx, batch: Sequence[TaskLine], by: str, now: float) -> None:
         task, stages = _normal(line, tx.seq, now)
         values = rows.task_values(task, rows.TASK)
         del values["n"]
+        values["seal"] = rows.task_seal(values)
         cursor = tx.execute(
             f"INSERT INTO task ({', '.join(values)}) VALUES (:{', :'.join(values)})", values
         )

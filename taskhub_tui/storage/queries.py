@@ -1,10 +1,10 @@
 """What front ends and the engine read."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from taskhub_tui.domain import legal
-from taskhub_tui.domain.errors import UnknownTask
+from taskhub_tui.domain.errors import Damaged, UnknownTask
 from taskhub_tui.domain.model import (
     Action,
     Artifact,
@@ -66,17 +66,19 @@ def find(reader: Reader, prefix: str) -> str:
     return str(found[0])
 
 
-def task_by_id(reader: Reader, task_id: str) -> Task:
+def task_by_id(reader: Reader, task_id: str, *, read: Callable[[Any], Task] = rows.task) -> Task:
     """Return a task; raises UnknownTask when there is none with this whole ID."""
     row = reader.execute(
         f"SELECT {rows.TASK_COLUMNS} FROM task WHERE id = ?", (task_id,)
     ).fetchone()
     if row is None:
         raise UnknownTask(f"There is no task `{task_id}`", "`taskhub list` shows them all")
-    return rows.task(row)
+    return read(row)
 
 
-_STAGES = f"SELECT {rows.STAGE_COLUMNS}, seal FROM stage WHERE task_n = ? ORDER BY position"
+_STAGES = (
+    f"SELECT {rows.STAGE_COLUMNS}, seal, plan_seal FROM stage WHERE task_n = ? ORDER BY position"
+)
 
 
 def stages_of(reader: Reader, task: Task, *, checked: bool = True) -> list[Stage]:
@@ -86,9 +88,10 @@ def stages_of(reader: Reader, task: Task, *, checked: bool = True) -> list[Stage
         Damaged: what one has saved or given is not what was written.
     """
     found = []
-    for *row, seal in reader.execute(_STAGES, (task.n,)).fetchall():
+    for *row, seal, plan in reader.execute(_STAGES, (task.n,)).fetchall():
         if checked:
             rows.check_stage(task.id, row, seal)
+            rows.check_plan(task.id, row, plan)
         try:
             found.append(rows.stage(task.id, row))
         except (ValueError, TypeError):
@@ -163,7 +166,7 @@ def artifacts_of(reader: Reader, task: Task) -> list[Artifact]:
 
 def view(reader: Reader, task_id: str) -> TaskView:
     """Return a task with all that belongs to it."""
-    task = task_by_id(reader, task_id)
+    task = task_by_id(reader, task_id, read=rows.task_to_show)
     blocker = open_blocker(reader, task, checked=False)
     after = reader.execute(
         "SELECT task.id FROM dependency JOIN task ON task.n = after_n WHERE task_n = ?", (task.n,)
@@ -214,7 +217,7 @@ def tasks(reader: Reader, text: str, status: Collection[Status], limit: int | No
         found += reader.execute(
             f"SELECT {rows.TASK_COLUMNS} FROM task{where}{some} LIMIT ?", [*values, left]
         ).fetchall()
-    return [rows.task(row) for row in found]
+    return [rows.task_to_show(row) for row in found]
 
 
 def tasks_by_number(reader: Reader, numbers: Sequence[int]) -> list[Task]:
@@ -225,14 +228,19 @@ def tasks_by_number(reader: Reader, numbers: Sequence[int]) -> list[Task]:
         found += reader.execute(
             f"SELECT {rows.TASK_COLUMNS} FROM task WHERE n IN ({', '.join('?' * len(part))})", part
         ).fetchall()
-    return [rows.task(row) for row in found]
+    return [rows.task_to_show(row) for row in found]
 
 
 def counts(reader: Reader) -> "Counts":
     from taskhub_tui.domain.views import Counts
 
     found = reader.execute("SELECT status, count(*) FROM task GROUP BY status").fetchall()
-    return Counts.of({Status(status): number for status, number in found})
+    stalled = 0
+    if any(status == Status.IN_PROGRESS for status, _ in found):
+        (stalled,) = reader.execute(
+            "SELECT count(*) FROM task WHERE status = 'in_progress' AND waiting_on = 'user'"
+        ).fetchone()
+    return Counts.of({Status(status): number for status, number in found}, stalled)
 
 
 def changes(reader: Reader, since: int) -> "Changes":
@@ -259,25 +267,31 @@ def changes(reader: Reader, since: int) -> "Changes":
     ).fetchall()
     return Changes(
         seq,
-        [rows.task(row) for row in found],
+        [rows.task_to_show(row) for row in found],
         [rows.notification(row) for row in told],
         [task_id for (task_id,) in clicked] if since else [],
     )
 
 
-def blockers(reader: Reader) -> list[tuple[Blocker, Task]]:
-    """Return the open questions, the most urgent first: by risk, priority, deadline and age."""
+def blockers(reader: Reader) -> tuple[list[tuple[Blocker, Task]], list[tuple[Task, Damaged]]]:
+    """Return the open questions, the most urgent first: by priority, deadline and age.
+
+    Those that cannot be read come apart, so that one of them does not hide all others.
+    """
     found = reader.execute(
         f"SELECT {rows.BLOCKER_COLUMNS}, {rows.TASK_COLUMNS} FROM blocker"
         " JOIN task ON task.n = blocker.task_n WHERE blocker.state = 'open'"
         " ORDER BY task.priority DESC, blocker.deadline IS NULL, blocker.deadline, blocker.created"
     ).fetchall()
     width = len(rows.BLOCKER)
-    pairs = []
+    pairs, damaged = [], []
     for row in found:
-        task = rows.task(row[width:])
-        pairs.append((rows.blocker(task.id, row[:width]), task))
-    return pairs
+        task = rows.task_to_show(row[width:])
+        try:
+            pairs.append((rows.blocker(task.id, row[:width]), task))
+        except (ValueError, TypeError):
+            damaged.append((task, seals.damaged_blocker(task.id, task.stage)))
+    return pairs, damaged
 
 
 def overdue(reader: Reader, now: float) -> list[tuple[str, str, Action]]:

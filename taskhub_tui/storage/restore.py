@@ -140,7 +140,7 @@ def _pause(part: Path, now: float) -> int:
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = DELETE")
         return len(found)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise database.explain(error, part) from error
     finally:
         connection.close()

@@ -2,7 +2,7 @@
 
 import json
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Generic, TypeVar
 
@@ -144,6 +144,28 @@ def task(row: Any) -> Task:
     return _build_task(values)
 
 
+def task_to_show(row: Any) -> Task:
+    """Make a task of a row of `TASK_COLUMNS`, also where it holds what nobody wrote.
+
+    One row that cannot be read must not keep all the others from being listed.
+    """
+    try:
+        return task(row)
+    except (ValueError, TypeError):
+        values = dict(zip(TASK, row, strict=True))
+        for name, instead in _INSTEAD.items():
+            try:
+                _READ_TASK[name](values[name])
+            except (ValueError, TypeError):
+                values[name] = instead
+        values["error"] = "What the database holds of this task is damaged"
+        return task(tuple(values.values()))
+
+
+_INSTEAD = {"status": "failed", "waiting_on": None, "priority": 0, "options": "{}", "context": "[]"}
+"""What is shown for a value that cannot be read."""
+
+
 def task_values(task: Task, names: tuple[str, ...]) -> dict[str, Any]:
     """Return the named columns of a task as SQLite takes them."""
     values: dict[str, Any] = {}
@@ -211,6 +233,34 @@ def check_stage(task_id: str, row: Any, seal: int | None) -> None:
         position, name, *rest = _AT(row)
         found = seals.stage(task_id, position, name, *rest)
         seals.check_stage(task_id, position, name, seal, found)
+
+
+_TASK_PLAN = operator.itemgetter(*(TASK.index(name) for name in ("id", *seals.TASK_PLAN)))
+_STAGE_PLAN = operator.itemgetter(*(STAGE.index(name) for name in seals.STAGE_PLAN))
+
+
+def task_seal(values: Mapping[str, Any]) -> int:
+    """Return the seal of a task by its columns as they will be stored."""
+    return seals.plan(values["id"], *(values[name] for name in seals.TASK_PLAN))
+
+
+def plan_seal(task_id: str, values: Sequence[Any]) -> int:
+    """Return the seal of what a stage is to do, by its columns `STAGE` as they will be stored."""
+    return seals.plan(task_id, *_STAGE_PLAN(values))
+
+
+def check_task(row: Sequence[Any], seal: int | None) -> None:
+    """Raise Damaged unless what a row of `TASK_COLUMNS` asks for is what was sealed."""
+    if seal is not None:
+        task_id, *values = _TASK_PLAN(row)
+        seals.check_task(task_id, seal, seals.plan(task_id, *values))
+
+
+def check_plan(task_id: str, row: Sequence[Any], seal: int | None) -> None:
+    """Raise Damaged unless what a row of `STAGE_COLUMNS` is to do is what was sealed."""
+    if seal is not None:
+        position, name, *_ = values = _STAGE_PLAN(row)
+        seals.check_plan(task_id, position, name, seal, seals.plan(task_id, *values))
 
 
 class Diff(Generic[T]):

@@ -1,4 +1,4 @@
-"""Checksums of checkpoints and decisions.
+"""Checksums of what was asked for, of checkpoints, and of decisions.
 
 SQLite has none of its own: of single flipped bits in a file, two of three change a value that is
 read without complaint. A seal is written in the same statement as the values it covers, and
@@ -15,6 +15,10 @@ from typing import Any
 from zlib import crc32
 
 from taskhub_tui.domain.errors import Damaged
+
+TASK_PLAN = ("request", "options", "context", "agent", "workdir")
+STAGE_PLAN = ("position", "name", "agent", "prompt", "options")
+"""The columns that say what a task, or a stage, is to do."""
 
 
 def stage(
@@ -49,6 +53,11 @@ def row(task_id: str, values: Sequence[Any]) -> int:
     return crc32("\0".join(parts).encode())
 
 
+def plan(task_id: str, *values: Any) -> int:
+    """Return the seal of what is to be done, by the stored columns `TASK_PLAN` or `STAGE_PLAN`."""
+    return crc32("\0".join((task_id, *map(str, values))).encode())
+
+
 def event(
     n: int, at: float, kind: str, position: int | None, by: str, channel: str, data: str
 ) -> int:
@@ -62,6 +71,25 @@ def check_stage(task_id: str, position: int, name: str, seal: int, found: int) -
         raise Damaged(
             f"What the database holds of the stage “{name}” of task {task_id} is damaged",
             "RETRY runs that stage again; `taskhub restore` puts a backup back instead",
+            position=position,
+        )
+
+
+def check_task(task_id: str, seal: int, found: int) -> None:
+    """Raise Damaged unless what was asked for is what was sealed."""
+    if seal != found:
+        raise Damaged(
+            f"What the database holds of the request of task {task_id} is damaged",
+            _LOOK_FIRST.format(task_id),
+        )
+
+
+def check_plan(task_id: str, position: int, name: str, seal: int, found: int) -> None:
+    """Raise Damaged unless what a stage is to do is what was sealed."""
+    if seal != found:
+        raise Damaged(
+            f"What the stage “{name}” of task {task_id} is to do is damaged in the database",
+            _LOOK_FIRST.format(task_id),
             position=position,
         )
 
@@ -81,18 +109,23 @@ def damaged_blocker(task_id: str, position: int | None) -> Damaged:
     )
 
 
+_LOOK_FIRST = (
+    "Look at it with `taskhub show {}`: RETRY does what it says there, MODIFY corrects it first;"
+    " `taskhub restore` puts a backup back instead"
+)
 _STAGES = """
-    SELECT task.id, position, name, attempt, approved, stage.status, state, output, seal
-      FROM stage JOIN task ON task.n = task_n WHERE seal IS NOT NULL
+    SELECT task.id, position, name, attempt, approved, stage.status, state, output, stage.seal
+      FROM stage JOIN task ON task.n = task_n WHERE stage.seal IS NOT NULL
 """
 _EVENTS = """
-    SELECT task.id, task_n, at, kind, event.stage, by, channel, data, seal
-      FROM event JOIN task ON task.n = task_n WHERE seal IS NOT NULL
+    SELECT task.id, task_n, at, kind, event.stage, by, channel, data, event.seal
+      FROM event JOIN task ON task.n = task_n WHERE event.seal IS NOT NULL
 """
 
 
 def broken(reader: Any, blocker_columns: str) -> Iterator[str]:
     """Return, in sentences, every row of a database that is not what was sealed."""
+    yield from _broken_plans(reader)
     for task_id, position, name, *values, seal in reader.execute(_STAGES):
         if stage(task_id, position, name, *values) != seal:
             yield f"The stage “{name}” of task {task_id} is not what was written"
@@ -105,3 +138,21 @@ def broken(reader: Any, blocker_columns: str) -> Iterator[str]:
     for task_id, *values, seal in reader.execute(_EVENTS):
         if event(*values) != seal:
             yield f"A decision in the history of task {task_id} is not what was written"
+
+
+def _broken_plans(reader: Any) -> Iterator[str]:
+    known = reader.execute("SELECT 1 FROM pragma_table_info('task') WHERE name = 'seal'")
+    if known.fetchone() is None:
+        return  # A copy from before these were sealed.
+    for task_id, seal, *values in reader.execute(
+        f"SELECT id, seal, {', '.join(TASK_PLAN)} FROM task WHERE seal IS NOT NULL"
+    ):
+        if plan(task_id, *values) != seal:
+            yield f"What task {task_id} is to do is not what was written"
+    columns = ", ".join(f"stage.{name}" for name in STAGE_PLAN)
+    for task_id, seal, *values in reader.execute(
+        f"SELECT task.id, plan_seal, {columns} FROM stage"
+        " JOIN task ON task.n = task_n WHERE plan_seal IS NOT NULL"
+    ):
+        if plan(task_id, *values) != seal:
+            yield f"What the stage “{values[1]}” of task {task_id} is to do is not what was written"

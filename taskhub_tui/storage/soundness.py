@@ -42,7 +42,7 @@ def problems(path: Path, *, alone: bool = False, stop: threading.Event | None = 
     """
     try:
         connection = read_only(path, alone=alone)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         return [str(explain(error, path))]
     found: list[str] = []
     try:
@@ -52,7 +52,7 @@ def problems(path: Path, *, alone: bool = False, stop: threading.Event | None = 
             found += look(connection)
             if found:
                 break  # What follows relies on what was looked at first.
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # What SQLite says names what is damaged.
         if stop is not None and stop.is_set():
             raise Stopped from None
         found.append(str(explain(error, path)))

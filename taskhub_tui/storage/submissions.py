@@ -50,6 +50,7 @@ def insert(
     )
     values = rows.task_values(task, rows.TASK)
     del values["n"]
+    values["seal"] = rows.task_seal(values)
     cursor = tx.execute(
         f"INSERT INTO task ({', '.join(values)}) VALUES (:{', :'.join(values)})", values
     )

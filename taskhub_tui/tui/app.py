@@ -76,7 +76,11 @@ class TaskHubApp(App[None]):
         self.asker = Asker(self, hub, self.glyphs, lambda: self.typed)
         self._main = MainScreen(hub, self.glyphs)
         self._watcher = Watcher(
-            hub, changed=self._changed, warn=self._warn, embedded=bool(services)
+            hub,
+            changed=self._changed,
+            warn=self._warn,
+            remind=self._main.remind,
+            embedded=bool(services),
         )
 
     def get_default_screen(self) -> Screen[None]:

@@ -127,6 +127,10 @@ class Asker:
         if asked is not None and now.blocker is not None and asked.id == now.blocker.id:
             return f"The question has changed: {title}"
         for event in reversed(await self._hub.events(seen.task.id)):
+            if asked is not None and event.at < asked.created:
+                break  # What came before the question has not settled it.
+            if event.kind == "alive" and asked is not None and asked.kind is BlockerKind.STALLED:
+                return f"It has given a sign of life: {title}"
             if event.kind == "decided" and (
                 asked is None or event.data.get("blocker") in (None, asked.id)
             ):
@@ -195,7 +199,9 @@ class Asker:
             self._busy = False
 
     async def _tail(self, view: TaskView) -> Sequence[str]:
-        if view.task.status is not Status.FAILED:
+        kind = view.blocker.kind if view.blocker is not None else None
+        told = kind in (BlockerKind.STALLED, BlockerKind.INTERRUPTED)
+        if view.task.status is not Status.FAILED and not told:
             return ()
         chunk = await self._hub.read_log(view.task.id, -_TAIL, _TAIL)
         return [line.text for line in chunk.lines[-10:]]

@@ -8,7 +8,7 @@ from textual.color import Color
 from textual.filter import LineFilter
 
 from taskhub_tui.domain.durations import countdown, spell
-from taskhub_tui.domain.model import Status, Task, WaitingOn
+from taskhub_tui.domain.model import Blocker, BlockerKind, Status, Task, WaitingOn
 from taskhub_tui.tui.theme import Glyphs
 
 # Nothing of this may reach the terminal inside a line: C0, DEL, C1, bidi and invisible characters.
@@ -115,9 +115,28 @@ def age(task: Task, now: float) -> str:
     return spell(now - since)
 
 
+def calls(task: Task) -> bool:
+    """True when a person is asked about the task."""
+    running = task.status is Status.IN_PROGRESS
+    return task.status is Status.BLOCKED or (running and task.waiting_on is WaitingOn.USER)
+
+
+def question(blocker: Blocker, task: Task, now: float) -> str:
+    """Return what is asked; of a silent stage with the time that it is silent by now."""
+    if blocker.kind is BlockerKind.STALLED and task.silent_since is not None:
+        then = countdown(blocker.created - task.silent_since)
+        return blocker.question.replace(f" {then}.", f" {countdown(now - task.silent_since)}.")
+    return blocker.question
+
+
 def left(task: Task, now: float) -> str:
-    """Return the time remaining, such as `~4m`; empty when it is unknown or nothing runs."""
-    if task.status is not Status.IN_PROGRESS or task.eta is None or task.eta <= now:
+    """Return the time remaining, such as `~4m`; empty when it is unknown or nothing runs.
+
+    Of a stage that gives no sign of life it is unknown: it would only grow.
+    """
+    if task.status is not Status.IN_PROGRESS or task.silent_since is not None:
+        return ""
+    if task.eta is None or task.eta <= now:
         return ""
     return "~" + spell(task.eta - now)
 
@@ -145,5 +164,5 @@ def stage(task: Task, now: float, glyphs: Glyphs) -> str:
             case _ if not task.stage:
                 return glyphs.dash
     if task.silent_since is not None:
-        return "silent " + countdown(now - task.silent_since)
+        return "silent " + spell(now - task.silent_since)
     return f"{min(task.stage + 1, task.stages)}/{task.stages} {task.stage_name}"

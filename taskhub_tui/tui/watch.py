@@ -1,4 +1,4 @@
-"""Watching the hub for the app: what changed, how many tasks there are, is a worker alive."""
+"""Watching the hub for the app: what changed, how many tasks there are, are they looked after."""
 
 import asyncio
 import time
@@ -12,6 +12,7 @@ REST = 0.25
 """Seconds between two looks: progress is painted four times a second at most."""
 _WAIT = 1.0
 _WORKER_EVERY = 2.0
+_BACKUP_EVERY = 10.0
 _FOREVER = 1 << 62
 
 
@@ -24,17 +25,20 @@ class Watcher:
         *,
         changed: Callable[[Changes, Counts], Awaitable[None]],
         warn: Callable[[str], None],
+        remind: Callable[[str], None],
         embedded: bool,
     ) -> None:
         """
         Args:
             changed: is awaited with what changed and the new counts; first with no changes.
             warn: is told what is wrong, in a sentence, and "" once it is right again.
+            remind: the same of what does not hold up the work, but should be mended.
             embedded: the engine runs in this process, so no worker is started.
         """
         self._hub = hub
         self._changed = changed
         self._warn = warn
+        self._remind = remind
         self._embedded = embedded
         self._seq: int | None = None
         self._looking = asyncio.Lock()
@@ -42,6 +46,7 @@ class Watcher:
         self._worker_looked = -_WORKER_EVERY
         self._worker_trouble = ""
         self._without = 0
+        self._backup_looked = -_BACKUP_EVERY
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -50,6 +55,7 @@ class Watcher:
                 await self.look()
                 await self._look_after_worker()
                 self._warn(self._worker_trouble)
+                await self._look_after_backups()
                 await self._hub.changed(_WAIT)
             except StoreBusy as error:
                 self._warn(f"{error}. Trying again …")
@@ -97,3 +103,13 @@ class Watcher:
             # A worker needs a moment to start; only its absence after that is news.
             if self._without > 1:
                 self._worker_trouble = f"No worker is alive and {tasks} for one. Starting one …"
+
+    async def _look_after_backups(self) -> None:
+        """Say so while backups fail: the desktop has told it once, and perhaps to nobody."""
+        now = time.monotonic()
+        if now - self._backup_looked < _BACKUP_EVERY:
+            return
+        self._backup_looked = now
+        why = await self._hub.backup_failure()
+        # What to do comes first: where the line is cut, it loses the end of the reason.
+        self._remind(f"The backup failed, see `taskhub doctor`: {why}" if why else "")

@@ -20,7 +20,7 @@ from taskhub_tui.agents.port import (
     StageContext,
 )
 from taskhub_tui.agents.registry import Registry
-from taskhub_tui.config import Paths, Settings, paths
+from taskhub_tui.config import Backups, Paths, Settings, paths
 from taskhub_tui.domain.model import NewTask, StageSpec, Task
 from taskhub_tui.engine.engine import Engine
 from taskhub_tui.hub import Hub
@@ -91,8 +91,16 @@ class Countdown:
 
 
 def settings(**more: Any) -> Settings:
-    """Settings of a measured worker: the desktop of who runs it is left alone."""
-    return Settings(owner="bench", notifications={"desktop": {"enabled": False}}, **more)
+    """Settings of a measured worker.
+
+    The desktop of who runs it is left alone, and the daily backup comes at another time.
+    """
+    return Settings(
+        owner="bench",
+        notifications={"desktop": {"enabled": False}},
+        backup=Backups(enabled=False),
+        **more,
+    )
 
 
 def where(home: Path) -> Paths:

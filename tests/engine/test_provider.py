@@ -123,6 +123,8 @@ async def test_a_task_between_two_stages_waits_for_the_limit_of_its_agent_too(
             await eventually(lambda: waits(h, limit.id))
         return Result("done")
 
+    begun = asyncio.Event()
+
     actor = ScriptedAgent("actor", work)
     two = (StageSpec("one", "actor"), StageSpec("two", "actor"))
     async with house(where, settings, actor) as h, h.worker():

@@ -31,6 +31,7 @@ PATIENCE = 20.0
 OPEN = (Status.PENDING, Status.IN_PROGRESS)
 VALUES = {
     # What an engine or a person is about to act on, with the task it belongs to.
+    "a request": "SELECT id, request FROM task WHERE status IN ('pending', 'blocked')",
     "an output of a stage": "SELECT task.id, output FROM stage JOIN task ON task.n = stage.task_n"
     " WHERE output IS NOT NULL AND task.status = 'blocked'",
     "an open question": "SELECT task.id, question FROM blocker JOIN task ON task.n = blocker.task_n"
@@ -41,6 +42,7 @@ VALUES = {
     " WHERE kind = 'decided'",
 }
 ACTED_ON = {
+    "a request": ("start", "wrong"),
     "an output of a stage": ("start", "wrong"),
     "an open question": ("start", "wrong"),
     # It may be called again; but what was answered it must not be told.

@@ -179,10 +179,9 @@ def _run(scene: Scene, disk: Disk, found: Found) -> None:
         found.broken.append(f"`list` does not show what is there: {listed}")
     scene.go()
     scene.until(lambda: scene.lines("end")[running, "b", 1])
-    # One command has ended, another asks, and both try to have that written down.
+    # One command has ended, another asks, and what came of them cannot be written down.
     scene.until(lambda: scene.pids("ask.py"))
-    before = _log(scene).count("is full")
-    scene.until(lambda: _log(scene).count("is full") >= before + 3)
+    scene.until(lambda: any(f"task {one}: The disk" in _log(scene) for one in (running, asking)))
     rows = scene.rows("SELECT status FROM stage WHERE name = 'b' AND status = 'done'")
     assert not rows, "the disk was not full"
     assert worker.poll() is None, f"the worker gave up:\n{_log(scene)}"

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 
 from simulation.run import simulate, workshop
-from simulation.world import FAULTS
+from simulation.trouble import FAULTS
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ from taskhub_tui.agents.port import (
     Blocker,
     BlockerKind,
     Choice,
+    ProviderLimit,
     Result,
     Stage,
     StageContext,
@@ -40,8 +41,10 @@ class Run:
     """The task's fence when it began."""
     valid: bool
     """False when the worker had lost the task before it began."""
+    lost: int = 0
+    """How often this attempt had been lost and repeated before."""
     asking: bool = False
-    """True while, or once for all, it waits in `ask`."""
+    """True while, or once for all, it waits in `ask`, or for its provider."""
     ended: bool = False
 
 
@@ -62,6 +65,10 @@ class Ledger:
     runs: list[Run] = field(default_factory=list)
     saved: dict[Key, dict[str, Any]] = field(default_factory=dict)
     """What `save` has acknowledged."""
+    lost: dict[Key, int] = field(default_factory=dict)
+    """How often the work of an attempt was lost and is repeated."""
+    limited: dict[Key, int] = field(default_factory=dict)
+    """How often the provider has refused an attempt."""
     operations: dict[str, Operation] = field(default_factory=dict)
     answers: dict[tuple[Key, str], tuple[Any, ...]] = field(default_factory=dict)
 
@@ -136,7 +143,7 @@ class SimAgent:
         steps = rng.choices(kinds, (4, 3, 3, 1.3, 0.4, 1), k=rng.randint(0, 5))
         start = int((stage.state or {}).get("step", 0))
         if self.card.on_interrupt == "adopt":
-            await self._operate(stage, ctx, rng)
+            await self._operate(stage, ctx, run, rng)
         for i, step in enumerate(steps):
             # Drawn for the steps that are left out too, so that the others stay the same.
             how_long = world.pace * rng.choice((0.02, 0.2, 0.5, 1, 6)) * rng.random()
@@ -148,7 +155,7 @@ class SimAgent:
             elif step == "save":
                 await ctx.save(step=i)
                 if ctx.stop != "cancel":
-                    world.ledger.saved.setdefault(key, {})["step"] = i
+                    world.promise.saved(run, step=i)
             elif step == "progress":
                 ctx.progress(i / len(steps), f"step {i}")
             elif step == "ask":
@@ -160,14 +167,14 @@ class SimAgent:
         if self.card.on_interrupt == "adopt":
             await self._wait_for_operation(stage)
         if world.may("agents"):
-            await self._misbehave(stage, rng)
+            await self._misbehave(stage, run, rng)
         return self._result(stage)
 
     @staticmethod
     def _result(stage: Stage) -> Result:
         return Result(f"result of {stage.idempotency_key}", {"attempt": stage.attempt})
 
-    async def _operate(self, stage: Stage, ctx: StageContext, rng: random.Random) -> None:
+    async def _operate(self, stage: Stage, ctx: StageContext, run: Run, rng: random.Random) -> None:
         """Start a remote operation, once; a repetition finds it."""
         world, name = self._world, stage.idempotency_key
         length = world.pace * rng.choice((0.2, 1, 6)) * rng.random()
@@ -175,9 +182,7 @@ class SimAgent:
         if "operation" not in (stage.state or {}):
             await ctx.save(operation=name)
             if ctx.stop != "cancel":
-                world.ledger.saved.setdefault((stage.task_id, stage.position, stage.attempt), {})[
-                    "operation"
-                ] = name
+                world.promise.saved(run, operation=name)
         known = world.ledger.operations.get(name)
         if known is None or (known.lost and "operation" not in (stage.state or {})):
             world.ledger.operations[name] = Operation(world.loop.now + length, lost=lost)
@@ -223,11 +228,22 @@ class SimAgent:
         if ctx.stop != "cancel":
             self._world.promise.handed_over(stage, path.name)
 
-    async def _misbehave(self, stage: Stage, rng: random.Random) -> None:
+    async def _misbehave(self, stage: Stage, run: Run, rng: random.Random) -> None:
         """Fail in one of the ways agents fail."""
         world = self._world
-        kinds = ("well", "again", "later", "lost", "for good", "bug", "hang", "quit", "give up")
-        match rng.choices(kinds, (60, 10, 6, 5, 4, 3, 3, 2, 2))[0]:
+        kinds = (
+            "well",
+            "again",
+            "later",
+            "lost",
+            "for good",
+            "bug",
+            "hang",
+            "quit",
+            "give up",
+            "limit",
+        )
+        match rng.choices(kinds, (60, 10, 6, 8, 4, 3, 6, 2, 2, 10))[0]:
             case "again":
                 raise AgentError("It did not work; again", retryable=True)
             case "later":
@@ -243,6 +259,15 @@ class SimAgent:
                 raise SystemExit(3)
             case "give up":
                 raise asyncio.CancelledError
+            case "limit":
+                key = (stage.task_id, stage.position, stage.attempt)
+                times = world.ledger.limited[key] = world.ledger.limited.get(key, 0) + 1
+                after = rng.choice((None, world.pace * rng.random(), world.pace * 5, 200_000.0))
+                if times <= 2:
+                    world.count("provider limits")
+                    run.asking = True
+                    alone = rng.random() < 0.3
+                    raise ProviderLimit("Too many requests", retry_after=after, alone=alone)
             case "hang":
                 while not world.calm:
                     await world.idle(world.pace * 5)

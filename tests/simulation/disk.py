@@ -54,7 +54,9 @@ class Thread:
         self._busy = bool(self._waiting)
         if self._busy:
             future, function = self._waiting.popleft()
-            self._later(self._world.disk_delay(self.proc), lambda: self._run(future, function))
+            self._later(
+                self._world.trouble.disk_delay(self.proc), lambda: self._run(future, function)
+            )
 
     def _later(self, delay: float, step: Callable[[], None]) -> None:
         # The thread belongs to the process, and stops and dies with it.
@@ -79,14 +81,15 @@ class Thread:
                 if isinstance(result, sqlite3.Connection):
                     self._connection = result
             else:
-                with world.disk_fault(self.proc, self._connection):
+                with world.trouble.disk_fault(self.proc, self._connection):
                     result = function()
         except BaseException as raised:
             error = raised
         if self._changed() and world.committed(self.proc):
             return
         self._later(
-            world.disk_delay(self.proc), lambda: (_told(future, result, error), self._next())[-1]
+            world.trouble.disk_delay(self.proc),
+            lambda: (_told(future, result, error), self._next())[-1],
         )
 
     def at_once(self, function: Callable[[], Any]) -> Any:
@@ -95,11 +98,11 @@ class Thread:
         None as well when the process dies meanwhile: nothing of it runs any more.
         """
         world = self._world
-        quick = not world.over and world.disk_delay(self.proc) == 0
+        quick = not world.over and world.trouble.disk_delay(self.proc) == 0
         if not quick or self._connection is None or world.dies_before(self.proc):
             return None
         world.count("at once")
-        with world.disk_fault(self.proc, self._connection):
+        with world.trouble.disk_fault(self.proc, self._connection):
             result = function()
         if self._changed() and world.committed(self.proc):
             return None

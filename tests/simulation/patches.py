@@ -39,7 +39,7 @@ def patched(world: "World") -> Iterator[None]:
         return real_pid() if proc is None else proc.pid
 
     def running(number: int) -> bool:
-        return any(p.alive and p.pid == number for p in world._procs)
+        return any(p.alive and p.pid == number for p in world.procs)
 
     def kill(number: int, signal: int) -> None:
         assert signal == 0
@@ -62,9 +62,9 @@ def patched(world: "World") -> Iterator[None]:
         (process, "host", lambda: here().host),
         (process, "boot", lambda: here().boot),
         (process, "start_time", lambda number: "1" if running(number) else ""),
-        (doorbell.Doorbell, "listen", lambda bell: world.listen(bell)),
-        (doorbell.Doorbell, "ring", lambda bell: world.ring(bell)),
-        (doorbell.Doorbell, "close", lambda bell: world.hush(bell)),
+        (doorbell.Doorbell, "listen", lambda bell: world.bells.listen(bell)),
+        (doorbell.Doorbell, "ring", lambda bell: world.bells.ring(bell)),
+        (doorbell.Doorbell, "close", lambda bell: world.bells.hush(bell)),
         (aiosqlite.core, "SimpleQueue", lambda: Thread(world)),
         (aiosqlite.core, "Thread", NoThread),
         (aiosqlite.core.Connection, "__init__", lambda *a, **more: init(*a, **more)),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SHOWN = (
     "status", "title", "request", "agent", "waiting_on", "stage", "stage_name", "fraction", "note",
     "eta", "error", "summary", "result", "priority", "context", "stopping", "pausing", "deps_left",
-    "ended",
+    "ended", "deadline", "silent_since",
 )  # fmt: skip
 """What a live view shows of a task."""
 
@@ -87,6 +87,7 @@ class Person:
             priority=rng.choice(list(Priority)),
             after=after,
             not_before=None if later is None else self._hub.clock() + later,
+            within=world.pace * rng.choice((1, 5, 20)) if rng.random() < 0.15 else None,
         )
         try:
             task = await self._hub.submit(new)
@@ -110,6 +111,7 @@ class Person:
             retry_delay=pace * rng.random(),
             on_interrupt=rng.choice((None, None, None, "adopt", "rerun", "ask")),
             options={"own": 1} if rng.random() < 0.2 else {},
+            stall=pace * rng.random() if rng.random() < 0.2 else None,
         )
 
     # Deciding
@@ -163,6 +165,9 @@ class Person:
                     {"options": {"mark": nonce}},
                     {"options": {"own": nonce, "mark": nonce}, "title": f"both {nonce}"},
                     {"arguments": {"changed": nonce}},
+                    {"priority": rng.choice(("low", "high"))},
+                    {"deadline": self._hub.clock() + world.pace * 10 * rng.random()},
+                    {"deadline": None},
                 )
             )
         id_ = blocker.id if blocker else None

@@ -3,7 +3,21 @@
 NEVER = {
     "a task has one open question exactly when it is blocked": """
         SELECT id, status FROM task WHERE (status = 'blocked') <>
+            (SELECT count(*) FROM blocker
+              WHERE task_n = n AND state = 'open' AND kind <> 'stalled')""",
+    "whether a stage is stuck is asked only while it runs, and is silent": """
+        SELECT task.id, task.status, waiting_on, silent_since FROM blocker JOIN task ON n = task_n
+         WHERE state = 'open' AND kind = 'stalled' AND (status <> 'in_progress'
+            OR waiting_on IS NOT 'user' OR silent_since IS NULL OR blocker.stage <> task.stage)""",
+    "who runs and waits for the user is asked whether it is stuck": """
+        SELECT id FROM task WHERE status = 'in_progress' AND (waiting_on = 'user') <>
             (SELECT count(*) FROM blocker WHERE task_n = n AND state = 'open')""",
+    "only what runs is silent": """
+        SELECT id, status FROM task WHERE silent_since IS NOT NULL AND status <> 'in_progress'""",
+    "limits count by the agent of the stage that runs": """
+        SELECT task.id, stage_agent, stage.agent FROM task
+          JOIN stage ON task_n = n AND position = task.stage
+         WHERE stage_agent <> stage.agent AND task.status NOT IN ('completed', 'cancelled')""",
     "who is blocked waits for the user": """
         SELECT id FROM task WHERE status = 'blocked' AND waiting_on IS NOT 'user'""",
     "what runs has a holder, and what has a holder runs, or is being stopped": """

@@ -1,13 +1,12 @@
-"""One simulated world: clocks, processes, what goes wrong in it, and the trace it leaves."""
+"""One simulated world: its processes, from their start to their end, and the trace it leaves."""
 
 import asyncio
-import contextlib
 import hashlib
 import random
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,30 +18,16 @@ from simulation.loop import PROC, Proc, SimLoop
 from simulation.patches import no_garbage, patched
 from simulation.people import Person
 from simulation.promise import Promise
-from taskhub_tui import doorbell
+from simulation.rest import Rest
+from simulation.trouble import FAULTS, Bells, Trouble
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import StoreError
+from taskhub_tui.domain.limits import Limits
 from taskhub_tui.domain.stall import Patience
 from taskhub_tui.hub import Hub
 from taskhub_tui.worker import Worker, serve
 
-FAULTS = (
-    "crash",  # a worker dies, at any time and between any two steps of its database's thread
-    "front",  # a front end dies
-    "reboot",  # everything on a machine dies
-    "leave",  # a worker leaves in good order
-    "stop",  # a worker stands still past its lease, and goes on
-    "clock",  # the wall clock jumps
-    "slow",  # the disk takes long for every step
-    "busy",  # somebody else keeps the database locked
-    "full",  # the database cannot grow
-    "bell",  # doorbells are not heard
-    "agents",  # agents fail in every way they can
-    "desktop",  # notifications are not taken, and lost
-)
-START = 1_700_000_000.0
-"""The time on every clock when the world begins."""
 LIMIT = 400
 """How often, at most, everything is answered before a task counts as stuck."""
 
@@ -83,11 +68,9 @@ class World:
             concurrency=rng.randint(1, 4),
             lease=max(6.0, self.pace * rng.choice((3, 10))),
             notifications={"desktop": {"enabled": rng.random() < 0.5, "completion_after": 0}},
-            stall=Patience(0, 0),  # Silence is not simulated.
+            stall=self._patience(rng),
+            limits=self._limits(rng),
         )
-        self._hosts = {"here": 0, "there": 0} if rng.random() < 0.3 else {"here": 0}
-        """Machines, with how often each was started."""
-        self._offsets = dict.fromkeys(self._hosts, 0.0)
         self.loop = SimLoop()
         self.calm = False
         """True once nothing goes wrong any more."""
@@ -104,13 +87,10 @@ class World:
         self.lines: list[str] = []
         self._digest = hashlib.sha256()
         self._broken: str | None = None
-        self._disk, self._chance = self.rng("disk"), self.rng("chance")
-        self._slow: dict[str, float] = {}
-        self._trouble: dict[str, str] = {}
-        self._bells: list[tuple[Proc, doorbell.Doorbell]] = []
-        self._procs: list[Proc] = []
+        self._disk = self.rng("disk")
+        self.procs: list[Proc] = []
         self._ends: dict[Proc, asyncio.Future[None]] = {}
-        self._leave: dict[Proc, Callable[[], None]] = {}
+        self.leave: dict[Proc, Callable[[], None]] = {}
         self._connections = Connections()
         self.guards = Guards()
         self._pids = 100
@@ -120,12 +100,30 @@ class World:
         home.mkdir(mode=0o700)
         self.paths = Paths(home, folder / "config.toml", folder / "results")
         shutil.copy(template, self.paths.database)
-        self._lock = sqlite3.connect(self.paths.database, isolation_level=None)
+        self.trouble = Trouble(self)
+        self.bells = Bells(self)
         self._seeing = sqlite3.connect(
             f"{self.paths.database.as_uri()}?mode=ro", uri=True, isolation_level=None
         )
         self._seq = self._seeing.execute("SELECT seq FROM meta").fetchone()[0]
         self.promise = Promise(self, self._seeing)
+
+    def _patience(self, rng: random.Random) -> Patience:
+        """Return after how long silence is shown and asked about; in some seeds it never is."""
+        shown = self.pace * rng.choice((0.2, 1, 3)) if rng.random() < 0.6 else 0.0
+        return Patience(shown, shown * rng.choice((0, 1, 2, 4)))
+
+    @staticmethod
+    def _limits(rng: random.Random) -> Limits:
+        """Return how many stages may run at once; in most seeds as many as there are places."""
+        total = rng.randint(1, 3) if rng.random() < 0.2 else None
+        agents = {name: rng.randint(1, 2) for name in HABITS if rng.random() < 0.25}
+        return Limits(total, agents)
+
+    @property
+    def steady(self) -> bool:
+        """Return whether the clocks never jump."""
+        return "clock" not in self.faults
 
     def rng(self, name: str) -> random.Random:
         """Return a source of chance of its own, so that one thing does not shift all others."""
@@ -162,47 +160,6 @@ class World:
             await asyncio.sleep(min(piece, seconds))
             seconds -= piece
 
-    # Clocks
-
-    def clock(self, host: str) -> Callable[[], float]:
-        """Return the wall clock of a machine."""
-        return lambda: START + self.loop.now + self._offsets[host]
-
-    # The disk
-
-    def disk_delay(self, proc: Proc) -> float:
-        """Return how long the next step of a database's thread takes."""
-        if self.over:
-            return 0.0
-        if self.loop.now < self._slow.get(proc.host, 0.0):
-            return self._disk.random() * self.settings.lease / 4
-        draw = self._disk.random()
-        return 0.0 if draw < 0.6 else (draw - 0.6) * 0.02 * self.pace
-
-    @contextlib.contextmanager
-    def disk_fault(self, proc: Proc, connection: sqlite3.Connection) -> Iterator[None]:
-        """Let one step of a database's thread meet real trouble, if there is any."""
-        trouble = "" if self.calm else self._trouble.get(proc.host, "")
-        if trouble == "busy" and self._disk.random() < 0.7:
-            connection.execute("PRAGMA busy_timeout = 0")
-            self._lock.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            finally:
-                self._lock.execute("ROLLBACK")
-                with contextlib.suppress(sqlite3.ProgrammingError):
-                    connection.execute("PRAGMA busy_timeout = 10000")
-        elif trouble == "full":
-            pages = connection.execute("PRAGMA page_count").fetchone()[0]
-            connection.execute(f"PRAGMA max_page_count = {pages}")
-            try:
-                yield
-            finally:
-                with contextlib.suppress(sqlite3.ProgrammingError):
-                    connection.execute("PRAGMA max_page_count = 1000000000")
-        else:
-            yield
-
     def dies_before(self, proc: Proc) -> bool:
         """Return whether a process dies instead of doing its next step on disk."""
         return self._dies(proc, self.crash_rate)
@@ -217,7 +174,7 @@ class World:
                 self.breaks(f"the number of the last commit went from {self._seq} to {seq}")
             self._seq = seq
             self.count("commits")
-            self.say(f"commit {seq}: {self.promise.committed(proc)}")
+            self.say(f"commit {seq}: {self.promise.committed(proc, seq)}")
         except AssertionError as broken:
             self.breaks(str(broken))
         return self._dies(proc, self.crash_rate * 10)
@@ -238,7 +195,7 @@ class World:
         proc.alive = False
         self.count("crashes")
         self.say(f"{proc} dies")
-        self._bells = [pair for pair in self._bells if pair[0] is not proc]
+        self.bells.die(proc)
         for thread in self.threads:
             if thread.proc is proc:
                 thread.close()
@@ -250,8 +207,10 @@ class World:
     ) -> Proc:
         """Start a process; `ended` of it is awaited for its end."""
         self._pids += 1
-        proc = Proc(name, host, f"{host}-{self._hosts[host]}", self._pids, front=main != self._work)
-        self._procs.append(proc)
+        proc = Proc(
+            name, host, f"{host}-{self.trouble.hosts[host]}", self._pids, front=main != self._work
+        )
+        self.procs.append(proc)
         self._ends[proc] = self.loop.create_future()
         self.say(f"{proc} starts")
         task = self.loop.create_task(main(proc), context=proc.context)
@@ -279,14 +238,14 @@ class World:
 
         def ready(worker: Worker) -> None:
             proc.worker = worker.engine.me
-            self._leave[proc] = worker.engine.stop
+            self.leave[proc] = worker.engine.stop
             worker.engine._rng = rng
 
         await serve(
             self.paths,
             self.settings,
             registry=self._agents(),
-            clock=self.clock(proc.host),
+            clock=self.trouble.clock(proc.host),
             desktop=lambda pressed, lost: SimDesktop(self, proc, pressed, lost),
             ready=ready,
         )
@@ -301,7 +260,7 @@ class World:
             settings=self.settings,
             channel="sim",
             actor=proc.name,
-            clock=self.clock(proc.host),
+            clock=self.trouble.clock(proc.host),
             autostart=False,
             registry=self._agents(),
         )
@@ -316,16 +275,19 @@ class World:
             settings=self.settings,
             channel="sim",
             actor=proc.name,
-            clock=self.clock(proc.host),
+            clock=self.trouble.clock(proc.host),
             autostart=False,
             registry=self._agents(),
         )
         async with hub:
-            person = Person(self, hub, proc.name, self.rng("settler"))
+            person, rest = (
+                Person(self, hub, proc.name, self.rng("settler")),
+                Rest(self.promise, self),
+            )
             for _ in range(LIMIT):
                 await person.settle()
                 await person.watch()
-                if not (left := self.promise.left()):
+                if not (left := rest.left()):
                     break
                 await asyncio.sleep(self.look)
             else:
@@ -338,80 +300,13 @@ class World:
     async def _keep(self, slot: str, main: Callable[[Proc], Coroutine[Any, Any, None]]) -> None:
         """Start a process again whenever it is gone."""
         rng = self.rng(f"keep {slot}")
-        hosts = sorted(self._hosts)
+        hosts = sorted(self.trouble.hosts)
         for life in range(1_000_000):
             proc = self.start(f"{slot}.{life}", rng.choice(hosts), main)
             await self.ended(proc)
             if self.calm and main == self._sit:
                 return
             await asyncio.sleep(0.2 + rng.random() * (0.5 if self.calm else 2 * self.pace))
-
-    # What goes wrong
-
-    async def _go_wrong(self, fault: str) -> None:
-        rng, pace = self.rng(fault), self.pace
-        often = rng.choice((3, 8, 20))
-        while not self.calm:
-            await self.idle(pace * often * rng.random())
-            if not self.may(fault):
-                return
-            workers = [p for p in self._procs if p.alive and p.worker and not p.stopped]
-            host = rng.choice(sorted(self._hosts))
-            match fault:
-                case "crash" if workers:
-                    self.kill(rng.choice(workers))
-                case "front":
-                    if fronts := [p for p in self._procs if p.alive and p.front]:
-                        self.kill(rng.choice(fronts))
-                case "reboot" if rng.random() < 0.3:
-                    self._hosts[host] += 1
-                    self.say(f"{host} is started again")
-                    for proc in [p for p in self._procs if p.alive and p.host == host]:
-                        self.kill(proc)
-                case "leave" if workers:
-                    proc = rng.choice(workers)
-                    self.say(f"{proc} is asked to leave")
-                    proc.context.run(self._leave[proc])
-                case "stop" if workers:
-                    await self._stand_still(rng.choice(workers), rng)
-                case "clock":
-                    jump = rng.choice((-1, 1)) * rng.choice((1, 20, 200)) * pace * rng.random()
-                    self._offsets[host] += jump
-                    self.say(f"the clock of {host} jumps by {jump:.3f}")
-                case "slow":
-                    self._slow[host] = self.loop.now + pace * 3 * rng.random()
-                    self.say(f"the disk of {host} is slow")
-                case "busy" | "full":
-                    self._trouble[host] = fault
-                    self.say(f"the database is {fault} for {host}")
-                    await self.idle(pace * rng.choice((0.3, 3, 10)) * rng.random())
-                    self._trouble.pop(host, None)
-                    self.say(f"the database is well again for {host}")
-
-    async def _stand_still(self, proc: Proc, rng: random.Random) -> None:
-        proc.stopped = True
-        self.say(f"{proc} is stopped")
-        await self.idle(self.settings.lease * rng.choice((0.2, 1.2, 2)) * rng.random())
-        if proc.alive:
-            self.say(f"{proc} goes on")
-            proc.go_on()
-
-    # Doorbells
-
-    def listen(self, bell: doorbell.Doorbell) -> None:
-        proc = PROC.get()
-        assert proc is not None
-        self._bells.append((proc, bell))
-
-    def hush(self, bell: doorbell.Doorbell) -> None:
-        self._bells = [pair for pair in self._bells if pair[1] is not bell]
-
-    def ring(self, bell: doorbell.Doorbell) -> None:
-        for proc, other in self._bells:
-            if other is bell or (self.may("bell") and self._chance.random() < 0.5):
-                continue
-            when = self.loop.now + self._chance.random() * 0.001
-            self.loop.call_at(when, other.knock, context=proc.context)
 
     # All of it
 
@@ -437,7 +332,7 @@ class World:
             for coro in (
                 *(self._keep(f"worker{i}", self._work) for i in range(rng.choice((1, 1, 2, 3)))),
                 *(self._keep(f"front{i}", self._sit) for i in range(rng.choice((1, 2, 3)))),
-                *(self._go_wrong(fault) for fault in sorted(self.faults)),
+                *(self.trouble.go_wrong(fault) for fault in sorted(self.faults)),
             )
         ]
         story = self.loop.create_task(self._story())
@@ -459,20 +354,17 @@ class World:
         await asyncio.sleep(self.horizon)
         self.calm = True
         self.say("all is calm")
-        latest = max(0.0, *self._offsets.values())
-        self._offsets = dict.fromkeys(self._offsets, latest)
-        self._trouble.clear()
-        self._slow.clear()
-        for proc in self._procs:
+        self.trouble.ends()
+        for proc in self.procs:
             if proc.stopped:
                 proc.go_on()
         await self.ended(self.start("settler", "here", self._settle))
-        for proc in self._procs:
+        for proc in self.procs:
             if proc.alive and proc.front:
                 await self.ended(proc)
         if self._broken is None:
             try:
-                self.promise.at_rest()
+                Rest(self.promise, self).at_rest()
             except AssertionError as broken:
                 self.breaks(str(broken))
 
@@ -480,12 +372,12 @@ class World:
         """Let everything that still waits end, without a word and without a trace."""
         self.over = self.calm = True
         self.loop.set_exception_handler(lambda *_: None)
-        for proc in self._procs:
+        for proc in self.procs:
             proc.go_on()
         for thread in self.threads:
             thread.close()
         for _ in range(50):
-            tasks = [task for proc in self._procs for task in proc.pending()]
+            tasks = [task for proc in self.procs for task in proc.pending()]
             if not tasks:
                 break
             for task in tasks:
@@ -495,7 +387,7 @@ class World:
             self.loop.run_until_complete(asyncio.wait(tasks, timeout=1))
         self._connections.end()
         self.guards.end()
-        self._lock.close()
+        self.trouble.close()
         self._seeing.close()
         asyncio.set_event_loop(None)
         self.loop.close()

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ async def test_whatever_happens_to_a_task_its_seals_fit(where: Paths, settings: 
         task = await h.submit("Everything", stages=plan)
         dropped = await h.submit("dropped", stages=PLAN)
         await h.submit("waits", after=(dropped.id,))
+        moved = await h.submit("moved", stages=PLAN)
         async with h.worker():
             await until(h.hub, task.id, Status.BLOCKED)
             await h.hub.decide(task.id, Action.APPROVE)
@@ -83,12 +84,15 @@ async def test_whatever_happens_to_a_task_its_seals_fit(where: Paths, settings: 
             await until(h.hub, task.id, Status.COMPLETED)
             await until(h.hub, dropped.id, Status.BLOCKED)
             await h.hub.decide(dropped.id, Action.MODIFY, data={"title": "Dropped"})
-            await h.hub.decide(dropped.id, Action.REASSIGN, agent="other")
+            await until(h.hub, moved.id, Status.BLOCKED)
+            await h.hub.decide(moved.id, Action.REASSIGN, agent="other")
+            await until(h.hub, moved.id, Status.COMPLETED)
             await h.hub.decide(dropped.id, Action.CANCEL)
     assert problems(where.database) == []
     with behind(where) as connection:
         for sql in (
-            "SELECT count(*) FROM stage WHERE seal IS NULL",
+            "SELECT count(*) FROM stage WHERE seal IS NULL OR plan_seal IS NULL",
+            "SELECT count(*) FROM task WHERE seal IS NULL",
             "SELECT count(*) FROM blocker WHERE seal IS NULL AND state <> 'withdrawn'",
             "SELECT count(*) FROM event WHERE seal IS NULL AND by <> 'engine'",
         ):
@@ -205,6 +209,69 @@ async def test_nobody_decides_on_a_damaged_question(where: Paths, settings: Sett
             await h.hub.decide(task_id, Action.APPROVE)
             await until(h.hub, task_id, Status.COMPLETED)
         assert problems(where.database) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("task.request", "Undo it", "of the request of task"),
+        ("task.options", '{"argv":["rm","-r","b"]}', "of the request of task"),
+        ("task.options", '{"argv":', "of the request of task"),
+        ("task.context", '["Mind the gaps"]', "of the request of task"),
+        ("task.agent", "another", "of the request of task"),
+        ("task.workdir", "/home/eve", "of the request of task"),
+        ("stage.prompt", "Undo it", "“second” of task"),
+        ("stage.options", '{"shell":"rm -r b"}', "“second” of task"),
+        ("stage.agent", "actos", "“second” of task"),
+    ],
+)
+@pytest.mark.parametrize("meanwhile", [None, "a new title"])
+async def test_nothing_is_done_on_a_damaged_request_until_a_person_has_seen_it(
+    where: Paths, settings: Settings, column: str, value: str, said: str, meanwhile: str | None
+) -> None:
+    agent = ScriptedAgent("actor")
+    async with house(where, settings, agent) as h:
+        task_id = await waiting(h)
+        await h.hub.decide(task_id, Action.APPROVE)
+        ran = len(agent.runs)
+        table, name = column.split(".")
+        place = " WHERE position = 1" if table == "stage" else ""
+        harm(where, f"UPDATE {table} SET {name} = ?{place}", value)
+        assert "is to do is not what was written" in problems(where.database)[0]
+        if meanwhile and value != '{"argv":':
+            # Whoever writes the task anew does not make the damage good.
+            with suppress(Damaged):
+                await h.hub.decide(task_id, Action.MODIFY, data={"title": meanwhile})
+        async with h.worker():
+            view = await until(h.hub, task_id, Status.FAILED, unless=(Status.COMPLETED,))
+            assert said in str(view.task.error)
+            assert "RETRY does what it says there" in str(view.task.error)
+            assert len(agent.runs) == ran
+            assert problems(where.database) == []
+            if column == "stage.agent":
+                await h.hub.decide(task_id, Action.REASSIGN, agent="actor")
+            else:
+                await h.hub.decide(task_id, Action.RETRY)
+            await until(h.hub, task_id, Status.COMPLETED)
+        assert problems(where.database) == []
+
+
+async def test_one_task_that_cannot_be_read_does_not_hide_the_others(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        async with h.worker():
+            bad, good = await h.submit("bad"), await h.submit("good")
+            await until(h.hub, bad.id, Status.COMPLETED)
+            await until(h.hub, good.id, Status.COMPLETED)
+        harm(where, "UPDATE task SET options = '{\"argv' WHERE n = ?", bad.n)
+        assert {task.id for task in await h.hub.tasks()} == {bad.id, good.id}
+        assert len(await h.hub.rows([bad.n, good.n])) == 2
+        view = await h.hub.status(bad.id)
+        assert view.task.status is Status.COMPLETED
+        assert view.task.error == "What the database holds of this task is damaged"
+        (said,) = problems(where.database)
+        assert said == f"What task {bad.id} is to do is not what was written"
 
 
 async def test_a_question_that_is_taken_back_is_no_damage(where: Paths, settings: Settings) -> None:

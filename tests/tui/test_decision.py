@@ -20,6 +20,21 @@ ASKED = {
 }
 
 
+def silent(seconds: float = 3600.0) -> View:
+    """Return a task that is asked about since its agent says nothing; its stage runs on."""
+    return view(
+        BlockerKind.STALLED,
+        Status.IN_PROGRESS,
+        key="stalled 1",
+        question="The stage “review” has given no sign of life for 15m 00s. Leave it running?",
+        stage_status=StageStatus.RUNNING,
+        task={"silent_since": NOW - seconds},
+        current={"started": NOW - 7200, "estimate": 600.0},
+        created=NOW - seconds + 900,
+        detail={"agent": "claude-2", "last said": "reading box 3", "request": "Replay it"},
+    )
+
+
 def dialog(what: View, *, awake: bool = True, **how: Any) -> Callable[[], DecisionScreen]:
     """Return the dialog; `awake` means that its first moment has passed."""
 
@@ -79,6 +94,7 @@ async def test_a_long_text_scrolls_and_the_keys_stay_in_sight_at_80x24() -> None
         (view(key="review"), "Review needed"),
         (failed(), "✗ Failed"),
         (view(None, Status.IN_PROGRESS, stage_status=StageStatus.RUNNING), "In progress"),
+        (silent(), "! No sign of life"),
     ],
 )
 async def test_only_legal_actions_are_offered(what: View, title: str) -> None:
@@ -100,6 +116,39 @@ async def test_a_failure_shows_the_error_the_attempts_and_the_last_ten_lines() -
     assert "2 of 3" in app.seen
     assert "line 5" in app.seen
     assert "line 4" not in app.seen
+
+
+async def test_of_a_silent_stage_everything_is_said_as_of_now() -> None:
+    app = await after(dialog(silent(), log_tail=["mounting /srv", "reading box 3"]))
+    for words in (
+        "claude-2 · stage 3/5 review · silent 1h 00m",
+        "has given no sign of life for 1h 00m. Leave it running?",
+        "Last said  reading box 3",
+        "for 2h00, usually 10m",
+        "mounting /srv",
+        "a leave it running   r stop and run again",
+    ):
+        assert words in app.seen
+    assert "15m 00s" not in app.seen
+    assert "Agent" not in app.seen, "who it is stands above already"
+
+
+async def test_giving_away_what_a_silent_agent_does_asks_first() -> None:
+    assert (await after(dialog(silent()), "t", "down", "enter", "n")).answers == []
+    app = await after(dialog(silent()), "t", "down", "enter", "y")
+    assert [(a.action, a.agent) for a in app.answers] == [(Action.REASSIGN, "analyst")]
+
+
+async def test_a_failure_that_would_only_come_again_says_why_it_was_not_repeated() -> None:
+    again = view(
+        None,
+        Status.FAILED,
+        stage_status=StageStatus.FAILED,
+        task={"error": "no", "ended": NOW - 30},
+        current={"error": "no", "retries": 3, "failures": 1},
+    )
+    app = await after(dialog(again))
+    assert "1 of 4; this kind of failure is not repeated by itself" in app.seen
 
 
 async def test_keys_are_dead_until_the_typing_has_paused() -> None:
@@ -205,6 +254,34 @@ async def test_modify_sends_only_what_changed() -> None:
         "options": {"file": "b.csv", "window": None},
         "arguments": {"table": "billing", "rows": 5},
     }
+
+
+async def test_a_deadline_is_moved_given_and_taken_away() -> None:
+    late = failed("It was not done by its deadline", deadline=NOW - 30)
+    app = Host(dialog(late))
+    async with app.run_test(size=(100, 40)) as pilot:
+        await pilot.press("m")
+        await pilot.pause()
+        field = app.screen.query_one("#deadline", Input)
+        assert field.value == ""
+        field.value = "soon"
+        await pilot.pause()
+        assert "Deadline: `soon` is no deadline" in app.text()
+        await pilot.press("ctrl+s")
+        assert app.answers == []
+        field.value = "3h"
+        await pilot.press("ctrl+s")
+    assert app.answers[0].data == {"deadline": NOW + 3 * 3600}
+    app = Host(dialog(view(task={"deadline": NOW + 7200})))
+    async with app.run_test(size=(100, 40)) as pilot:
+        await pilot.press("m")
+        await pilot.pause()
+        assert "changed alone, it leaves the question open" in app.text()
+        await pilot.press("ctrl+s")
+        assert "Nothing is changed yet" in app.text()
+        app.screen.query_one("#deadline", Input).value = "none"
+        await pilot.press("ctrl+s")
+    assert app.answers[0].data == {"deadline": None}
 
 
 async def test_a_mistake_in_a_change_is_said_while_typing_and_not_sent() -> None:

@@ -2,12 +2,22 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hubs import Seed, text, until
 
 from taskhub_tui.config import Paths
-from taskhub_tui.domain.model import Action, Event, Stage, StageStatus, Status, Task
+from taskhub_tui.domain.model import (
+    Action,
+    Event,
+    NewTask,
+    Stage,
+    StageStatus,
+    Status,
+    Task,
+    WaitingOn,
+)
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.widgets import log_view, markdown_view
@@ -40,6 +50,40 @@ async def test_the_log_follows_its_end_until_the_user_scrolls_up(
         assert "line 0" in text(app)
         await pilot.press("f")
         await until(pilot, lambda: "one more" in text(app))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"waiting_on": WaitingOn.PROVIDER, "ready_at": 600}, "↻ provider limit, resumes in 9m"),
+        ({"waiting_on": WaitingOn.RETRY, "ready_at": 600}, "↻ next try in 9m"),
+        ({"waiting_on": WaitingOn.SCHEDULE, "ready_at": 600}, "· starts in 9m"),
+        ({"waiting_on": WaitingOn.DEPENDENCY, "deps_left": 2}, "· waits for 2 tasks"),
+        ({"deadline": 7200}, "· deadline in 1h 59m"),
+        (
+            {"waiting_on": WaitingOn.PROVIDER, "ready_at": 600, "deadline": 7200},
+            "· deadline in 1h 59m",
+        ),
+    ],
+)
+@pytest.mark.parametrize("width", [80, 120, 200])
+async def test_what_a_task_waits_for_and_its_deadline_are_said_at_every_width(
+    app: TaskHubApp, hub: Hub, seed: Seed, more: dict[str, Any], said: str, width: int
+) -> None:
+    times = {n: hub.clock() + v for n, v in more.items() if n in ("ready_at", "deadline")}
+    await seed.put("Fetch vendor price lists", Status.PENDING, **{**more, **times})
+    async with app.run_test(size=(width, 24)) as pilot:
+        await until(pilot, lambda: app.query_one(Detail).view is not None)
+        await pilot.press("enter")
+        await until(pilot, lambda: said in " ".join(text(app).replace("▏", " ").split()))
+
+
+async def test_a_task_that_waits_for_another_names_it(app: TaskHubApp, hub: Hub) -> None:
+    options = {"argv": ["true"]}
+    first = await hub.submit(NewTask("First", agent="command", options=options))
+    await hub.submit(NewTask("Second", agent="command", options=options, after=(first.id,)))
+    async with app.run_test(size=(120, 24)) as pilot:
+        await until(pilot, lambda: f"· waits for {first.id}" in text(app))
 
 
 async def test_a_long_log_is_read_by_pieces_of_which_few_are_held(

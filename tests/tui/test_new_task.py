@@ -207,6 +207,139 @@ async def test_the_form_of_a_task_makes_the_same_task_again(greeting: Hub, tmp_p
     assert form.make(fields, greeting, [], new).new == new
 
 
+BOOK = """
+name = "nightly"
+agent = "greeter"
+deadline = "90m"
+[[stage]]
+name = "build"
+on_interrupt = "rerun"
+[[stage]]
+name = "publish"
+"""
+
+
+@pytest.fixture
+def nightly(greeting: Hub) -> Hub:
+    (greeting.paths.config.parent / "playbooks" / "nightly.toml").write_text(BOOK)
+    return greeting
+
+
+async def test_a_deadline_and_a_habit_are_handed_over_by_keyboard_alone(
+    greeting: Hub, tmp_path: Path
+) -> None:
+    app = host(greeting, tmp_path, NewTask("Write a card", agent="greeter"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        while app.focused is None or app.focused.id != "deadline":
+            await pilot.press("tab")
+        await pilot.press(*"1h30m", "enter")
+        assert app.focused is not None
+        assert app.focused.id == "habit"
+        await pilot.press("enter", "down", "down", "enter")
+        await pilot.pause()
+        assert "run the stage again" in app.text()
+        assert "If cut off  " in app.text()
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+    (new,) = app.answers
+    assert (new.within, new.deadline) == (5400.0, None)
+    assert [stage.on_interrupt for stage in new.stages] == ["rerun", "rerun"]
+    task = await greeting.submit(new)
+    assert task.deadline == pytest.approx(task.created + 5400)
+    stages = (await greeting.status(task.id)).stages
+    assert [stage.on_interrupt for stage in stages] == ["rerun", "rerun"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("soon", "`soon` is no deadline; write none, 2h, 18:00 or"),
+        ("now", "`now` is no deadline"),
+        ("0m", "`0m` leaves no time"),
+        ("2020-01-01", "`2020-01-01` has passed"),
+        ("99999w", "`99999w` is too far away"),
+        (HOSTILE, "is no deadline"),
+    ],
+)
+async def test_a_deadline_that_is_none_is_said_under_its_field_and_not_sent(
+    greeting: Hub, tmp_path: Path, typed: str, sentence: str
+) -> None:
+    app = host(greeting, tmp_path, NewTask("Write a card", agent="greeter"))
+    async with app.run_test(size=(110, 36)) as pilot:
+        await pilot.pause()
+        app.screen.query_one("#deadline", Input).value = typed
+        await pilot.pause()
+        assert sentence in await seen(app, pilot)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert app.answers == []
+        assert app.focused is app.screen.query_one("#deadline")
+        app.screen.query_one("#deadline", Input).value = "none"
+        assert sentence not in await seen(app, pilot)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+    assert (app.answers[0].deadline, app.answers[0].within) == (None, None)
+
+
+async def test_a_deadline_before_the_start_is_said_in_the_form(
+    greeting: Hub, tmp_path: Path
+) -> None:
+    app = host(greeting, tmp_path, NewTask("Write a card", agent="greeter"))
+    async with app.run_test(size=(110, 36)) as pilot:
+        await pilot.pause()
+        app.screen.query_one("#when", Input).value = "2099-01-02 10:00"
+        app.screen.query_one("#deadline", Input).value = "2099-01-02"
+        await pilot.pause()
+        assert "That is before it may start" in await seen(app, pilot)
+        await pilot.press("ctrl+s")
+        assert app.answers == []
+        app.screen.query_one("#deadline", Input).value = "2h"
+        assert "That is before it may start" not in await seen(app, pilot)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+    task = await greeting.submit(app.answers[0])
+    assert task.deadline == task.ready_at + 7200
+
+
+async def test_a_playbook_brings_its_deadline_and_habits_which_can_be_taken_away(
+    nightly: Hub, tmp_path: Path
+) -> None:
+    first = NewTask("Ship it", playbook="nightly")
+    app = host(nightly, tmp_path, first)
+    async with app.run_test(size=(110, 36)) as pilot:
+        await pilot.pause()
+        field = app.screen.query_one("#deadline", Input)
+        field.value = ""
+        assert "1h30m from its start, by the playbook" in await seen(app, pilot)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+    (new,) = app.answers
+    assert new.within == 5400.0
+    assert [stage.on_interrupt for stage in new.stages] == ["rerun", None]
+    app = host(nightly, tmp_path, first)
+    async with app.run_test(size=(110, 36)) as pilot:
+        await pilot.pause()
+        app.screen.query_one("#deadline", Input).value = "none"
+        app.screen.query_one("#habit", Select).value = "ask"
+        await seen(app, pilot)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+    (new,) = app.answers
+    assert (new.within, new.deadline) == (None, None)
+    assert [stage.on_interrupt for stage in new.stages] == ["ask", "ask"]
+    again = form.make(form.fields_of(new, "/"), nightly, list(nightly.playbooks()), new)
+    assert again.new == new, "what was refused for another reason comes back as it was"
+
+
+@pytest.mark.parametrize("given", [{"within": 5430.0}, {"deadline": 4_000_000_017.0}, {}])
+def test_a_deadline_survives_the_way_back_into_the_form(
+    greeting: Hub, tmp_path: Path, given: dict[str, Any]
+) -> None:
+    new = NewTask("Write a card", agent="greeter", workdir=str(tmp_path), **given)
+    assert form.make(form.fields_of(new, "/"), greeting, [], new).new == new
+
+
 def test_completion_stops_where_names_differ(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "one.csv").touch()

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from textual.app import App, ComposeResult
 
-from taskhub_tui.domain.model import Status, Task
+from taskhub_tui.domain.model import Status, Task, WaitingOn
 from taskhub_tui.tui.theme import ASCII, DARK, UNICODE, Glyphs
 from taskhub_tui.tui.widgets.task_table import PAGE, PAGES, TaskTable
 
@@ -85,6 +85,30 @@ async def test_a_row_fills_the_width_and_no_more(width: int) -> None:
         for y in range(10):
             assert app.table.render_line(y).cell_length == width
         assert ("AGENT" in app.line(0)) is (width >= 100)
+
+
+@pytest.mark.parametrize("count", [5, 500])
+async def test_the_last_column_is_whole_beside_a_scroll_bar(count: int) -> None:
+    app = TableApp(count)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.table.set_order(range(count), [task(n) for n in range(count)])
+        await pilot.pause()
+        lines = [strip.text.rstrip() for strip in app.screen._compositor.render_strips()]
+        assert app.table.show_vertical_scrollbar == (count == 500)
+        assert lines[0].rstrip("▁ ").endswith(" AGE")
+        assert lines[3].rstrip("▁ ").endswith(" 1m")
+
+
+async def test_who_is_asked_about_moves_to_the_top_at_the_next_sort() -> None:
+    app = TableApp(0)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.table.set_order([8, 7], [task(8), task(7)])
+        await pilot.pause()
+        silent = task(7, silent_since=NOW - 400, eta=NOW + 60)
+        assert not app.table.apply([silent]), "silence alone changes no order"
+        assert app.line(2).split()[-3:] == ["silent", "6m", "1m"]
+        assert app.table.apply([replace(silent, seq=8, waiting_on=WaitingOn.USER)])
+        assert app.line(2).split()[0] == "!"
 
 
 async def test_ascii_draws_nothing_else() -> None:

@@ -142,7 +142,7 @@ class DecisionScreen(ModalScreen[Decision | None]):
             dialog.border_title = f" {title} · {number} of {total} " if total > 1 else f" {title} "
             with VerticalScroll(id="body"):
                 yield Plain(words.about(self.view, now), id="about")
-                yield Plain(words.asked(self.view), id="asked")
+                yield Plain(words.asked(self.view, now), id="asked")
                 yield from self._facts(now)
             if self._choices:
                 yield Pick(
@@ -187,7 +187,9 @@ class DecisionScreen(ModalScreen[Decision | None]):
         self.call_after_refresh(self._fit)
 
     def _tick(self) -> None:
-        self.query_one("#about", Plain).update(words.about(self.view, self._clock()))
+        now = self._clock()
+        self.query_one("#about", Plain).update(words.about(self.view, now))
+        self.query_one("#asked", Plain).update(words.asked(self.view, now))
 
     def _fit(self) -> None:
         """Give the text what the lines below it leave, so that the keys are always in sight."""
@@ -326,7 +328,7 @@ class DecisionScreen(ModalScreen[Decision | None]):
             case Action.PROVIDE_CONTEXT:
                 self._open(self._forms.setdefault(action, WordsForm(self.view)))
             case Action.MODIFY:
-                self._open(self._forms.setdefault(action, ModifyForm(self.view)))
+                self._open(self._forms.setdefault(action, ModifyForm(self.view, self._clock)))
             case Action.REASSIGN:
                 self._open(self._forms.setdefault(action, AgentForm(self.view, self._cards)))
             case _:

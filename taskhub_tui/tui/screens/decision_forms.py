@@ -1,6 +1,6 @@
 """The small forms inside the decision dialog: a reason, words, changes, another agent, a yes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual import events, on
@@ -156,8 +156,13 @@ class ModifyForm(Form):
     """
     alone = True
 
-    def __init__(self, view: TaskView) -> None:
+    def __init__(self, view: TaskView, clock: Callable[[], float]) -> None:
         super().__init__(view)
+        self._clock = clock
+        due = view.task.deadline
+        # One that has passed is no wish any more: it goes with the next try.
+        ahead = due is not None and due > clock()
+        self._deadline = values.write_time(due) if due is not None and ahead else ""
         stage = words.stage_of(view)
         own: Mapping[str, Any] = stage.options if stage is not None else {}
         self._options = {**view.task.options, **own}
@@ -177,6 +182,15 @@ class ModifyForm(Form):
             yield TextArea(clean(self.view.task.request), compact=True, id="request")
             yield Plain("Options, as TOML or JSON", classes="label")
             yield TextArea(values.to_toml(self._options), compact=True, id="options")
+            asked = self.view.blocker is not None
+            alone = " (changed alone, it leaves the question open)" if asked else ""
+            yield Plain(f"Deadline{alone}", classes="label")
+            yield Input(
+                self._deadline,
+                placeholder="none · 2h from now · 18:00",
+                compact=True,
+                id="deadline",
+            )
         yield Plain(classes="problem")
 
     @property
@@ -191,6 +205,7 @@ class ModifyForm(Form):
             return True
 
     @on(TextArea.Changed)
+    @on(Input.Changed)
     def _check(self) -> None:
         try:
             self._changed()
@@ -237,6 +252,14 @@ class ModifyForm(Form):
                 raise ValueError("Arguments: they must stay an object, between { and }")
             if not values.same(self._arguments, arguments):
                 changed["arguments"] = arguments
+        due = self.query_one("#deadline", Input).value.strip()
+        if due != self._deadline:
+            now = self._clock()
+            try:
+                at, within = values.read_due(due, now)
+            except ValueError as error:
+                raise ValueError(f"Deadline: {error}") from None
+            changed["deadline"] = at if within is None else now + within
         return changed
 
 

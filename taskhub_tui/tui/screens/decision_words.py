@@ -11,6 +11,7 @@ from taskhub_tui.domain import durations
 from taskhub_tui.domain.legal import GATE, REVIEW
 from taskhub_tui.domain.model import Action, Blocker, BlockerKind, Stage, Status, TaskView
 from taskhub_tui.text import clean, one_line
+from taskhub_tui.tui import render
 from taskhub_tui.tui.theme import Glyphs, task_look
 from taskhub_tui.tui.widgets.values import to_json
 
@@ -77,7 +78,9 @@ def about(view: TaskView, now: float) -> Content:
     words = [one_line(stage.agent if stage else task.agent, 40)]
     if stage is not None:
         words.append(f"stage {stage.position + 1}/{len(view.stages)} {one_line(stage.name, 40)}")
-    if view.blocker is not None:
+    if _stalled(view) and task.silent_since is not None:
+        words.append(f"silent {durations.countdown(now - task.silent_since)}")
+    elif view.blocker is not None:
         words.append(f"waiting {durations.spell(now - view.blocker.created)}")
     elif task.status is Status.FAILED and task.ended is not None:
         words.append(f"{durations.spell(now - task.ended)} ago")
@@ -88,10 +91,10 @@ def about(view: TaskView, now: float) -> Content:
     )
 
 
-def asked(view: TaskView) -> Content:
+def asked(view: TaskView, now: float) -> Content:
     """Return what happened or what is asked, in the words of who asks."""
     if view.blocker is not None:
-        return Content(clean(view.blocker.question).strip())
+        return Content(clean(render.question(view.blocker, view.task, now)).strip())
     stage = stage_of(view)
     error = view.task.error or (stage.error if stage else None)
     if view.task.status is Status.FAILED:
@@ -111,7 +114,9 @@ def facts(view: TaskView, now: float, log_tail: Sequence[str] = ()) -> list[Fact
         text = (stage.output or {}).get("text")
         if isinstance(text, str) and text and text not in detail.values():
             found.append(Fact("Result", Content(clean(text).strip()), block=True))
-    found += [_fact(name, detail[name]) for name in names]
+    # What the lines above say already is no fact to be read again.
+    known = {"agent": stage.agent if stage else None, "request": view.task.title}
+    found += [_fact(name, detail[name]) for name in names if detail[name] != known.get(name, name)]
     if blocker is not None and blocker.key == GATE and stage is not None:
         prompt = stage.prompt or view.task.request
         if prompt not in detail.values():
@@ -126,9 +131,13 @@ def facts(view: TaskView, now: float, log_tail: Sequence[str] = ()) -> list[Fact
     if blocker is not None and blocker.deadline is not None:
         found.append(Fact("Deadline", _deadline(blocker.deadline, blocker.default, now)))
     if view.task.status is Status.FAILED and stage is not None:
-        tried = max(stage.failures, 1)
-        found.append(Fact("Attempts", Content(f"{tried} of {max(stage.retries + 1, tried)}")))
-    if log_tail and (view.task.status is Status.FAILED or _interrupted(view)):
+        tried, most = max(stage.failures, 1), stage.retries + 1
+        given_up = "; this kind of failure is not repeated by itself" if tried < most else ""
+        found.append(Fact("Attempts", Content(f"{tried} of {max(most, tried)}{given_up}")))
+    if _stalled(view) and stage is not None and stage.started is not None:
+        usual = f", usually {durations.spell(stage.estimate)}" if stage.estimate else ""
+        found.append(Fact("Running", Content(f"for {durations.spell(now - stage.started)}{usual}")))
+    if log_tail and (view.task.status is Status.FAILED or _interrupted(view) or _stalled(view)):
         lines = "\n".join(clean(line.rstrip("\n")) for line in log_tail[-10:])
         found.append(Fact("Log", Content.styled(lines, "$muted"), block=True))
     return found

@@ -14,10 +14,10 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from taskhub_tui.domain.errors import BadInput, TaskHubError
-from taskhub_tui.domain.model import Action, NewTask, Status, Task, WaitingOn
+from taskhub_tui.domain.model import Action, NewTask, Status, Task
 from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.hub import Hub
-from taskhub_tui.tui import opening
+from taskhub_tui.tui import opening, render
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import Glyphs
@@ -99,6 +99,10 @@ class MainScreen(Screen[None]):
     def warn(self, sentence: str) -> None:
         """Say in the header what is wrong; "" takes it away."""
         self._header.warning = sentence
+
+    def remind(self, sentence: str) -> None:
+        """Say in the header what should be mended some time; "" takes it away."""
+        self._header.reminder = sentence
 
     async def sort(self, *, top: bool = False) -> None:
         """Read the order anew; the cursor stays on its task unless `top`."""
@@ -249,10 +253,7 @@ class MainScreen(Screen[None]):
             case "copy_id" | "zoom":
                 return task is not None
             case "decide":
-                return task is not None and (
-                    task.status in (Status.BLOCKED, Status.FAILED)
-                    or (task.status is Status.IN_PROGRESS and task.waiting_on is WaitingOn.USER)
-                )
+                return task is not None and (task.status is Status.FAILED or render.calls(task))
             case "act":
                 fits = view is not None and task is not None and view.task.id == task.id
                 return fits and view is not None and str(parameters[0]) in view.legal

@@ -17,6 +17,7 @@ from taskhub_tui.domain.model import NewTask, Priority
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.screens import new_task_fields as form
+from taskhub_tui.tui.widgets import values
 from taskhub_tui.tui.widgets.ask import Ask
 from taskhub_tui.tui.widgets.path_input import PathInput
 from taskhub_tui.tui.widgets.plain import Keys, Plain
@@ -41,6 +42,9 @@ _HABITS = (
     ("run the stage again", "rerun"),
     ("ask me", "ask"),
 )
+
+
+_NO_DEADLINE = "none · 2h from its start · 18:00"
 
 
 class Tick(Checkbox):
@@ -81,7 +85,7 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
         #fields { height: auto; scrollbar-size-vertical: 1; scrollbar-color: $faint; }
         .row { height: auto; margin-bottom: 1; }
         .row.-tight { margin-bottom: 0; }
-        .name { width: 11; color: $muted; }
+        .name { width: 12; color: $muted; }
         .field { width: 1fr; height: auto; }
         .hint { color: $muted; height: auto; }
         .problem { color: $failed; height: auto; display: none; }
@@ -170,7 +174,7 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
                 yield self._row("After", after, tight=True)
                 deadline = Input(
                     first.deadline,
-                    placeholder="none · 2h from its start · 18:00",
+                    placeholder=_NO_DEADLINE,
                     compact=True,
                     id="deadline",
                 )
@@ -300,6 +304,12 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
         stages = form.describe(made.plan)
         self.query_one("#stages", Plain).update(
             Content(stages) if stages else Content.styled("known once an agent is", "$muted")
+        )
+        usual = form.usual_deadline(fields, self._playbooks)
+        self.query_one("#deadline", Input).placeholder = (
+            f"{values.write_span(usual)} from its start, by the playbook · none · 18:00"
+            if usual
+            else _NO_DEADLINE
         )
         for option in ("file", "command"):
             known = "argv" if option == "command" else option

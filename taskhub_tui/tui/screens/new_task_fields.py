@@ -1,6 +1,5 @@
 """What stands in the new-task form, and the task it makes. No widgets here."""
 
-import datetime as dt
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -55,7 +54,6 @@ def fields_of(new: NewTask | None, workdir: str) -> Fields:
     file = options.pop("file", "")
     argv = options.pop("argv", [])
     who = f"{AGENT}{new.agent}" if new.agent else BEST
-    then = dt.datetime.fromtimestamp(new.not_before) if new.not_before is not None else None
     return Fields(
         request=clean(new.request),
         who=f"{PLAYBOOK}{new.playbook}" if new.playbook else who,
@@ -63,7 +61,7 @@ def fields_of(new: NewTask | None, workdir: str) -> Fields:
         command=clean(argv if isinstance(argv, str) else shlex.join(map(str, argv))),
         gate=bool(new.stages) and new.stages[0].gate,
         review=bool(new.stages) and new.stages[-1].review,
-        when=then.strftime("%Y-%m-%d %H:%M") if then else "",
+        when=values.write_time(new.not_before) if new.not_before is not None else "",
         priority=new.priority,
         folder=clean(new.workdir or workdir),
         after=clean(" ".join(new.after)),
@@ -126,9 +124,11 @@ def make(
         problems["when"] = str(error)
     deadline, within = None, None
     try:
-        deadline, within = _deadline(fields.deadline, now)
+        deadline, within = values.read_due(fields.deadline, now)
     except ValueError as error:
         problems["deadline"] = str(error)
+    if deadline is not None and not_before is not None and deadline <= not_before:
+        problems["deadline"] = "That is before it may start; give it more time, or none"
     new = NewTask(
         request=request,
         title=initial.title if initial is not None and initial.request == request else None,
@@ -151,10 +151,16 @@ def make(
     asks = fields.gate or fields.review or fields.habit
     if asks or new.playbook or (initial is not None and initial.stages):
         new = replace(new, stages=plan)
-    if not fields.deadline.strip() and new.playbook is not None:
-        books = [file.playbook for file in playbooks if file.playbook.name == new.playbook]
-        new = replace(new, within=books[0].deadline if books else None)
+    if not fields.deadline.strip():
+        new = replace(new, within=usual_deadline(fields, playbooks))
     return Made(None if problems else new, plan, problems)
+
+
+def usual_deadline(fields: Fields, playbooks: "Sequence[PlaybookFile]") -> float | None:
+    """Return the seconds that the chosen playbook gives a task; None when it sets no deadline."""
+    name = _named(fields.who, PLAYBOOK)
+    found = [file.playbook for file in playbooks if file.playbook.name == name]
+    return found[0].deadline if found else None
 
 
 def best(fields: Fields, hub: Hub) -> str:
@@ -231,22 +237,13 @@ def _plan(
     return tuple(plan)
 
 
-def _deadline(text: str, now: float) -> tuple[float | None, float | None]:
-    """Return the time that `text` names, or the seconds."""
-    if not text.strip():
-        return None, None
-    try:
-        return None, durations.parse(text.strip().removeprefix("in "))
-    except ValueError:
-        return values.read_when(text, now), None
-
-
 def _deadline_words(new: NewTask) -> str:
     if new.within is not None:
-        return durations.countdown(new.within)
-    if new.deadline is None:
-        return ""
-    return dt.datetime.fromtimestamp(new.deadline).strftime("%Y-%m-%d %H:%M")
+        return values.write_span(new.within)
+    if new.deadline is not None:
+        return values.write_time(new.deadline)
+    # Of a playbook that sets one, somebody has said so.
+    return "none" if new.playbook else ""
 
 
 def _habit(stages: Sequence[StageSpec]) -> str:

@@ -17,11 +17,11 @@ from textual.widgets import ContentSwitcher, Static
 from taskhub_tui.domain.durations import countdown
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.limits import waits
-from taskhub_tui.domain.model import Artifact, Status, TaskView
+from taskhub_tui.domain.model import Artifact, Status, TaskView, WaitingOn
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui import render
-from taskhub_tui.tui.theme import UNICODE, Glyphs
+from taskhub_tui.tui.theme import UNICODE, Glyphs, task_look
 from taskhub_tui.tui.widgets.events import EventsView
 from taskhub_tui.tui.widgets.lines import LinesView
 from taskhub_tui.tui.widgets.log_view import LogView
@@ -70,6 +70,7 @@ class Detail(Vertical):
         padding: 0 0 0 2; background: $background;
         & .heading { height: auto; max-height: 2; text-style: bold; color: $foreground; }
         & .about { height: 1; color: $muted; text-wrap: nowrap; text-overflow: ellipsis; }
+        & .waits { height: auto; max-height: 2; color: $muted; display: none; }
         & .asked { height: auto; max-height: 4; margin: 1 0 0 0; display: none; }
         & ContentSwitcher { height: 1fr; }
     }
@@ -92,6 +93,7 @@ class Detail(Vertical):
         self._trail = -1
         self._heading = Static("", markup=False, classes="heading")
         self._about = Static("", markup=False, classes="about")
+        self._waits = Static("", markup=False, classes="waits")
         self._asked = Static("", markup=False, classes="asked")
         self._stages = StagesView()
         self._tabs = TabLine(glyphs)
@@ -102,6 +104,7 @@ class Detail(Vertical):
     def compose(self) -> ComposeResult:
         yield self._heading
         yield self._about
+        yield self._waits
         yield self._asked
         yield self._stages
         yield self._tabs
@@ -134,7 +137,7 @@ class Detail(Vertical):
         """Draw everything but the three tabs; ages are of now."""
         view, now = self.view, self._clock()
         if view is None:
-            for static in (self._heading, self._about, self._asked):
+            for static in (self._heading, self._about, self._waits, self._asked):
                 put(static, Content(""))
             self._stages.display = False
             return
@@ -143,10 +146,6 @@ class Detail(Vertical):
         dot = f" {self._glyphs.dot} "
         facts = [task.id, task.agent]
         facts.append(f"{task.status.value.replace('_', ' ')} {render.age(task, now)}")
-        if waiting := waits(task, now):
-            facts.append(waiting)
-        if task.deadline is not None and not task.status.over:
-            facts.append(f"deadline in {countdown(task.deadline - now)}")
         if remaining := render.left(task, now):
             facts.append(f"{remaining} left")
         if task.started is not None:
@@ -155,16 +154,36 @@ class Detail(Vertical):
         while len(facts) > 3 and room and len(dot.join(facts)) > room:
             facts.pop()
         put(self._about, Content(dot.join(facts)))
-        asking = self._asking(view)
+        waiting = self._waiting(view, now)
+        put(self._waits, waiting)
+        self._waits.display = bool(waiting.plain)
+        asking = self._asking(view, now)
         put(self._asked, asking)
         self._asked.display = bool(asking.plain)
         self._stages.display = True
         self._stages.show(view.stages, task, now, self._glyphs)
 
-    def _asking(self, view: TaskView) -> Content:
+    def _waiting(self, view: TaskView, now: float) -> Content:
+        """Return what a task waits for, and by when it has to be done."""
+        task = view.task
+        said = []
+        if waiting := waits(task, now):
+            if task.waiting_on is WaitingOn.DEPENDENCY and len(view.after) == task.deps_left:
+                waiting = f"waits for {', '.join(view.after)}"
+            said.append(waiting)
+        if task.deadline is not None and not task.status.over:
+            said.append(f"deadline in {countdown(task.deadline - now)}")
+        if not said:
+            return Content("")
+        glyph, colour = task_look(task, self._glyphs)
+        words = one_line(f" {self._glyphs.dot} ".join(said), 300)
+        return Content.assemble((f"{glyph} ", f"${colour}"), (words, "$foreground"))
+
+    def _asking(self, view: TaskView, now: float) -> Content:
         """Return what stops the task, and the key that answers."""
         if view.blocker is not None:
-            words, colour, glyph = view.blocker.question, "$needs", self._glyphs.needs
+            words = render.question(view.blocker, view.task, now)
+            colour, glyph = "$needs", self._glyphs.needs
         elif view.task.status is Status.FAILED:
             words, colour, glyph = view.task.error or "It failed", "$failed", self._glyphs.failed
         else:

@@ -1,4 +1,4 @@
-"""The first line: how many tasks there are of each kind, and what is wrong with the hub."""
+"""The first line: how many tasks there are of each kind; below it, what is wrong with the hub."""
 
 from textual.content import Content
 from textual.reactive import reactive
@@ -10,7 +10,7 @@ from taskhub_tui.tui.theme import UNICODE, Glyphs
 
 
 class HubHeader(Widget):
-    """One line; a second one, in words, while something is wrong."""
+    """One line; more, in words, while something is wrong."""
 
     DEFAULT_CSS = """
     HubHeader {
@@ -19,6 +19,7 @@ class HubHeader(Widget):
     """
     counts: reactive[Counts] = reactive(Counts())
     warning: reactive[str] = reactive("", layout=True)
+    reminder: reactive[str] = reactive("", layout=True)
 
     def __init__(self, *, glyphs: Glyphs = UNICODE) -> None:
         super().__init__()
@@ -31,9 +32,12 @@ class HubHeader(Widget):
             if longer.cell_length > self.content_size.width:
                 break
             line = longer
-        if self.warning:
-            words = one_line(self.warning, max(20, self.content_size.width - 2))
-            line = line + Content("\n") + Content.styled(f"{self._glyphs.needs} {words}", "$needs")
+        for sentence, colour in ((self.warning, "$needs"), (self.reminder, "$muted")):
+            if sentence:
+                words = one_line(sentence, max(20, self.content_size.width - 2))
+                line += Content("\n") + Content.assemble(
+                    (f"{self._glyphs.needs} ", "$needs"), (words, colour)
+                )
         return line
 
     def _parts(self, counts: Counts) -> list[Content]:

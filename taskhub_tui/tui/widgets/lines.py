@@ -53,7 +53,7 @@ class LinesView(ScrollView, can_focus=True):
         return self._lines[y] if y < len(self._lines) else None
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.scrollable_size.width
         style = self.rich_style
         strip = self.line(y + self.scroll_offset.y)
         if strip is None:
@@ -64,7 +64,7 @@ class LinesView(ScrollView, can_focus=True):
 
     def action_sideways(self, by: int) -> None:
         """Look at what long lines hold at their right."""
-        room = max(0, self._widest - self.size.width)
+        room = max(0, self._widest - self.scrollable_size.width)
         self._shift = max(0, min(room, self._shift + by))
         self.refresh()
 

@@ -160,7 +160,7 @@ class LogView(LinesView):
         stamp = time.strftime("%H:%M:%S", time.localtime(said.at)) if said.at else " " * 8
         quiet = said.stream in ("hub", "thought")
         # A line may be very long, and more than the window holds is never seen.
-        text = said.text[: 2 * (self._shift + self.size.width)].expandtabs(4)
+        text = said.text[: 2 * (self._shift + self.scrollable_size.width)].expandtabs(4)
         style = muted if quiet else self.theme_style("foreground")
         return Strip([Segment(stamp + " ", muted), Segment(text, style)])
 

@@ -197,7 +197,11 @@ class TaskTable(ScrollView, can_focus=True):
                 continue
             before = held[at]
             held[at] = task
-            moved = before is None or before.status is not task.status
+            moved = (
+                before is None
+                or before.status is not task.status
+                or render.calls(before) != render.calls(task)
+            )
             stale = stale or moved
             if top <= place + 1 < bottom:
                 width = _LIVE if not moved and self._same(before, task) else self.size.width
@@ -345,7 +349,7 @@ class TaskTable(ScrollView, can_focus=True):
         return style
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.scrollable_size.width
         columns = Columns.of(width)
         if y == 0:
             return self._head(columns, width)
@@ -419,7 +423,7 @@ class TaskTable(ScrollView, can_focus=True):
         if over:
             filled, rest = "", " " * _BAR
         number = "    " if over or quiet else render.percent(task.fraction)
-        title = ("muted",) if quiet else ("strong",) if task.status is Status.BLOCKED else ()
+        title = ("muted",) if quiet else ("strong",) if render.calls(task) else ()
         parts = [
             Segment(glyphs.mark if at_cursor and self.has_focus else " ", style("mark")),
             Segment(glyph, style(colour, "strong") if colour == "needs" else style(colour)),

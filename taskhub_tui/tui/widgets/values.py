@@ -17,6 +17,8 @@ from taskhub_tui.text import clean
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
+_FAR = 3.2e9
+"""Seconds; what lies a hundred years ahead is a slip of the finger."""
 _PLACE = re.compile(r" \(at (line \d+, column \d+|end of document)\)$")
 
 
@@ -121,11 +123,61 @@ def read_when(text: str, now: float) -> float | None:
             raise ValueError(f"`{given}` has passed; give a time to come")
         return then.timestamp()
     try:
-        return now + durations.parse(given)
-    except (ValueError, OverflowError):
+        pause = durations.parse(given)
+    except ValueError:
         raise ValueError(
             f"`{text.strip()}` is no time; write now, in 10m, at 18:00 or 2026-11-23 18:00"
         ) from None
+    if pause > _FAR:
+        raise ValueError(f"`{text.strip()}` is too far away; give a time you will see")
+    return now + pause
+
+
+def read_due(text: str, now: float) -> tuple[float | None, float | None]:
+    """Return the time that `text` names as a deadline, or else the seconds; nothing for none.
+
+    Understands nothing or `none`, `2h` or `in 2h`, and the times of `read_when`.
+    """
+    bare = text.strip().lower()
+    if bare in ("", "none"):
+        return None, None
+    try:
+        within = durations.parse(bare.removeprefix("in "))
+    except ValueError:
+        pass
+    else:
+        if not within:
+            raise ValueError(f"`{text.strip()}` leaves no time; give some, like 2h")
+        if within > _FAR:
+            raise ValueError(f"`{text.strip()}` is too far away; leave it empty for no deadline")
+        return None, within
+    try:
+        then = None if bare == "now" else read_when(text, now)
+    except ValueError as error:
+        if " is no time;" not in str(error):
+            raise
+        then = None
+    if then is None:
+        raise ValueError(
+            f"`{text.strip()}` is no deadline; write none, 2h, 18:00 or 2026-11-23 18:00"
+        )
+    return then, None
+
+
+def write_span(seconds: float) -> str:
+    """Return seconds as `read_due` reads them, to the last one."""
+    left, words = round(seconds), ""
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        if left >= size:
+            words += f"{left // size}{unit}"
+            left %= size
+    return words
+
+
+def write_time(at: float) -> str:
+    """Return a point in time as `read_when` and `read_due` read it."""
+    then = dt.datetime.fromtimestamp(at)
+    return then.strftime("%Y-%m-%d %H:%M:%S" if then.second else "%Y-%m-%d %H:%M")
 
 
 def _key(name: str) -> str:
