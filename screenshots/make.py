@@ -21,6 +21,7 @@ from taskhub_tui.domain.stall import Patience
 from taskhub_tui.hub import Hub
 from taskhub_tui.samples import SAMPLE_REQUEST, sample_path
 from taskhub_tui.tui.app import TaskHubApp
+from taskhub_tui.tui.widgets.task_table import TaskTable
 
 HERE = Path(__file__).resolve().parent
 SIZE = (120, 36)
@@ -268,7 +269,11 @@ async def pictures(hub: Hub) -> None:
         await pilot.pause(0.5)
         save(app, "notifications")
         await pilot.press("escape")
-        await pilot.press("g", *"j" * 8)
+        await pilot.press("g")
+        await pilot.pause(1.0)
+        table = app.query_one(TaskTable)
+        while table.here is None or not table.here.title.startswith("Report"):
+            await pilot.press("j")
         await pilot.pause(1.0)
         await pilot.press("enter")
         await pilot.pause(0.5)

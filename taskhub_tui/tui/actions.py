@@ -86,7 +86,7 @@ ACTIONS: tuple[Act, ...] = (
         "m",
         f"act('{Action.MODIFY}')",
         "Modify",
-        "Change its title, request or options",
+        "Change its request, options or deadline",
         "task",
     ),
     Act(

@@ -38,7 +38,7 @@ async def watch(name: str) -> None:
             print("told", words, flush=True)
 
     async with await Hub.open(channel="test", actor=name) as hub:
-        await Watcher(hub, changed=changed, warn=warn, embedded=False).run()
+        await Watcher(hub, changed=changed, warn=warn, remind=warn, embedded=False).run()
 
 
 class Load:

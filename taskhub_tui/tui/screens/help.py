@@ -66,7 +66,7 @@ class HelpScreen(ModalScreen[None]):
             (glyphs.running, "running", "running"),
             (glyphs.paused, "muted", "paused"),
             (glyphs.queued, "muted", "queued"),
-            (glyphs.retrying, "muted", "will be tried again"),
+            (glyphs.retrying, "muted", "goes on by itself"),
             (glyphs.done, "done", "done"),
             (glyphs.cancelled, "muted", "cancelled"),
         )

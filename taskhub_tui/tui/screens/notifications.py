@@ -16,6 +16,7 @@ from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.model import Blocker, BlockerKind, NoticeKind, Notification, Task
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import clean, one_line
+from taskhub_tui.tui import render
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.plain import Keys, Plain
 
@@ -136,12 +137,13 @@ class NotificationsScreen(Screen[str | None]):
         for blocker, task in self._open:
             key = f"b-{blocker.id}"
             self._targets[key] = task.id
+            asked = render.question(blocker, task, self._clock())
             where = f"{_ASKS[blocker.kind]} · {one_line(task.title, 200)} · {task.id}"
             rows.append(
                 Option(
                     self._entry(
                         (self._glyphs.needs, "$needs"),
-                        (one_line(blocker.question, 300), "bold"),
+                        (one_line(asked, 300), "bold"),
                         where,
                         blocker.created,
                         width,
