@@ -47,6 +47,16 @@ class ScriptedAgent:
             self.stops.append(ctx.stop)
 
 
+def until_told(go: asyncio.Event) -> Script:
+    """Return what an agent does that is done as soon as `go` is set."""
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        await go.wait()
+        return Result("done")
+
+    return work
+
+
 class House:
     """A hub, and what workers of the same agents need."""
 

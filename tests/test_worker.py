@@ -21,6 +21,7 @@ from taskhub_tui.domain.model import Action, StageSpec, Status
 from taskhub_tui.notifications.message import OPEN, REPLY, DeliveryError, Message, Pressed
 from taskhub_tui.notifications.policy import Channel
 from taskhub_tui.storage import outbox
+from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.writer import Tx
 from taskhub_tui.worker import Repeats, Worker
 
@@ -213,10 +214,14 @@ async def test_a_desktop_that_lost_all_is_shown_what_is_open(
 async def test_what_was_taken_but_not_noted_as_sent_is_sent_again(
     where: Paths, settings: Settings
 ) -> None:
+    def noted(reader: Reader) -> bool:
+        states = reader.execute("SELECT state FROM delivery").fetchall()
+        return bool(screen.asking()) and {state for (state,) in states} == {"sent"}
+
     screen = Screen()
     async with house(where, settings, ScriptedAgent("actor")) as h, screened(h, screen) as worker:
         await h.submit(stages=GATE)
-        await soon(screen.asking)
+        await eventually(lambda: h.hub._store.read(noted))
         screen.shown.clear()
 
         def unsent(tx: Tx) -> None:  # as when the disk was full at that moment

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from taskhub_tui.domain import durations, progress
+from taskhub_tui.domain import progress
 from taskhub_tui.domain.change import Change, Happened, Notice
 from taskhub_tui.domain.evolve import replace
-from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW
+from taskhub_tui.domain.legal import LEGAL
 from taskhub_tui.domain.model import (
     Blocker,
     BlockerKind,
@@ -142,66 +142,6 @@ def ask(task: Task, stages: Sequence[Stage], stage: Stage, blocker: Blocker, now
     return Change(task, (blocked,), blocker=blocker, events=(happened,), notice=notice)
 
 
-def gate(stage: Stage, task: Task, stages: Sequence[Stage], blocker_id: str, now: float) -> Blocker:
-    """Return the question that stands before a stage; it shows what came out so far."""
-    so_far = {
-        earlier.name: text
-        for earlier in stages[: stage.position]
-        if (text := str((earlier.output or {}).get("text") or ""))
-    }
-    detail = _plan_of(stage, task)
-    if so_far:
-        detail["so far"] = so_far
-    return Blocker(
-        id=blocker_id,
-        task_id=task.id,
-        stage=stage.position,
-        key=GATE,
-        kind=BlockerKind.APPROVAL,
-        question=f"May the stage “{stage.name}” start?",
-        version=1,
-        created=now,
-        detail=detail,
-        attempt=stage.attempt + 1,
-    )
-
-
-def review(stage: Stage, task: Task, blocker_id: str, now: float) -> Blocker:
-    """Return the question that stands after a stage."""
-    output = stage.output or {}
-    detail = {"result": output.get("text") or "(no summary)"}
-    if task.result:
-        detail["file"] = task.result
-    return Blocker(
-        id=blocker_id,
-        task_id=task.id,
-        stage=stage.position,
-        key=REVIEW,
-        kind=BlockerKind.APPROVAL,
-        question=f"Is the result of the stage “{stage.name}” good?",
-        version=1,
-        created=now,
-        detail=detail,
-        attempt=stage.attempt,
-    )
-
-
-def interrupted(stage: Stage, task: Task, blocker_id: str, now: float, said: str) -> Blocker:
-    """Return the question whether a stage that was cut off may be run again."""
-    return Blocker(
-        id=blocker_id,
-        task_id=task.id,
-        stage=stage.position,
-        key=INTERRUPTED,
-        kind=BlockerKind.INTERRUPTED,
-        question=f"The stage “{stage.name}” was interrupted. Run it again?",
-        version=1,
-        created=now,
-        detail={"reason": said, **_plan_of(stage, task)},
-        attempt=stage.attempt,
-    )
-
-
 def retry_later(
     task: Task, stages: Sequence[Stage], stage: Stage, error: str, delay: float, now: float
 ) -> Change:
@@ -215,17 +155,7 @@ def retry_later(
         ended=now,
         error=error,
     )
-    task = replace(
-        _at(task, stages, waiting, now),
-        status=Status.PENDING,
-        waiting_on=WaitingOn.RETRY,
-        ready_at=now + delay,
-        error=error,
-        eta=None,
-        holder=None,
-    )
-    facts = {"error": error, "attempt": stage.attempt, "again in": round(delay, 1)}
-    return Change(task, (waiting,), events=(Happened("retrying", stage.position, facts),))
+    return _retrying(task, stages, waiting, error, delay, now)
 
 
 def repeat(
@@ -242,6 +172,18 @@ def repeat(
         error=error,
         state=None,
     )
+    return _retrying(task, stages, waiting, error, delay, now, lost=True)
+
+
+def _retrying(
+    task: Task,
+    stages: Sequence[Stage],
+    waiting: Stage,
+    error: str,
+    delay: float,
+    now: float,
+    **more: object,
+) -> Change:
     task = replace(
         _at(task, stages, waiting, now),
         status=Status.PENDING,
@@ -251,8 +193,8 @@ def repeat(
         eta=None,
         holder=None,
     )
-    facts = {"error": error, "attempt": stage.attempt, "again in": round(delay, 1), "lost": True}
-    return Change(task, (waiting,), events=(Happened("retrying", stage.position, facts),))
+    facts = {"error": error, "attempt": waiting.attempt, "again in": round(delay, 1), **more}
+    return Change(task, (waiting,), events=(Happened("retrying", waiting.position, facts),))
 
 
 def wait_for_provider(
@@ -305,27 +247,6 @@ def requeue(task: Task, stages: Sequence[Stage], now: float) -> Change:
     running = [stage for stage in stages if stage.status is StageStatus.RUNNING]
     return Change(
         task, tuple(replace(stage, status=StageStatus.WAITING) for stage in running), alive=True
-    )
-
-
-def stalled(
-    stage: Stage, task: Task, blocker_id: str, key: str, since: float, now: float
-) -> Blocker:
-    """Return the question about a stage that has given no sign of life since `since`."""
-    silent = durations.countdown(now - since)
-    last = {"last said": task.note} if task.note else {}
-    return Blocker(
-        id=blocker_id,
-        task_id=task.id,
-        stage=stage.position,
-        key=key,
-        kind=BlockerKind.STALLED,
-        question=f"The stage “{stage.name}” has given no sign of life for {silent}."
-        " Leave it running?",
-        version=1,
-        created=now,
-        detail={**last, **_plan_of(stage, task)},
-        attempt=stage.attempt,
     )
 
 
@@ -392,15 +313,6 @@ def joined(first: Change, second: Change) -> Change:
         unblocks=first.unblocks or second.unblocks,
         alive=first.alive or second.alive,
     )
-
-
-def _plan_of(stage: Stage, task: Task) -> dict[str, Any]:
-    options = {**task.options, **stage.options}
-    detail: dict[str, Any] = {"agent": stage.agent}
-    if command := options.get("argv") or options.get("shell"):
-        detail["command"] = command
-    detail["request"] = stage.prompt or task.request
-    return detail
 
 
 def _put(stages: Sequence[Stage], changed: Stage) -> list[Stage]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from taskhub_tui.agents import port
 from taskhub_tui.agents.port import AgentError, ProviderLimit
-from taskhub_tui.domain import durations, execution, ids, limits
+from taskhub_tui.domain import durations, execution, ids, limits, questions
 from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.model import Interrupt, Stage
@@ -35,7 +35,7 @@ async def checkpointed(held: Held, position: int, result: port.Result) -> Change
     if stage.review:
         held.put(replace(stage, output=output, fraction=1.0, note=""))
         stage = held.stages[position]
-        asked = execution.review(stage, held.task, ids.new_id(secrets.randbelow), now)
+        asked = questions.review(stage, held.task, ids.new_id(secrets.randbelow), now)
         blocked = execution.ask(held.task, held.stages, stage, asked, now)
         await held.write(None, blocked)
         return None
@@ -95,7 +95,7 @@ async def failed(
 async def ask_interrupted(held: Held, stage: Stage, said: str) -> None:
     """Ask a person whether an interrupted stage may be run again; `said` is why it was."""
     now = held.clock()
-    asked = execution.interrupted(stage, held.task, ids.new_id(secrets.randbelow), now, said)
+    asked = questions.interrupted(stage, held.task, ids.new_id(secrets.randbelow), now, said)
     await held.write(None, execution.ask(held.task, held.stages, stage, asked, now))
 
 

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 
 from taskhub_tui.config import make_private
-from taskhub_tui.domain import execution, ids
+from taskhub_tui.domain import execution, ids, questions
 from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.errors import LeaseLost
 from taskhub_tui.domain.evolve import replace
@@ -54,7 +54,7 @@ async def _stages(held: Held) -> None:
             await held.write(before, execution.paused(_after(held, before), now))
             return
         if stage.gate and not stage.approved:
-            asked = execution.gate(
+            asked = questions.gate(
                 stage, held.task, held.stages, ids.new_id(secrets.randbelow), now
             )
             await held.write(

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from taskhub_tui.domain import execution
+from taskhub_tui.domain import execution, questions
 from taskhub_tui.domain.errors import LeaseLost
 from taskhub_tui.domain.legal import STALLED
 from taskhub_tui.domain.model import BlockerKind, Stage, Status, Task
@@ -53,7 +53,7 @@ def ask(
     if last is not None and last + pause > now:
         return float(last) + pause
     key = f"{STALLED} {count + 1}"
-    blocker = execution.stalled(stage, current, blocker_id, key, since, now)
+    blocker = questions.stalled(stage, current, blocker_id, key, since, now)
     change = execution.ask_about(current, blocker, now)
     changes.write_decided(tx, change, by="engine", channel="worker")
     return now + pause

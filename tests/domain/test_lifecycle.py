@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from taskhub_tui.domain import execution, hold, legal, lifecycle
+from taskhub_tui.domain import execution, hold, legal, lifecycle, questions
 from taskhub_tui.domain.change import Change
 from taskhub_tui.domain.errors import BadInput, NotLegal
 from taskhub_tui.domain.legal import GATE, LEGAL, REVIEW
@@ -393,14 +393,14 @@ def test_a_notification_offers_what_is_legal(kind: BlockerKind) -> None:
 def test_the_engines_own_questions_show_what_is_decided() -> None:
     task, stages, _ = scene(Status.IN_PROGRESS, options={"argv": ["make"]}, result="/w/out.md")
     stages[0] = replace(stages[0], output={"text": "Here is the draft"})
-    gate = execution.gate(stages[1], task, stages, "b", NOW)
+    gate = questions.gate(stages[1], task, stages, "b", NOW)
     assert gate.detail["agent"] == "actor"
     assert gate.detail["command"] == ["make"]
     assert gate.detail["request"] == "Request"
     assert "Here is the draft" in str(gate.detail), "what is approved may rest on it"
     done = replace(stages[1], output={"text": "It is made"})
-    review = execution.review(done, task, "b", NOW)
+    review = questions.review(done, task, "b", NOW)
     assert review.detail == {"result": "It is made", "file": "/w/out.md"}
-    cut = execution.interrupted(stages[1], task, "b", NOW, "The power went")
+    cut = questions.interrupted(stages[1], task, "b", NOW, "The power went")
     assert cut.detail["reason"] == "The power went"
     assert cut.kind is BlockerKind.INTERRUPTED

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support import House, ScriptedAgent, eventually, house, soon, until, working
+from support import House, ScriptedAgent, eventually, house, soon, until, until_told, working
 
 from taskhub_tui.agents.port import Answer, Blocker, BlockerKind, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
@@ -69,11 +69,7 @@ async def test_retry_runs_it_without_a_deadline_and_modify_gives_it_another(
 ) -> None:
     go = asyncio.Event()
 
-    async def work(stage: Stage, ctx: StageContext) -> Result:
-        await go.wait()
-        return Result("done")
-
-    async with house(where, settings, ScriptedAgent("actor", work)) as h, h.worker():
+    async with house(where, settings, ScriptedAgent("actor", until_told(go))) as h, h.worker():
         one, two = [await h.submit(str(i), within=0.2) for i in range(2)]
         for task in (one, two):
             await until(h.hub, task.id, Status.FAILED)
@@ -90,11 +86,7 @@ async def test_a_deadline_can_be_moved_while_the_task_runs_and_taken_away(
 ) -> None:
     go = asyncio.Event()
 
-    async def work(stage: Stage, ctx: StageContext) -> Result:
-        await go.wait()
-        return Result("done")
-
-    actor = ScriptedAgent("actor", work)
+    actor = ScriptedAgent("actor", until_told(go))
     async with house(where, settings, actor) as h, h.worker():
         task = await h.submit(within=3600.0)
         await soon(lambda: actor.runs)
@@ -209,13 +201,9 @@ async def test_a_silent_stage_that_ends_takes_the_question_with_it(
 ) -> None:
     end = asyncio.Event()
 
-    async def work(stage: Stage, ctx: StageContext) -> Result:
-        await end.wait()
-        return Result("done")
-
     two = (StageSpec("one", "actor"), StageSpec("two", "actor"))
     settings = replace(settings, stall=QUICK)
-    async with house(where, settings, ScriptedAgent("actor", work)) as h, h.worker():
+    async with house(where, settings, ScriptedAgent("actor", until_told(end))) as h, h.worker():
         task = await h.submit(stages=two)
         await eventually(lambda: _asked(h, task.id))
         end.set()

@@ -112,6 +112,8 @@ async def test_a_limit_of_one_account_holds_back_nobody_else(
 async def test_a_task_between_two_stages_waits_for_the_limit_of_its_agent_too(
     where: Paths, settings: Settings
 ) -> None:
+    begun = asyncio.Event()
+
     async def work(stage: Stage, ctx: StageContext) -> Result:
         if stage.request == "limit":
             await begun.wait()

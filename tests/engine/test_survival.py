@@ -8,7 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support import PATIENCE, House, ScriptedAgent, eventually, house, soon, until, working
+from support import (
+    PATIENCE,
+    House,
+    ScriptedAgent,
+    eventually,
+    house,
+    soon,
+    until,
+    until_told,
+    working,
+)
 
 from taskhub_tui.agents.port import AgentError, Blocker, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
@@ -199,11 +209,7 @@ async def test_workers_whose_leases_a_jump_of_the_clock_ended_leave_each_others_
     ahead = 0.0
     done = asyncio.Event()
 
-    async def work(stage: Stage, ctx: StageContext) -> Result:
-        await done.wait()
-        return Result()
-
-    actor = ScriptedAgent("actor", work, on_interrupt="rerun")
+    actor = ScriptedAgent("actor", until_told(done), on_interrupt="rerun")
     clocked: dict[str, Any] = {"registry": None, "clock": lambda: time.time() + ahead}
     async with house(where, replace(settings, concurrency=2), actor) as h:
         clocked["registry"] = h.registry
