@@ -132,7 +132,7 @@ class Decisions(RuleBasedStateMachine):
                     settings=self.world.settings,
                     channel="sim",
                     actor=name,
-                    clock=self.world.clock("here"),
+                    clock=self.world.trouble.clock("here"),
                     autostart=False,
                     registry=self.world._agents(),
                 ),
@@ -192,7 +192,7 @@ class Decisions(RuleBasedStateMachine):
         world.slow_ends = slow_ends
         proc = world.start("worker", "here", world._work)
         world.loop.run_until_complete(asyncio.sleep(QUIET))
-        proc.context.run(world._leave[proc])
+        proc.context.run(world.leave[proc])
         world.loop.run_until_complete(world.ended(proc))
         for _ in self.tasks:
             for id_, task in self.tasks.items():
