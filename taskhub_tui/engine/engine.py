@@ -33,6 +33,8 @@ LOOK = 1.0
 """Seconds after which the engine looks by itself, should no doorbell ring."""
 TICK = 0.25
 """Seconds between two writings of progress and log."""
+TURNS_TO_BEGIN = 5
+"""Turns of the event loop in which a task that was claimed has called its agent."""
 TAKE_OVER_BATCH = 200
 
 
@@ -378,6 +380,12 @@ class Engine:
     async def _leave(self, keepers: list[asyncio.Task[None]]) -> None:
         """Detach from all work, then take us off the list, so that others take over at once."""
         self._leaving = True
+        # What is being claimed and begun in this instant shall come to its agent, which knows what
+        # to do: a stage that was begun and never called would be asked about.
+        with contextlib.suppress(TaskHubError):
+            await self._store.write(lambda tx: None)
+        for _ in range(TURNS_TO_BEGIN):
+            await asyncio.sleep(0)
         for held in list(self._held.values()):
             held.stop("detach")
         waiting = [held.coroutine for held in self._held.values() if held.coroutine]

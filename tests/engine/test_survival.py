@@ -514,3 +514,25 @@ async def test_the_time_limit_of_an_adopted_stage_began_when_it_was_started(
         async with later:
             view = await until(h.hub, task.id, Status.FAILED)
         assert "longer than its limit of 10m" in (view.task.error or "")
+
+
+async def test_a_worker_that_leaves_amid_quick_work_leaves_no_question_behind(
+    where: Paths, settings: Settings
+) -> None:
+    ran: list[str] = []
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        ran.append(stage.idempotency_key)
+        return Result()
+
+    actor = ScriptedAgent("actor", work, on_interrupt="ask")
+    async with house(where, settings, actor) as h:
+        tasks = [await h.submit(f"quick {i}") for i in range(60)]
+        for goal in range(3, 58, 3):
+            async with h.worker():
+                await soon(lambda goal=goal: len(ran) >= goal)  # Then it is told to leave.
+        async with h.worker():
+            for task in tasks:
+                await until(h.hub, task.id, Status.COMPLETED, unless=(Status.BLOCKED,))
+    # What had really begun was not begun again.
+    assert len(set(ran)) == len(ran) == len(tasks)
