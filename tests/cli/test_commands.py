@@ -291,7 +291,10 @@ def test_work_that_no_worker_could_do_is_refused_before_it_is_written(home: Path
     assert cli("worker", "--stop").code == 0
     until_nobody_works(cli)
     (home / "config.toml").write_text(WRONG)
-    for words in (["run", "--", "ls"], ["pause", waits], ["cancel", waits], ["wait", waits]):
+    for words in (
+        ["run", "--", "ls"], ["pause", waits], ["cancel", waits], ["wait", waits],
+        ["list"], ["show", waits],
+    ):  # fmt: skip
         said = cli(*words)
         assert (said.code, said.out) == (2, ""), words
         assert f"{home / 'config.toml'}: `notifications`: idle_after must not be" in said.err

@@ -94,6 +94,19 @@ def test_handing_work_over_needs_no_agent_and_no_app(still: Path, words: tuple[s
     assert found & unused == set()
 
 
+def test_a_worker_is_started_without_what_reads_settings_nobody_made(home: Path) -> None:
+    found = loaded("run", "--", "true")
+    assert "taskhub_tui.keeper" in found
+    assert found & {*APP, *WORK, *HEAVY} == set()
+
+
+def test_work_that_is_left_makes_a_list_load_no_more(still: Path) -> None:
+    from taskhub_tui.cli import main
+
+    assert main(["run", "--", "true"]) == 0
+    assert loaded("list") & {*APP, *WORK, *HEAVY, *HANDING_OVER} == set()
+
+
 def test_a_log_is_printed_without_what_reads_nothing_else(still: Path) -> None:
     from taskhub_tui.cli import main
 

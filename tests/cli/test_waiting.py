@@ -133,7 +133,6 @@ def test_no_retries_take_those_of_a_playbook_back(still: Path, cli) -> None:
         'options = { shell = "ls" }\n'
     )
     for words, retries in (([], 3), (["--retries", "0"], 0)):
-        added = cli("add", "List it", "--playbook", "book.toml", *words)
-        assert added.code == 0, added.err
-        (stage,) = json.loads(cli("show", added.out.strip(), "--json").out)["stages"]
+        task = shown(cli, ident(cli("add", "List it", "--playbook", "book.toml", *words)))
+        (stage,) = task["stage_list"]
         assert stage["retries"] == retries
