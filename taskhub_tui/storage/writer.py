@@ -210,7 +210,7 @@ class Writer:
                 run: Any = self._connection._execute
                 try:
                     results, tx = await run(self._guarded, requests)
-                except BaseException as error:
+                except (Exception, asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
                     self._refuse(batch, error)
                     me = asyncio.current_task()
                     if me is not None and me.cancelling():
