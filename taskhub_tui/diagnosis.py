@@ -13,7 +13,7 @@ from pathlib import Path
 
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import durations
-from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.domain.errors import BadInput, TaskHubError
 from taskhub_tui.domain.views import Check
 
 STALE = 86400.0
@@ -27,7 +27,7 @@ async def checks(paths: Paths, settings: Settings) -> list[Check]:
 
     files = checkup.files(paths)
     place = checkup.place(paths.home)
-    found = [_python(), checkup.sqlite(), files, place]
+    found = [*_settings(paths, settings), _python(), checkup.sqlite(), files, place]
     if files.state != "fail" and place.state != "fail":
         database = await asyncio.to_thread(checkup.database, paths)
         found += [checkup.disk(paths.home), database]
@@ -37,6 +37,27 @@ async def checks(paths: Paths, settings: Settings) -> list[Check]:
             found += await asyncio.to_thread(checkup.workers, paths.database, now)
         found.append(await asyncio.to_thread(checkup.copies, paths, settings.backup, now))
     return [*found, await _desktop(), *_terminal(os.environ)]
+
+
+def check_notifications(paths: Paths, settings: Settings) -> None:
+    """Read the `[notifications]` section as a worker will.
+
+    Raises:
+        BadInput: it has a mistake, with which no worker starts.
+    """
+    from taskhub_tui.notifications import prefs
+
+    prefs.of(settings, paths)
+
+
+def _settings(paths: Paths, settings: Settings) -> list[Check]:
+    """What the front ends need of the settings has been read; workers need more."""
+    try:
+        check_notifications(paths, settings)
+    except BadInput as error:
+        remedy = error.hint or f"Correct {paths.config}; no worker starts before"
+        return [Check("settings", "fail", str(error), remedy)]
+    return []
 
 
 def _python() -> Check:
@@ -77,13 +98,14 @@ async def _hub(paths: Paths, settings: Settings) -> list[Check]:
 
 
 def _worker(alive: int, waiting: int, log: Path) -> Check:
+    tasks = "1 task" if waiting == 1 else f"{waiting} tasks"
     if alive:
-        return Check("worker", "ok", f"{alive} alive, {waiting} tasks to work on")
+        return Check("worker", "ok", f"{alive} alive, {tasks} to work on")
     if waiting:
         return Check(
             "worker",
             "warn",
-            f"None is alive, and {waiting} tasks wait for one",
+            f"None is alive, and {tasks} {'waits' if waiting == 1 else 'wait'} for one",
             f"`taskhub worker` shows what happens; {log} may say why it left",
         )
     return Check("worker", "ok", "None runs; one starts by itself when there is work")

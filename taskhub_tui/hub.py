@@ -27,9 +27,9 @@ from taskhub_tui.domain.model import (
     TaskView,
 )
 from taskhub_tui.doorbell import Doorbell
-from taskhub_tui.seeing import Seeing
 from taskhub_tui.storage import queries
 from taskhub_tui.storage.store import Store
+from taskhub_tui.waking import Waking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from taskhub_tui.storage.writer import Tx
 
 
-class Hub(Seeing):
+class Hub(Waking):
     """One front end's connection to the hub; open it with `Hub.open`, and close it."""
 
     def __init__(
@@ -62,15 +62,13 @@ class Hub(Seeing):
         autostart: bool,
         registry: Registry | None,
     ) -> None:
-        super().__init__(paths, settings, store, clock)
+        super().__init__(paths, settings, store, clock, autostart=autostart)
         self._channel = channel
         self._actor = actor
-        self._autostart = autostart
         self._registry = registry
         self._id = f"{os.getpid()}-{os.urandom(3).hex()}"
         self._bell = Doorbell(paths.home)
         self._listening = False
-        self._started_worker = -1e9
         store.after_commit = lambda tx: self._bell.ring()
 
     @classmethod
@@ -179,11 +177,12 @@ class Hub(Seeing):
                 kept in a private file of the task.
 
         Raises:
-            BadInput: something in `new` cannot be used.
+            BadInput: something in `new` cannot be used, or no worker can start.
         """
         from taskhub_tui.domain.change import Notice
         from taskhub_tui.storage import submissions
 
+        await self._check_before()
         task, stages = self._planner.make(new, self._actor, self.clock())
         after = [await self.find(prefix) for prefix in new.after]
         folder = self.paths.task(task.id)
@@ -247,11 +246,13 @@ class Hub(Seeing):
         Raises:
             NotLegal: the decision does not fit the state of the task.
             AlreadyDecided: somebody was faster, or the question has changed.
-            BadInput: the decision lacks something, or names what does not exist.
+            BadInput: the decision lacks something, or names what does not exist; or no worker can
+                start.
         """
         from taskhub_tui import deciding
         from taskhub_tui.domain.evolve import replace
 
+        await self._check_before()
         decision = deciding.cleaned(
             Decision(
                 action,
@@ -322,6 +323,7 @@ class Hub(Seeing):
             change = make(queries.task_by_id(tx, task_id), self.clock())
             changes.write_decided(tx, change, by=self._actor, channel=self._channel)
 
+        await self._check_before()
         try:
             await self._store.write(write)
         except Damaged as error:
@@ -350,7 +352,7 @@ class Hub(Seeing):
         if ids:
             await self._store.write(lambda tx: outbox.mark_read(tx, ids, now))
 
-    # Presence and worker
+    # Presence, and what may be wrong
 
     async def report_presence(self, *, focused: bool | None, last_input: float | None) -> None:
         """Say whether the user looks at this front end, and when a key was last pressed."""
@@ -359,36 +361,6 @@ class Hub(Seeing):
         self._listen()
         now = self.clock()
         await self._store.write(lambda tx: outbox.report(tx, self._id, focused, last_input, now))
-
-    async def ensure_worker(self) -> None:
-        """Start a worker, detached from this process, unless one is alive.
-
-        Raises:
-            WorkerError: none could be started.
-        """
-        if any(worker.alive for worker in await self.workers()):
-            return
-        if time.monotonic() - self._started_worker < 3:
-            return
-        self._started_worker = time.monotonic()
-        from taskhub_tui import keeper
-
-        keeper.start(self.paths)
-
-    async def stop_worker(self) -> int:
-        """Ask the workers of this machine to stop; return how many were asked.
-
-        Running commands are left alone, and adopted by the next worker.
-        """
-        from taskhub_tui.storage import claims
-
-        here = [worker.id for worker in await self.workers() if worker.alive and worker.here]
-        await self._store.write(lambda tx: claims.ask_to_stop(tx, here))
-        return len(here)
-
-    async def _wake(self) -> None:
-        if self._autostart:
-            await self.ensure_worker()
 
     async def checks(self) -> list[Check]:
         """Look for what may be wrong with this installation."""

@@ -21,8 +21,8 @@ from taskhub_tui.hub import Hub
 from taskhub_tui.notifications import prefs
 from taskhub_tui.notifications.message import Pressed
 from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of, number_of
-from taskhub_tui.notifications.policy import Channel, Prefs
-from taskhub_tui.storage import claims, outbox
+from taskhub_tui.notifications.policy import Channel
+from taskhub_tui.storage import claims, outbox, queries
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 from taskhub_tui.upkeep import Upkeep
@@ -58,11 +58,11 @@ class Worker:
         self._bell = Doorbell(paths.home)
         self._answers: set[asyncio.Task[None]] = set()
         channels: dict[Channel, Sender] = {}
-        prefs = preferences(settings, paths)
-        if prefs.desktop.enabled:
+        wishes = prefs.of(settings, paths)
+        if wishes.desktop.enabled:
             make = desktop or _real_desktop
             channels[Channel.DESKTOP] = make(self._pressed, self._desktop_restarted)
-        self.notifier = Notifier(store, self.engine.me, prefs, channels, clock=clock)
+        self.notifier = Notifier(store, self.engine.me, wishes, channels, clock=clock)
         self._upkeep = Upkeep(
             store,
             paths,
@@ -120,7 +120,7 @@ class Worker:
             with contextlib.suppress(TaskHubError):
                 if (
                     self.engine.busy
-                    or await self._store.read(claims.work_left)
+                    or await self._store.read(queries.work_left)
                     or await self.notifier.on_screen()
                 ):
                     since = self._clock()
@@ -170,18 +170,6 @@ def _real_desktop(
     from taskhub_tui.notifications.channels.desktop import DesktopChannel
 
     return DesktopChannel(pressed, on_daemon_restart=restarted)
-
-
-def preferences(settings: Settings, paths: Paths) -> Prefs:
-    """Return the `[notifications]` table of the settings as preferences.
-
-    Raises:
-        BadInput: it has a key or a value it must not.
-    """
-    try:
-        return prefs.read(settings.notifications or {})
-    except BadInput as error:
-        raise BadInput(f"{paths.config}: {error}") from None
 
 
 async def serve(

@@ -80,7 +80,9 @@ def test_work_without_a_worker_is_a_warning(where: Paths) -> None:
     asyncio.run(_submit(where))
     check = found(where)["worker"]
     assert check.state == "warn"
-    assert "1 tasks wait" in check.message
+    assert check.message == "None is alive, and 1 task waits for one"
+    asyncio.run(_submit(where))
+    assert found(where)["worker"].message == "None is alive, and 2 tasks wait for one"
 
 
 def test_an_agent_that_tasks_wait_for_and_that_is_gone_is_named(where: Paths) -> None:
@@ -116,3 +118,17 @@ def test_a_mistake_in_the_settings_is_a_finding_of_doctor(where: Paths, capsys) 
     assert out.startswith("fail  settings")
     assert "must be at least 1" in out
     assert "database" in out
+
+
+def test_a_mistake_that_only_a_worker_meets_is_a_finding_of_doctor(where: Paths, capsys) -> None:
+    where.home.mkdir()
+    where.config.write_text("[notifications.desktop]\nper_minutes = 3\n")
+    assert main(["doctor", "--json"]) == 1
+    told = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+    wrong = "`notifications.desktop.per_minutes`: There is no such setting"
+    assert told["settings"]["message"] == f"{where.config}: {wrong}"
+    assert told["settings"]["state"] == "fail"
+    assert str(where.config) in told["settings"]["remedy"]
+    where.config.write_text("[notifications.desktop]\nper_minute = 3\n")
+    main(["doctor", "--json"])
+    assert "settings" not in {one["name"] for one in json.loads(capsys.readouterr().out)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from taskhub_tui.cli import detail, shapes, values
 from taskhub_tui.cli.output import Cell, Output, local
-from taskhub_tui.domain.errors import BadInput
+from taskhub_tui.domain.errors import BadInput, WorkerError
 from taskhub_tui.domain.model import Status, Task, TaskView
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ async def _tasks(args: Namespace, out: Output) -> int:
         found = await hub.tasks(
             status=chosen, text=args.text, limit=None if limit is None else limit + 1
         )
+        await _rouse(hub, out)
         now = hub.clock()
     more = limit is not None and len(found) > limit
     found = found[:limit]
@@ -55,6 +56,18 @@ async def _tasks(args: Namespace, out: Output) -> int:
     return 0
 
 
+async def _rouse(hub: "Hub", out: Output) -> None:
+    """Have work go on that lost its worker; that none can be started hinders nobody from looking.
+
+    Raises:
+        BadInput: a worker would end at once, because the settings have a mistake.
+    """
+    try:
+        await hub.rouse()
+    except WorkerError as error:
+        out.say(f"{error}", "yellow")
+
+
 def show(args: Namespace, out: Output) -> int:
     """Show one task with its stages and, if there is one, its question."""
     return asyncio.run(_show(args, out))
@@ -68,6 +81,7 @@ async def _show(args: Namespace, out: Output) -> int:
         view = await hub.status(task_id)
         events = await hub.events(task_id) if args.events else None
         others = {other: (await hub.status(other)).task.status for other in view.after}
+        await _rouse(hub, out)
         now = hub.clock()
     if out.as_json:
         out.data(shapes.view(view, events))
@@ -90,6 +104,8 @@ async def _logs(args: Namespace, out: Output) -> int:
         task_id = await hub.find(args.id)
         if args.follow:
             await hub.ensure_worker()
+        else:
+            await _rouse(hub, out)
         offset = 0
         while True:
             # Asked before the log is read: what a task says last is then always printed.
@@ -192,6 +208,7 @@ async def _notifications(args: Namespace, out: Output) -> int:
 
     async with await Hub.open(channel="cli") as hub:
         found = await hub.notifications(args.limit)
+        await _rouse(hub, out)
         now = hub.clock()
     if out.as_json:
         out.data([shapes.notification(one) for one in found])

@@ -188,7 +188,7 @@ def _common(command: argparse.ArgumentParser) -> None:
         "--timeout", metavar="DURATION", help="the longest time of one attempt of a stage"
     )
     command.add_argument(
-        "--retries", type=_count, metavar="N", help="repeat a failed attempt so often"
+        "--retries", type=_count_or_none, metavar="N", help="repeat a failed attempt so often"
     )
     command.add_argument(
         "--retry-delay",
@@ -430,7 +430,16 @@ def _completion(completion: argparse.ArgumentParser) -> None:
     completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"`{text}` is not a number of 1 or more")
+_MOST = 1_000_000_000
+"""The largest number that is taken: more than that is a slip, and too much for the database."""
+
+
+def _count(text: str, least: int = 1) -> int:
+    if not text.isdecimal() or len(text) > 10 or not least <= int(text) <= _MOST:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number of {least} or more")
     return int(text)
+
+
+def _count_or_none(text: str) -> int:
+    """As `_count`, but 0 is one, too: it takes a playbook's own number back."""
+    return _count(text, 0)

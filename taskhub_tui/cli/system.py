@@ -37,6 +37,10 @@ async def _app(args: Namespace) -> int:
 
     where = config.paths()
     settings = config.settings(where)
+    if settings.notifications:
+        from taskhub_tui import diagnosis
+
+        diagnosis.check_notifications(where, settings)
     services = []
     if args.embedded:
         from taskhub_tui import worker

@@ -7,6 +7,9 @@ from taskhub_tui.domain import durations
 from taskhub_tui.domain.legal import GATE, INTERRUPTED, REVIEW
 from taskhub_tui.domain.model import Blocker, BlockerKind, Stage, Task
 
+LOOK = "Look at its log; what it has done already may be done twice"
+"""What to do before one says that what was cut off may run again."""
+
 
 def gate(stage: Stage, task: Task, stages: Sequence[Stage], blocker_id: str, now: float) -> Blocker:
     """Return the question that stands before a stage; it shows what came out so far."""
@@ -63,7 +66,7 @@ def interrupted(stage: Stage, task: Task, blocker_id: str, now: float, said: str
         question=f"The stage “{stage.name}” was interrupted. Run it again?",
         version=1,
         created=now,
-        detail={"reason": said, **_plan_of(stage, task)},
+        detail={"reason": said, "first": LOOK, **_plan_of(stage, task)},
         attempt=stage.attempt,
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.notifications.policy import Prefs
 
@@ -27,3 +28,15 @@ def read(section: Mapping[str, Any]) -> Prefs:
         if first["type"] == "unexpected_keyword_argument":
             said = "There is no such setting"
         raise BadInput(f"`{key}`: {said}") from None
+
+
+def of(settings: Settings, paths: Paths) -> Prefs:
+    """Return the preferences in the settings that were read from `paths`.
+
+    Raises:
+        BadInput: the section has a mistake; names the file, too.
+    """
+    try:
+        return read(settings.notifications or {})
+    except BadInput as error:
+        raise BadInput(f"{paths.config}: {error}", error.hint) from None

@@ -325,14 +325,3 @@ def forget_dead(tx: Tx, me: str, now: float) -> None:
         held = tx.execute("SELECT 1 FROM task WHERE holder = ? LIMIT 1", (worker.id,)).fetchone()
         if held is None:
             tx.execute("DELETE FROM worker WHERE id = ?", (worker.id,))
-
-
-def work_left(reader: Reader) -> bool:
-    """Return whether any task runs, waits for its turn or a person, or has a deadline to meet."""
-    row = reader.execute(
-        "SELECT EXISTS (SELECT 1 FROM task WHERE status IN (?, ?, ?))"
-        " OR EXISTS (SELECT 1 FROM task WHERE stopping = 1)"
-        " OR EXISTS (SELECT 1 FROM task WHERE deadline IS NOT NULL AND ended IS NULL)",
-        (Status.PENDING.value, Status.IN_PROGRESS.value, Status.BLOCKED.value),
-    ).fetchone()
-    return bool(row[0])

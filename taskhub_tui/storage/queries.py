@@ -261,6 +261,27 @@ def counts(reader: Reader) -> "Counts":
     return Counts.of(known, stalled)
 
 
+def served(reader: Reader, now: float) -> bool:
+    """Return whether any worker is alive; a list needs no more than this of them."""
+    from taskhub_tui.process import Identity
+
+    found = reader.execute(
+        "SELECT host, boot, pid, start FROM worker WHERE lease_until > ?", (now,)
+    ).fetchall()
+    return any(not Identity(*row).gone() for row in found)
+
+
+def work_left(reader: Reader) -> bool:
+    """Return whether any task runs, waits for its turn or a person, or has a deadline to meet."""
+    row = reader.execute(
+        "SELECT EXISTS (SELECT 1 FROM task WHERE status IN (?, ?, ?))"
+        " OR EXISTS (SELECT 1 FROM task WHERE stopping = 1)"
+        " OR EXISTS (SELECT 1 FROM task WHERE deadline IS NOT NULL AND ended IS NULL)",
+        (Status.PENDING.value, Status.IN_PROGRESS.value, Status.BLOCKED.value),
+    ).fetchone()
+    return bool(row[0])
+
+
 def changes(reader: Reader, since: int) -> "Changes":
     """Return the tasks and notifications that changed after commit `since`."""
     from taskhub_tui.domain.views import Changes

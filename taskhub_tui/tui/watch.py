@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from taskhub_tui.domain.errors import StoreBusy, TaskHubError, WorkerError
+from taskhub_tui.domain.errors import BadInput, StoreBusy, TaskHubError, WorkerError
 from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.hub import Hub
 
@@ -97,7 +97,7 @@ class Watcher:
         tasks = "1 task waits" if waiting == 1 else f"{waiting:,} tasks wait"
         try:
             await self._hub.ensure_worker()
-        except WorkerError as error:
+        except (BadInput, WorkerError) as error:
             self._worker_trouble = f"No worker: {tasks} for one. {error}"
         else:
             # A worker needs a moment to start; only its absence after that is news.

@@ -2,6 +2,7 @@
 
 import json
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,13 @@ import pytest
 def ident(said) -> str:
     assert said.code == 0, said.err
     return said.out.strip()
+
+
+def until_nobody_works(cli) -> None:
+    end = time.monotonic() + 20
+    while json.loads(cli("worker", "--status", "--json").out):
+        assert time.monotonic() < end, "the worker does not leave"
+        time.sleep(0.05)
 
 
 def test_run_prints_the_id_and_keeps_the_words(still: Path, cli) -> None:
@@ -273,6 +281,30 @@ def test_a_mistake_in_the_settings_is_named(still: Path, cli) -> None:
     (still / "config.toml").unlink()
     assert said.code == 2
     assert "`concurency` is not a setting" in said.err
+
+
+WRONG = "[notifications]\nidle_after = -1\n"
+
+
+def test_work_that_no_worker_could_do_is_refused_before_it_is_written(home: Path, cli) -> None:
+    waits = ident(cli("run", "--in", "1h", "--", "ls"))
+    assert cli("worker", "--stop").code == 0
+    until_nobody_works(cli)
+    (home / "config.toml").write_text(WRONG)
+    for words in (["run", "--", "ls"], ["pause", waits], ["cancel", waits], ["wait", waits]):
+        said = cli(*words)
+        assert (said.code, said.out) == (2, ""), words
+        assert f"{home / 'config.toml'}: `notifications`: idle_after must not be" in said.err
+    (home / "config.toml").unlink()
+    listed = json.loads(cli("list", "--json").out)
+    assert [(task["id"], task["status"]) for task in listed] == [(waits, "pending")]
+
+
+def test_a_worker_that_lives_takes_work_whatever_the_settings_say_now(still: Path, cli) -> None:
+    (still / "config.toml").write_text(WRONG)
+    assert cli("run", "--", "ls").code == 0
+    (still / "config.toml").write_text("[notifications]\nidle_after = 5\n")
+    assert cli("run", "--", "ls").code == 0
 
 
 def test_a_bug_is_one_sentence_and_a_private_file(still: Path, cli, monkeypatch) -> None:

@@ -165,3 +165,32 @@ def test_a_command_loads_only_what_it_needs(still: Path, words, heavy) -> None:
     loaded = set(done.stderr.splitlines()[-1].split())
     assert "argparse" in loaded
     assert not heavy & loaded
+
+
+def test_looking_has_work_go_on_whose_worker_was_killed(home: Path, cli) -> None:
+    assert cli("list").code == 0
+    assert not (home / "worker.log").exists(), "nothing is left to do, so nobody is started"
+    with subprocess.Popen([*TASKHUB, "worker"], stderr=subprocess.DEVNULL) as working:
+        until_workers(cli, working.pid)
+        task_id = cli("run", "--shell", "--", "while ! test -e go; do sleep 0.1; done").out.strip()
+        end = time.monotonic() + 15
+        while json.loads(cli("show", task_id, "--json").out)["status"] != "in_progress":
+            assert time.monotonic() < end
+        assert not (home / "worker.log").exists(), "one is alive, so no other is started"
+        working.kill()
+    assert cli("show", task_id).code == 0
+    until_workers(cli, None, besides=working.pid)
+    Path("go").touch()
+    assert cli("wait", task_id).code == 0
+
+
+def until_workers(cli, pid: int | None, besides: int = 0) -> None:
+    """Wait until a worker is alive: the one with this process, or any but `besides`."""
+    end = time.monotonic() + 20
+    while True:
+        found = json.loads(cli("worker", "--status", "--json").out)
+        alive = {one["pid"] for one in found if one["alive"]} - {besides}
+        if alive and pid in (None, *alive):
+            return
+        assert time.monotonic() < end, found
+        time.sleep(0.05)

@@ -125,3 +125,15 @@ def test_a_full_agent_and_a_silent_stage_are_said_in_words(home: Path, cli, prog
     assert cli("approve", first).code == 0
     assert cli("cancel", first).code == 0
     assert cli("wait", second, "--timeout", "20s").code == 0
+
+
+def test_no_retries_take_those_of_a_playbook_back(still: Path, cli) -> None:
+    Path("book.toml").write_text(
+        'name = "Book"\n[[stage]]\nname = "run"\nagent = "command"\nretries = 3\n'
+        'options = { shell = "ls" }\n'
+    )
+    for words, retries in (([], 3), (["--retries", "0"], 0)):
+        added = cli("add", "List it", "--playbook", "book.toml", *words)
+        assert added.code == 0, added.err
+        (stage,) = json.loads(cli("show", added.out.strip(), "--json").out)["stages"]
+        assert stage["retries"] == retries

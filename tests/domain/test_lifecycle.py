@@ -403,4 +403,5 @@ def test_the_engines_own_questions_show_what_is_decided() -> None:
     assert review.detail == {"result": "It is made", "file": "/w/out.md"}
     cut = questions.interrupted(stages[1], task, "b", NOW, "The power went")
     assert cut.detail["reason"] == "The power went"
+    assert cut.detail["first"] == "Look at its log; what it has done already may be done twice"
     assert cut.kind is BlockerKind.INTERRUPTED

@@ -10,7 +10,7 @@ from textual import events
 
 from taskhub_tui import care
 from taskhub_tui.config import Paths, Settings
-from taskhub_tui.domain.errors import StoreError, WorkerError
+from taskhub_tui.domain.errors import BadInput, StoreError, TaskHubError, WorkerError
 from taskhub_tui.domain.model import NewTask, Status
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui.app import TaskHubApp
@@ -97,11 +97,12 @@ async def test_where_no_worker_is_alive_one_is_started(hub: Hub) -> None:
         await hub.stop_worker()
 
 
+@pytest.mark.parametrize("kind", [WorkerError, BadInput])
 async def test_a_worker_that_cannot_be_started_is_said_in_words(
-    hub: Hub, seed: Seed, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, seed: Seed, monkeypatch: pytest.MonkeyPatch, kind: type[TaskHubError]
 ) -> None:
     async def cannot() -> None:
-        raise WorkerError("No process may be started here")
+        raise kind("No process may be started here")
 
     monkeypatch.setattr(hub, "ensure_worker", cannot)
     await seed.put("Waits")

@@ -219,10 +219,9 @@ class _Run:
             text = "was about to start when its keeper was killed; whether it ran is not known"
         else:
             text = "is gone, and so is its keeper: how it ended is not known"
+        # What to do about it depends: it may be repeated by itself.
         return AgentError(
-            f"`{self.job.name}` {text}. Look at its log, then run it again or cancel.",
-            lost=True,
-            detail={"runner": self.dir.trouble()},
+            f"`{self.job.name}` {text}.", lost=True, detail={"runner": self.dir.trouble()}
         )
 
     async def _read(self, tail: _Tail) -> bool:

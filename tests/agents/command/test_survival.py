@@ -139,6 +139,7 @@ async def test_a_command_that_cannot_be_found_is_lost_and_said_to_be(
     with pytest.raises(AgentError, match=sentence) as caught:
         await desk.run(shell="true")
     assert caught.value.lost
+    assert "run it again" not in str(caught.value), "it may be repeated with nobody asked"
     assert desk.ctx.lines("out") == ["half"]
     assert desk.ctx.questions == []
 
