@@ -120,7 +120,8 @@ class Doorbell:
     def close(self) -> None:
         if self._coming is not None:
             self._coming.cancel()
-            self._ring_now()
+            self._coming = None
+            self.ring()
         if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()

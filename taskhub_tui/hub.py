@@ -300,7 +300,7 @@ class Hub(Waking):
         from taskhub_tui.storage.damage import condemn
 
         def fail(tx: Tx) -> None:
-            condemn(tx, queries.task_by_id(tx, task_id).n, damage, self.clock())
+            condemn(tx, queries.number(tx, task_id), damage, self.clock())
 
         await self._store.write(fail)
 
@@ -324,7 +324,11 @@ class Hub(Waking):
             changes.write_decided(tx, change, by=self._actor, channel=self._channel)
 
         await self._check_before()
-        await self._store.write(write)
+        try:
+            await self._store.write(write)
+        except Damaged as error:
+            await self._condemn(task_id, error)
+            raise
         await self._wake()
         return await self.status(task_id)
 

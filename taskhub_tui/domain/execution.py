@@ -50,7 +50,8 @@ def begin(task: Task, stages: Sequence[Stage], stage: Stage, now: float, log_mar
 
 def go_on(task: Task, stages: Sequence[Stage], stage: Stage, now: float, why: str) -> Change:
     """Continue the same attempt of `stage`: its question was answered, or its worker died."""
-    running = replace(stage, status=StageStatus.RUNNING, error=None)
+    started = now if stage.started is None else stage.started
+    running = replace(stage, status=StageStatus.RUNNING, error=None, started=started)
     happened = Happened(why, stage.position, {"agent": stage.agent, "attempt": stage.attempt})
     return Change(_at(task, stages, running, now), (running,), events=(happened,))
 
@@ -171,6 +172,7 @@ def repeat(
         note="",
         error=error,
         state=None,
+        started=None,
     )
     return _retrying(task, stages, waiting, error, delay, now, lost=True)
 

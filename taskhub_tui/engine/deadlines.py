@@ -7,7 +7,7 @@ from taskhub_tui.domain import lifecycle
 from taskhub_tui.domain.errors import BadInput, Damaged, NotLegal
 from taskhub_tui.domain.model import Action, Blocker, Decision, Stage, Task
 from taskhub_tui.storage import changes, queries
-from taskhub_tui.storage.damage import condemn
+from taskhub_tui.storage.damage import condemn, sound_by_id
 from taskhub_tui.storage.writer import Tx
 
 
@@ -39,9 +39,11 @@ def expire(
 
 def _sound(tx: Tx, task_id: str, now: float) -> tuple[Task, Sequence[Stage], Blocker | None] | None:
     """Return a task, its stages and its open question; a damaged one fails, and is None."""
-    task = queries.task_by_id(tx, task_id)
+    known = sound_by_id(tx, task_id, now)
+    if known is None:
+        return None
     try:
-        return task, queries.stages_of(tx, task), queries.open_blocker(tx, task)
+        return known.task, known.stages, queries.open_blocker(tx, known.task)
     except Damaged as error:
-        condemn(tx, task.n, error, now)
+        condemn(tx, known.task.n, error, now)
         return None

@@ -146,16 +146,16 @@ class Engine:
         if seen.to_stop:
             await self._stop_agents()
         self._let_go_lost()
-        for late in seen.late:
-            await self._store.write(partial(deadlines.miss, task_id=late, clock=self._clock))
-        for task_id, blocker_id, default in seen.overdue:
-            expire = partial(deadlines.expire, task_id=task_id, blocker_id=blocker_id)
-            await self._store.write(partial(expire, default=default, clock=self._clock))
         if seen.due:
             await self._store.write(lambda tx: claims.make_ready(tx, now))
         self._backlog = seen.ready or seen.due
         if seen.next_due is not None:
             self._next_look = min(self._next_look, seen.next_due)
+        for late in seen.late:
+            await self._store.write(partial(deadlines.miss, task_id=late, clock=self._clock))
+        for task_id, blocker_id, default in seen.overdue:
+            expire = partial(deadlines.expire, task_id=task_id, blocker_id=blocker_id)
+            await self._store.write(partial(expire, default=default, clock=self._clock))
 
     @property
     def _free(self) -> int:

@@ -81,6 +81,10 @@ class Notifier:
                 except TaskHubError as error:
                     log.warning("%s", error)
                     delay = LOOK
+                except Exception:
+                    # Whatever it is, what comes next is to be told.
+                    log.exception("the notifier has a bug")
+                    delay = LOOK
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(delay):
                         await self._wake.wait()

@@ -59,6 +59,8 @@ BLOCKER_WRITE = f"""
 """  # Not REPLACE, which would take an answered question away for another with its key.
 
 
+MANY = 200
+"""Rows from which changing them all takes too long for the thread of an event loop."""
 KNOWN_READ = f"SELECT {rows.TASK_COLUMNS}, seal, edits FROM task WHERE n = ?"
 
 PLAN_READ = f"SELECT seal, {', '.join(seals.TASK_PLAN)} FROM task WHERE n = ?"
@@ -165,11 +167,34 @@ def write_decided(tx: Tx, change: Change, *, by: str, channel: str) -> None:
         seal = old  # It does not fit, and must not be made to: whoever claims the task says so.
     values.update(n=change.task.n, seq=tx.seq, seal=seal)
     tx.execute(FULL_WRITE, values)
+    damaged = _damaged_plans(tx, change.task)
     if change.replan:
         first = min(stage.position for stage in change.stages)
         tx.execute("DELETE FROM stage WHERE task_n = ? AND position >= ?", (change.task.n, first))
+        damaged = [(seal, position) for seal, position in damaged if position < first]
     write_stages(tx, change.task, change.stages)
+    for seal, position in damaged:
+        tx.execute(
+            "UPDATE stage SET plan_seal = ? WHERE task_n = ? AND position = ?",
+            (seal, change.task.n, position),
+        )
     _write_rest(tx, change, by=by, channel=channel)
+
+
+def _damaged_plans(tx: Tx, task: Task) -> list[tuple[int, int]]:
+    """Return the seal and position of each stage whose plan does not fit it.
+
+    Writing what is made of such a plan must not make it good: whoever runs the stage says so.
+    """
+    columns = ", ".join(seals.STAGE_PLAN)
+    return [
+        (seal, plan[0])
+        for seal, *plan in tx.execute(
+            f"SELECT plan_seal, {columns} FROM stage WHERE task_n = ? AND plan_seal IS NOT NULL",
+            (task.n,),
+        ).fetchall()
+        if seals.plan(task.id, *plan) != seal
+    ]
 
 
 def write_stages(tx: Tx, task: Task, stages: Iterable[Stage]) -> None:
@@ -284,8 +309,14 @@ def withdraw_stalled(tx: Tx, task: Task) -> None:
 
 def _unblock(tx: Tx, task: Task) -> None:
     """Let go the tasks that waited for this one to be completed."""
-    if not tx.execute("SELECT 1 FROM dependency WHERE after_n = ?", (task.n,)).fetchone():
+    waiting = tx.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM dependency WHERE after_n = ? LIMIT ?)",
+        (task.n, MANY),
+    ).fetchone()[0]
+    if not waiting:
         return
+    if waiting == MANY:
+        tx.long()
     tx.ready = True
     tx.execute(
         "UPDATE task SET deps_left = deps_left - 1, seq = :seq, changed = :now,"
@@ -300,13 +331,21 @@ def _unblock(tx: Tx, task: Task) -> None:
 def _drop(tx: Tx, task: Task) -> None:
     """Fail the tasks that waited for this one: it will never be completed."""
     error = f"Task {task.id}, which this one waits for, was cancelled; RETRY runs it all the same"
+    from taskhub_tui.storage.damage import sound  # It writes changes, too.
+
     found = tx.execute(
-        f"SELECT {rows.TASK_COLUMNS} FROM task JOIN dependency ON dependency.task_n = task.n"
+        f"SELECT {rows.TASK_COLUMNS}, seal, edits FROM task"
+        " JOIN dependency ON dependency.task_n = task.n"
         " WHERE dependency.after_n = ? AND task.status IN (?, ?)",
         (task.n, Status.PENDING.value, Status.PAUSED.value),
     ).fetchall()
-    for row in found:
-        waiting = rows.task(row)
+    if len(found) >= MANY:
+        tx.long()
+    for *row, seal, edits in found:
+        known = sound(tx, row, seal, edits, task.changed)
+        if known is None:
+            continue  # It has failed for what is damaged.
+        waiting, stages = known.task, known.stages
         tx.ready = True
         tx.execute("DELETE FROM dependency WHERE task_n = ?", (waiting.n,))
         tx.execute(
@@ -314,7 +353,6 @@ def _drop(tx: Tx, task: Task) -> None:
             " changed = ?, seq = ?, fence = fence + 1 WHERE n = ?",
             (Status.FAILED.value, error, task.changed, task.changed, tx.seq, waiting.n),
         )
-        stages = stages_of(tx, waiting, checked=False)
         if waiting.stage < len(stages):
             failed = replace(stages[waiting.stage], status=StageStatus.FAILED, error=error)
             write_stages(tx, waiting, (failed,))

@@ -124,6 +124,8 @@ def take_over(
 
     Returns those that `carries` says are carried on at once; it is asked about each.
     """
+    if limit > 50:
+        tx.long()
     found = tx.execute(
         TAKE_OVER, {"me": me, "from": dead, "now": now, "limit": limit, "seq": tx.seq}
     ).fetchall()
@@ -228,14 +230,14 @@ def claim_stopping(tx: Tx, me: str) -> list[tuple[Task, Stage]]:
     Those we hold already are among them.
     """
     found = []
-    for task in map(rows.task, tx.execute(CLAIM_STOPPING, {"me": me}).fetchall()):
+    for task in map(rows.task_to_show, tx.execute(CLAIM_STOPPING, {"me": me}).fetchall()):
         row = tx.execute(
             f"SELECT {rows.STAGE_COLUMNS} FROM stop WHERE task_n = ?", (task.n,)
         ).fetchone()
         if row is None:
             stopped(tx, me, task.n)
         else:
-            found.append((task, rows.stage(task.id, row)))
+            found.append((task, rows.stage_to_show(task.id, row)))
     return found
 
 

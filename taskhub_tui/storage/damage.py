@@ -6,9 +6,9 @@ from typing import Any
 from taskhub_tui.domain.change import Notice
 from taskhub_tui.domain.errors import Damaged
 from taskhub_tui.domain.legal import LEGAL
-from taskhub_tui.domain.model import NoticeKind, Status
-from taskhub_tui.storage import rows, seals
-from taskhub_tui.storage.changes import Known, add_event, add_notice, known_of
+from taskhub_tui.domain.model import NoticeKind, Priority, Status
+from taskhub_tui.storage import queries, rows, seals
+from taskhub_tui.storage.changes import KNOWN_READ, Known, add_event, add_notice, known_of
 from taskhub_tui.storage.writer import Tx
 
 _N, _ID = rows.TASK.index("n"), rows.TASK.index("id")
@@ -26,6 +26,13 @@ def sound(tx: Tx, row: Sequence[Any], seal: int | None, edits: int, now: float) 
     return None
 
 
+def sound_by_id(tx: Tx, task_id: str, now: float) -> Known | None:
+    """Return what is known of a task by its ID; None when it is damaged, and has failed for it."""
+    n = queries.number(tx, task_id)
+    *row, seal, edits = tx.execute(KNOWN_READ, (n,)).fetchone()
+    return sound(tx, row, seal, edits, now)
+
+
 def condemn(tx: Tx, n: int, damage: Damaged, now: float) -> None:
     """Fail the task with number `n`; RETRY begins the damaged stage anew."""
     tx.loud = tx.ready = True
@@ -34,6 +41,8 @@ def condemn(tx: Tx, n: int, damage: Damaged, now: float) -> None:
     # What cannot be read would keep the task, and every list with it, from being shown.
     tx.execute("UPDATE task SET options = '{}' WHERE n = ? AND NOT json_valid(options)", (n,))
     tx.execute("UPDATE task SET context = '[]' WHERE n = ? AND NOT json_valid(context)", (n,))
+    known = ", ".join(str(int(priority)) for priority in Priority)
+    tx.execute(f"UPDATE task SET priority = 0 WHERE n = ? AND priority NOT IN ({known})", (n,))
     tx.execute("UPDATE stage SET options = '{}' WHERE task_n = ? AND NOT json_valid(options)", (n,))
     # It was said; from now on it holds as a person sees it, and lets go on.
     tx.execute("UPDATE task SET seal = NULL WHERE n = ?", (n,))

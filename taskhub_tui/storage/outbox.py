@@ -30,6 +30,11 @@ class Presence:
     last_input: float | None
 
 
+def _task(reader: Reader, note: Notification) -> Task:
+    """Return what a notification is about; one damaged task must not silence all others."""
+    return task_by_id(reader, note.task_id, read=rows.task_to_show)
+
+
 def unplanned(reader: Reader, limit: int = 100) -> list[tuple[Notification, Task]]:
     """Return notifications that the policy has not seen yet, oldest first."""
     found = reader.execute(
@@ -39,7 +44,7 @@ def unplanned(reader: Reader, limit: int = 100) -> list[tuple[Notification, Task
         (limit,),
     ).fetchall()
     told = [rows.notification(row) for row in found]
-    return [(note, task_by_id(reader, note.task_id)) for note in told]
+    return [(note, _task(reader, note)) for note in told]
 
 
 def plan(tx: Tx, notification_id: int, deliveries: Sequence[tuple[str, float]]) -> None:
@@ -81,7 +86,7 @@ def _delivery(reader: Reader, row: tuple[int, str, int, int]) -> Delivery:
     id_, channel, attempts, notification_id = row
     note = notification_by_id(reader, notification_id)
     assert note is not None
-    return Delivery(id_, channel, attempts, note, task_by_id(reader, note.task_id))
+    return Delivery(id_, channel, attempts, note, _task(reader, note))
 
 
 def sent(tx: Tx, delivery_id: int, now: float) -> None:

@@ -39,6 +39,7 @@ _RANK = (
 # Two questions instead of one: what is over comes last, and there is so much of it that it must not
 # be sorted. The plus keeps SQLite from collecting it by status; it lies in order already.
 _NOT_OVER = "'blocked', 'failed', 'in_progress', 'paused', 'pending'"
+_STATUSES = frozenset(status.value for status in Status)
 _OVER = "status IN ('completed', 'cancelled')"
 _OVER_NEWEST_FIRST = f"+status NOT IN ({_NOT_OVER}) ORDER BY n DESC"
 
@@ -64,6 +65,14 @@ def find(reader: Reader, prefix: str) -> str:
         some = ", ".join(found[:5]) + (", …" if len(found) > 5 else "")
         raise UnknownTask(f"Several tasks begin with `{prefix}`: {some}", "Give more letters")
     return str(found[0])
+
+
+def number(reader: Reader, task_id: str) -> int:
+    """Return the number of a task; raises UnknownTask when there is none with this whole ID."""
+    row = reader.execute("SELECT n FROM task WHERE id = ?", (task_id,)).fetchone()
+    if row is None:
+        raise UnknownTask(f"There is no task `{task_id}`", "`taskhub list` shows them all")
+    return int(row[0])
 
 
 def task_by_id(reader: Reader, task_id: str, *, read: Callable[[Any], Task] = rows.task) -> Task:
@@ -96,7 +105,7 @@ def stages_of(reader: Reader, task: Task, *, checked: bool = True) -> list[Stage
             found.append(rows.stage(task.id, row))
         except (ValueError, TypeError):
             if checked:
-                raise
+                raise seals.damaged_stage(task.id, row[0], str(row[1])) from None
             found.append(rows.unreadable_stage(task.id, row))
     return found
 
@@ -202,7 +211,11 @@ def order(reader: Reader, text: str, status: Collection[Status]) -> list[int]:
     where += " AND " if where else " WHERE "
     found: list[int] = []
     # Numbers alone are quickly sorted, and the index by status has them without the wide rows.
-    for some in (f"status IN ({_NOT_OVER}) ORDER BY {_RANK}, n DESC", f"{_OVER} ORDER BY n DESC"):
+    for some in (
+        f"status IN ({_NOT_OVER}) ORDER BY {_RANK}, n DESC",
+        f"NOT (status IN ({_NOT_OVER}) OR {_OVER}) ORDER BY n DESC",  # Damaged: there must be none.
+        f"{_OVER} ORDER BY n DESC",
+    ):
         found += [n for (n,) in reader.execute(f"SELECT n FROM task{where}{some}", values)]
     return found
 
@@ -240,7 +253,12 @@ def counts(reader: Reader) -> "Counts":
         (stalled,) = reader.execute(
             "SELECT count(*) FROM task WHERE status = 'in_progress' AND waiting_on = 'user'"
         ).fetchone()
-    return Counts.of({Status(status): number for status, number in found}, stalled)
+    known: dict[Status, int] = {}
+    for status, number in found:
+        # One that is damaged is shown as failed.
+        shown = Status(status) if status in _STATUSES else Status.FAILED
+        known[shown] = known.get(shown, 0) + number
+    return Counts.of(known, stalled)
 
 
 def served(reader: Reader, now: float) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Generic, TypeVar
 
+from taskhub_tui.domain.errors import Damaged
 from taskhub_tui.domain.evolve import builder
 from taskhub_tui.domain.model import (
     Action,
@@ -39,6 +40,7 @@ ENGINE = (
     "stage_agent", "silent_since",
 )  # fmt: skip
 TASK = tuple(field.name for field in fields(Task))
+_ID = TASK.index("id")
 TASK_COLUMNS = ", ".join(f"task.{name}" for name in TASK)
 
 STAGE = tuple(field.name for field in fields(Stage) if field.name != "task_id")
@@ -137,10 +139,20 @@ _STAGE_READERS = tuple((STAGE.index(name) + 1, read) for name, read in _READ_STA
 
 
 def task(row: Any) -> Task:
-    """Make a task of a row of `TASK_COLUMNS`."""
+    """Make a task of a row of `TASK_COLUMNS`.
+
+    Raises:
+        Damaged: it holds what nobody wrote.
+    """
     values = list(row)
-    for place, read in _TASK_READERS:
-        values[place] = read(values[place])
+    try:
+        for place, read in _TASK_READERS:
+            values[place] = read(values[place])
+    except (ValueError, TypeError):
+        raise Damaged(
+            f"What the database holds of task {row[_ID]} is damaged",
+            "RETRY goes on with what can be read; `taskhub restore` puts a backup back instead",
+        ) from None
     return _build_task(values)
 
 
@@ -151,7 +163,7 @@ def task_to_show(row: Any) -> Task:
     """
     try:
         return task(row)
-    except (ValueError, TypeError):
+    except Damaged:
         values = dict(zip(TASK, row, strict=True))
         for name, instead in _INSTEAD.items():
             try:
@@ -192,6 +204,14 @@ def unreadable_stage(task_id: str, row: Any) -> Stage:
     values = dict(zip(STAGE, row, strict=True))
     error = "What the database holds of this stage is damaged"
     return stage(task_id, tuple({**values, **_EMPTY, "error": error}.values()))
+
+
+def stage_to_show(task_id: str, row: Any) -> Stage:
+    """Make a stage of a row of `STAGE_COLUMNS`, also where it holds what nobody wrote."""
+    try:
+        return stage(task_id, row)
+    except (ValueError, TypeError):
+        return unreadable_stage(task_id, row)
 
 
 def stage_values(stage: Stage) -> tuple[Any, ...]:

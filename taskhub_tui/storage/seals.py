@@ -68,11 +68,16 @@ def event(
 def check_stage(task_id: str, position: int, name: str, seal: int, found: int) -> None:
     """Raise Damaged unless a stage's values are those that were sealed."""
     if seal != found:
-        raise Damaged(
-            f"What the database holds of the stage “{name}” of task {task_id} is damaged",
-            "RETRY runs that stage again; `taskhub restore` puts a backup back instead",
-            position=position,
-        )
+        raise damaged_stage(task_id, position, name)
+
+
+def damaged_stage(task_id: str, position: int, name: str) -> Damaged:
+    """Return the error for a stage of which the database holds what was never written."""
+    return Damaged(
+        f"What the database holds of the stage “{name}” of task {task_id} is damaged",
+        "RETRY runs that stage again; `taskhub restore` puts a backup back instead",
+        position=position,
+    )
 
 
 def check_task(task_id: str, seal: int, found: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+from taskhub_tui.domain.model import Priority, Status
 from taskhub_tui.storage import rows, seals
 from taskhub_tui.storage.database import APPLICATION_ID, explain, tolerant
 
@@ -83,6 +84,23 @@ def _sealed(connection: sqlite3.Connection) -> list[str]:
     return list(islice(seals.broken(connection, rows.BLOCKER_COLUMNS), _SAID))
 
 
+def _readable(connection: sqlite3.Connection) -> list[str]:
+    said = []
+    for column, known in _KNOWN.items():
+        marks = ", ".join("?" * len(known))
+        found = connection.execute(
+            f"SELECT id FROM task WHERE {column} NOT IN ({marks}) LIMIT {_SAID}", known
+        )
+        said += [f"The {column} of task {task_id} is none there is" for (task_id,) in found]
+    return said[:_SAID]
+
+
+_KNOWN: dict[str, list[str | int]] = {
+    "status": [status.value for status in Status],
+    "priority": [int(priority) for priority in Priority],
+}
+
+
 _LOOKS: tuple[Callable[[sqlite3.Connection], list[str]], ...] = (
-    _ours, _structure, _references, _sealed,
+    _ours, _structure, _references, _readable, _sealed,
 )  # fmt: skip

@@ -58,6 +58,13 @@ class Tx:
     """Rows that nobody reads in this transaction, by the statement that writes them at its end."""
     rows: int = 0
     """How many of those there were."""
+    here: bool = False
+    """True in the thread of the event loop."""
+
+    def long(self) -> None:
+        """Say, before anything is changed, that what follows takes long: the loop must not wait."""
+        if self.here:
+            raise _Taken
 
     def later(self, statement: str, row: tuple[Any, ...]) -> None:
         """Write a row at the end, with all others of its kind in one call."""
@@ -82,7 +89,7 @@ class _Spoilt(Exception):
 
 
 class _Taken(Exception):
-    """Another connection has the write lock."""
+    """Another connection has the write lock, or what is to be done takes long."""
 
 
 class _Garbled(Exception):
@@ -159,8 +166,10 @@ class Writer:
                 break
             try:
                 done = self._try_here([request for request, _ in batch])
-            except (sqlite3.Error, StoreError, ValueError) as error:
-                done = [(False, self._told(error))] * len(batch), None
+            except BaseException as error:
+                self._waiting = []
+                self._refuse(batch, error)
+                continue
             if done is None:
                 break
             self._waiting = []
@@ -199,14 +208,34 @@ class Writer:
                 # aiosqlite offers one statement a thread hop; this is its own way to run a
                 # function there, and makes a commit one hop (tests/storage holds it to that).
                 run: Any = self._connection._execute
-                tx: Tx | None = None
                 try:
                     results, tx = await run(self._guarded, requests)
-                except (sqlite3.Error, StoreError, ValueError) as error:
-                    results = [(False, self._told(error))] * len(batch)
+                except (Exception, asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
+                    self._refuse(batch, error)
+                    me = asyncio.current_task()
+                    if me is not None and me.cancelling():
+                        raise
+                    continue
                 self._tell(batch, results, tx)
         finally:
             self._flusher = None
+
+    def _refuse(
+        self, batch: list[tuple[Request, asyncio.Future[Any]]], error: BaseException
+    ) -> None:
+        """Tell all callers that nothing was committed; none must wait for ever.
+
+        Raises:
+            BaseException: `error`, where it is meant for the whole program.
+        """
+        told = (
+            self._told(error)
+            if isinstance(error, Exception)
+            else StoreError(f"The transaction was given up: {type(error).__name__}")
+        )
+        self._tell(batch, [(False, told)] * len(batch), None)
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise error
 
     def _tell(
         self,
@@ -258,7 +287,12 @@ class Writer:
                 connection.execute("ROLLBACK")
                 if len(requests) == 1:
                     return [(False, spoilt.args[0])], None
-                return self._transact(connection, requests, careful=True, wait=wait)
+                try:
+                    return self._transact(connection, requests, careful=True, wait=wait)
+                except _Garbled:
+                    connection.execute("ROLLBACK")
+                    connection.text_factory = tolerant
+                    return self._transact(connection, requests, careful=True, wait=wait)
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -281,7 +315,7 @@ class Writer:
         execute = connection.execute
         self._begin(execute, wait)
         seq = execute("UPDATE meta SET seq = seq + 1 RETURNING seq").fetchone()[0]
-        tx = Tx(execute, connection.executemany, seq)
+        tx = Tx(execute, connection.executemany, seq, here=not wait)
         results: list[tuple[bool, Any]] = []
         for request in requests:
             if careful:
@@ -292,6 +326,9 @@ class Writer:
                 if careful:
                     tx.write_late()
                 results.append((True, value))
+            except _Taken:
+                execute("ROLLBACK")
+                raise
             except Exception as error:
                 if not connection.in_transaction:
                     raise  # SQLite has undone all of it, as it does when the disk is full.
@@ -335,4 +372,6 @@ class Writer:
     def _told(self, error: Exception) -> Exception:
         if isinstance(error, sqlite3.Error | UnicodeDecodeError):
             return explain(error, self._path)
+        if isinstance(error, StopIteration):  # No future takes that.
+            return RuntimeError("StopIteration was raised in a transaction")
         return misread(error, self._path) if isinstance(error, JSONDecodeError) else error

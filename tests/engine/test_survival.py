@@ -536,3 +536,22 @@ async def test_a_worker_that_leaves_amid_quick_work_leaves_no_question_behind(
                 await until(h.hub, task.id, Status.COMPLETED, unless=(Status.BLOCKED,))
     # What had really begun was not begun again.
     assert len(set(ran)) == len(ran) == len(tasks)
+
+
+async def test_lost_work_has_its_whole_time_again(where: Paths, settings: Settings) -> None:
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        if len(actor.runs) == 1:
+            raise AgentError("it is gone", lost=True)
+        return Result()
+
+    actor = ScriptedAgent("actor", work, on_interrupt="rerun")
+    async with house(where, settings, actor) as h:
+        task = await h.submit(stages=(StageSpec("run", "actor", retry_delay=1.0),))
+        async with h.worker():
+            await until(h.hub, task.id, Status.PENDING)
+            assert (await h.hub.status(task.id)).stages[0].started is None
+            view = await until(h.hub, task.id, Status.COMPLETED)
+        started = view.stages[0].started
+        again = [e.at for e in await h.hub.events(task.id) if e.kind == "resumed"]
+    assert started is not None
+    assert abs(started - again[0]) < 0.01

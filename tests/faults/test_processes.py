@@ -263,7 +263,9 @@ async def test_after_a_reboot_each_stage_goes_on_as_its_on_interrupt_says(
         await decide(task, Action.RETRY, "run it again")
     until_status(scene, task, Status.COMPLETED)
     starts = scene.lines("start")
-    assert starts == {(task, "a", 1): 1, (task, "b", 1): 1, (task, "b", 2): 1, (task, "c", 1): 1}
+    # What is repeated without asking has the same key as before.
+    again = {(task, "b", 1): 2} if habit == "rerun" else {(task, "b", 1): 1, (task, "b", 2): 1}
+    assert starts == {(task, "a", 1): 1, (task, "c", 1): 1, **again}
     assert len(scene.rows("SELECT 1 FROM blocker")) == (0 if habit == "rerun" else 1)
 
 

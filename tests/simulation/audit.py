@@ -115,7 +115,12 @@ class Audit:
                 if model.status == "paused":
                     model.status = "pending"
                     # Its hour may lie ahead again, when the clock was put back.
-                    model.comes_back = bool(model.attempts)
+                    # It has been claimed before: by a clock that was put back, that is yet to come.
+                    model.comes_back = bool(
+                        self._promise.rows(
+                            "SELECT started IS NOT NULL FROM task WHERE n = ?", model.n
+                        )[0][0]
+                    )
                 model.pausing = False
             case "taken over":
                 self._hold(running, f"{where}: {model.status}")

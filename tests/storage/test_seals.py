@@ -1,5 +1,6 @@
 """Damage to a checkpoint or a decision never goes unnoticed into what comes next."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import House, ScriptedAgent, eventually, house, until
+from support import House, ScriptedAgent, eventually, house, soon, until
 
 from taskhub_tui import care
 from taskhub_tui.agents.port import AgentError, Blocker, Choice, Result
@@ -422,3 +423,65 @@ def test_an_unsealed_copy_of_an_older_taskhub_is_no_damage(tmp_path: Path) -> No
     database.migrate(connection, database.migrations()[:3])
     connection.close()
     assert problems(path) == []
+
+
+async def test_cancelling_what_a_damaged_task_waits_for_does_not_make_it_good(
+    where: Paths, settings: Settings
+) -> None:
+    agent = ScriptedAgent("actor")
+    async with house(where, settings, agent) as h:
+        first = await h.submit("first")
+        second = await h.submit("second", after=(first.id,))
+        harm(where, "UPDATE stage SET prompt = 'Undo it' WHERE task_n = ?", second.n)
+        await h.hub.decide(first.id, Action.CANCEL)
+        view = await h.hub.status(second.id)
+        assert view.task.status is Status.FAILED
+        assert "is to do is damaged in the database" in str(view.task.error)
+
+
+async def test_changing_a_running_task_does_not_make_the_damage_to_come_good(
+    where: Paths, settings: Settings
+) -> None:
+    go, ran = asyncio.Event(), []
+
+    async def work(stage, ctx):
+        ran.append(stage.stage_id)
+        await go.wait()
+        return Result("done")
+
+    plan = (StageSpec("first", "actor"), StageSpec("second", "actor"))
+    async with house(where, settings, ScriptedAgent("actor", work)) as h, h.worker():
+        task = await h.submit("Do it", stages=plan)
+        await soon(lambda: ran == ["first"])
+        harm(where, 'UPDATE stage SET options = \'{"shell":"rm -r b"}\' WHERE position = 1')
+        await h.hub.decide(task.id, Action.MODIFY, data={"priority": "high"})
+        go.set()
+        view = await until(h.hub, task.id, Status.FAILED, unless=(Status.COMPLETED,))
+        assert "is damaged" in str(view.task.error)
+    assert "second" not in ran
+
+
+@pytest.mark.parametrize(
+    "broken", ["context = '[}'", "options = '{'", "priority = 77", "status = 'pendinf'"]
+)
+async def test_a_row_that_cannot_be_read_holds_up_no_other_and_can_be_decided_about(
+    where: Paths, settings: Settings, broken: str
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        bad = await h.submit("bad", deadline=h.hub.clock() + 0.2)
+        harm(where, f"UPDATE task SET {broken} WHERE n = ?", bad.n)
+        assert problems(where.database) != []
+        async with h.worker():
+            await asyncio.sleep(0.3)  # Its deadline passes.
+            good = await h.submit("good")
+            await until(h.hub, good.id, Status.COMPLETED)
+            assert bad.n in await h.hub.order()
+            assert (await h.hub.counts()).total == 2
+            with suppress(Damaged):
+                await h.hub.decide(bad.id, Action.CANCEL)
+            view = await h.hub.status(bad.id)
+            if view.task.status is Status.FAILED:
+                await h.hub.decide(bad.id, Action.CANCEL)
+            assert (await h.hub.status(bad.id)).task.status is Status.CANCELLED
+        told = [note.task_id for note in await h.hub.notifications()]
+        assert good.id in told

@@ -286,3 +286,49 @@ async def test_a_worker_glances_without_another_thread(here: Store) -> None:
     with pytest.raises(StoreError, match="gave an error: no such table"):
         await here.glance(lambda reader: reader.execute("SELECT * FROM nowhere"))
     assert (await here.glance(where))[1] == 0
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), StopIteration(), ValueError("odd")])
+async def test_whatever_a_request_raises_nobody_waits_for_ever(
+    store: Store, path: Path, error: BaseException
+) -> None:
+    def bad(tx: Tx) -> None:
+        _note(tx, "half")
+        raise error
+
+    said = await asyncio.gather(
+        store.write(bad), store.write(lambda tx: _note(tx, "beside")), return_exceptions=True
+    )
+    assert isinstance(said[0], Exception | asyncio.CancelledError)
+    await store.write(lambda tx: _note(tx, "after"))
+    assert "after" in _names(path)
+    assert ("beside" in _names(path)) == isinstance(said[1], int)
+
+
+async def test_a_damaged_text_beside_a_failure_holds_up_nobody(store: Store, path: Path) -> None:
+    with sqlite3.connect(path) as other:
+        other.execute("INSERT INTO presence VALUES (CAST(x'78e3' AS TEXT), NULL, NULL, 0)")
+    other.close()
+
+    def fails(tx: Tx) -> None:
+        _note(tx, "half")
+        raise KeyError("what is wrong")
+
+    def reads(tx: Tx) -> list[str]:
+        return [name for (name,) in tx.execute("SELECT id FROM presence").fetchall()]
+
+    said = await asyncio.gather(store.write(fails), store.write(reads), return_exceptions=True)
+    assert isinstance(said[0], KeyError)
+    assert said[1] == ["x\N{REPLACEMENT CHARACTER}"]
+
+
+async def test_what_takes_long_leaves_the_loop_alone(here: Store, path: Path) -> None:
+    def work(tx: Tx) -> int:
+        tx.long()
+        _note(tx, "long")
+        return _where(tx)
+
+    both = await asyncio.gather(here.write(lambda tx: _note(tx, "short")), here.write(work))
+    assert both[1] != threading.get_ident()
+    assert _names(path) == {"short", "long"}
+    assert await here.write(_where) == threading.get_ident()

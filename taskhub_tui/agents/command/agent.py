@@ -90,14 +90,26 @@ class _Tail:
             self._file.close()
 
 
+def _folder(stage: Stage) -> RunDir:
+    """Return where a run is kept that has saved nothing yet.
+
+    What has begun has saved where, so one that is lost here is repeated, beside what is left.
+    """
+    name = f"{stage.position}-{stage.attempt}"
+    found, number = RunDir(stage.datadir / "run" / name), 1
+    while found.standing() == "lost":
+        number += 1
+        found = RunDir(stage.datadir / "run" / f"{name}-{number}")
+    return found
+
+
 class _Run:
     """One call of `run()`."""
 
     def __init__(self, stage: Stage, ctx: StageContext) -> None:
         self.stage, self.ctx = stage, ctx
         state = dict(stage.state or {})
-        folder = stage.datadir / "run" / f"{stage.position}-{stage.attempt}"
-        self.dir = RunDir(Path(state.get("dir") or folder))
+        self.dir = RunDir(Path(state["dir"])) if state.get("dir") else _folder(stage)
         self.out = _Tail(self.dir.out, state.get("out") or {})
         self.control = _Tail(self.dir.control, state.get("control") or {})
         self.result: str | None = state.get("result")
