@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from support import ScriptedAgent
 
 from taskhub_tui import config, diagnosis
+from taskhub_tui.agents.registry import Registry
 from taskhub_tui.cli import main
 from taskhub_tui.config import Paths
 from taskhub_tui.domain.model import NewTask
@@ -86,12 +88,12 @@ def test_work_without_a_worker_is_a_warning(where: Paths) -> None:
 
 
 def test_an_agent_that_tasks_wait_for_and_that_is_gone_is_named(where: Paths) -> None:
-    import sqlite3
+    async def ask_the_oracle() -> None:
+        registry = Registry(extra={"oracle": ScriptedAgent("oracle")})
+        async with await Hub.open(paths=where, autostart=False, registry=registry) as hub:
+            await hub.submit(NewTask("What will be?", agent="oracle"))
 
-    asyncio.run(_submit(where))
-    connection = sqlite3.connect(where.database, isolation_level=None)
-    connection.execute("UPDATE stage SET agent = 'oracle'")
-    connection.close()
+    asyncio.run(ask_the_oracle())
     check = found(where)["agent oracle"]
     assert (check.state, check.message) == ("warn", "`oracle` cannot be used")
     assert "it is not installed" in str(check.remedy)
