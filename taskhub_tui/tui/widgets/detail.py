@@ -129,7 +129,8 @@ class Detail(Vertical):
             if view is not None:
                 self.tab = "result" if view.task.status is Status.COMPLETED else "log"
         elif done and view is not None and view.task.status is Status.COMPLETED:
-            self.tab = "result"
+            if self.tab == "log":  # Whoever reads something else is not torn away from it.
+                self.tab = "result"
         self.draw()
         await self.fill()
 
