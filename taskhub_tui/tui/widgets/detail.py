@@ -128,9 +128,13 @@ class Detail(Vertical):
             # A finished task is opened for its result, another one to see what it does.
             if view is not None:
                 self.tab = "result" if view.task.status is Status.COMPLETED else "log"
-        elif done and view is not None and view.task.status is Status.COMPLETED:
-            if self.tab == "log":  # Whoever reads something else is not torn away from it.
-                self.tab = "result"
+        elif (
+            done
+            and view is not None
+            and view.task.status is Status.COMPLETED
+            and self.tab == "log"  # Whoever reads something else is not torn away from it.
+        ):
+            self.tab = "result"
         self.draw()
         await self.fill()
 
