@@ -93,6 +93,7 @@ async def prune(
         numbers = [one.n for one in batch]
 
         def take(tx: Tx, numbers: list[int] = numbers) -> tuple[set[int], dict[int, list[str]]]:
+            tx.long()
             return _take(tx, numbers, before, status, keep_results=keep_results, by=by, now=now)
 
         taken, kept = await store.write(take)
