@@ -64,7 +64,7 @@ async def test_a_failed_backup_is_said_with_what_to_do_until_one_succeeds(
         await worker.look()
         assert len(backups.listed(hub.paths.backups)) == 1
         await until(pilot, lambda: "backup" not in text(app))
-        assert app.query_one(HubHeader).size.height == 1
+        await until(pilot, lambda: app.query_one(HubHeader).size.height == 1)
 
 
 @pytest.mark.usefixtures("often")

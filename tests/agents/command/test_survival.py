@@ -116,6 +116,7 @@ async def test_cancelled_before_it_began_it_can_never_begin(desk: Desk) -> None:
 def fake_run(desk: Desk, **command: object) -> None:
     """A run whose command began, and whose runner is gone."""
     RunDir(desk.rundir).prepare(read_job(desk.stage(shell="true")), ())
+    (desk.root / "state.json").write_text(json.dumps({"dir": str(desk.rundir)}))
     gone = {"pid": 2**22 + 1, "start": "1", "boot": runner.boot_id()}
     (desk.rundir / "claimed").write_text(json.dumps(gone))
     (desk.rundir / "out").write_text("half\n::taskhub ask::Nobody waits for this?\n")
@@ -175,3 +176,13 @@ async def test_the_runner_ignores_hangups_and_hands_a_term_on(desk: Desk) -> Non
     with pytest.raises(AgentError, match="exit code 9"):
         await task
     assert desk.ctx.lines("out")[-1] == "told"
+
+
+async def test_what_was_lost_is_repeated_beside_what_is_left_of_it(desk: Desk) -> None:
+    fake_run(desk, pid=os.getpid(), start="12345")
+    with pytest.raises(AgentError) as caught:
+        await desk.run(shell="echo whole")
+    assert caught.value.lost
+    (desk.root / "state.json").unlink()  # It is repeated from its start, with the same key.
+    assert (await desk.run(shell="echo whole")).text == "whole"
+    assert (desk.rundir / "out").read_text().startswith("half")
