@@ -546,10 +546,12 @@ async def test_lost_work_has_its_whole_time_again(where: Paths, settings: Settin
 
     actor = ScriptedAgent("actor", work, on_interrupt="rerun")
     async with house(where, settings, actor) as h:
-        task = await h.submit(stages=(StageSpec("run", "actor", retry_delay=1.0),))
+        task = await h.submit(stages=(StageSpec("run", "actor", retry_delay=60.0),))
         async with h.worker():
             await until(h.hub, task.id, Status.PENDING)
             assert (await h.hub.status(task.id)).stages[0].started is None
+        later = working(where, settings, registry=h.registry, clock=lambda: time.time() + 601)
+        async with later:
             view = await until(h.hub, task.id, Status.COMPLETED)
         started = view.stages[0].started
         again = [e.at for e in await h.hub.events(task.id) if e.kind == "resumed"]
