@@ -176,11 +176,11 @@ ACTIONS: tuple[Act, ...] = (
         "Try the sample report (while the hub is empty)",
         "hub",
     ),
-    Act("hub.inbox", "i", "inbox", "Inbox", "What TaskHub has told you", "hub", 7),
+    Act("hub.inbox", "i", "app.go('inbox')", "Inbox", "What TaskHub has told you", "hub", 7),
     Act(
         "hub.filter", "slash", "filter", "Filter", "Show only tasks with these words", "hub", 8, "/"
     ),
-    Act("hub.help", "question_mark", "help", "Help", "This page", "hub", 9, "?"),
+    Act("hub.help", "question_mark", "app.go('help')", "Help", "This page", "hub", 9, "?"),
     Act(
         "hub.palette",
         "ctrl+p",

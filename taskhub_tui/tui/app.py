@@ -16,6 +16,7 @@ from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.actions import ACTIONS
 from taskhub_tui.tui.asking import Asker
+from taskhub_tui.tui.places import place
 from taskhub_tui.tui.render import AsciiFilter, ControlFilter
 from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.theme import ASCII, DARK, LIGHT, UNICODE
@@ -139,6 +140,15 @@ class TaskHubApp(App[None]):
 
     async def action_quit(self) -> None:
         self.leave()
+
+    def action_go(self, name: str) -> None:
+        """Go to one of the `places`, unless it or a dialog is open."""
+        if len(self.screen_stack) == 1:
+            self.push_screen(place(name, self.hub, self.glyphs), self._came_back)
+
+    def _came_back(self, task_id: str | None) -> None:
+        if task_id:
+            self._main.show_task(task_id)
 
     def action_help_quit(self) -> None:
         self.notify("q leaves TaskHub; the work goes on", timeout=3)

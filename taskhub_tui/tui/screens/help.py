@@ -7,6 +7,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from taskhub_tui.hub import Hub
 from taskhub_tui.tui.actions import ACTIONS, TITLES
 from taskhub_tui.tui.theme import ASCII, Glyphs
 
@@ -30,7 +31,7 @@ def _in_ascii(text: Content) -> Content:
     return Content(text.plain.translate(_ASCII), spans=[*text.spans])
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(ModalScreen[str | None]):
     """Scrolls; Escape closes it."""
 
     BINDINGS = [
@@ -50,7 +51,7 @@ class HelpScreen(ModalScreen[None]):
     }
     """
 
-    def __init__(self, glyphs: Glyphs) -> None:
+    def __init__(self, hub: Hub, glyphs: Glyphs) -> None:
         super().__init__()
         self._glyphs = glyphs
 
@@ -91,5 +92,5 @@ class HelpScreen(ModalScreen[None]):
     def action_scroll(self, lines: int) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
-    async def action_dismiss(self, result: None = None) -> None:
+    async def action_dismiss(self, result: str | None = None) -> None:
         self.dismiss(None)

@@ -211,6 +211,10 @@ class MainScreen(Screen[None]):
         await self.detail.show(view)
         self.action_open()
 
+    def show_task(self, task_id: str) -> None:
+        """Open a task that was chosen elsewhere."""
+        self._try(partial(self.open_task, task_id))
+
     # Tabs
 
     def action_tab(self, by: int) -> None:
@@ -345,20 +349,6 @@ class MainScreen(Screen[None]):
         options = {"file": str(sample_path())}
         sample = NewTask(SAMPLE_REQUEST, agent="analyst", options=options)
         self._try(partial(self.submit, sample))
-
-    def action_inbox(self) -> None:
-        from taskhub_tui.tui.screens.notifications import NotificationsScreen
-
-        def chosen(task_id: str | None) -> None:
-            if task_id:
-                self._try(partial(self.open_task, task_id))
-
-        self.app.push_screen(NotificationsScreen(self._hub, self._glyphs), chosen)
-
-    def action_help(self) -> None:
-        from taskhub_tui.tui.screens.help import HelpScreen
-
-        self.app.push_screen(HelpScreen(self._glyphs))
 
     def action_quit_app(self) -> None:
         self.app.leave()
