@@ -118,8 +118,9 @@ async def _start_or_wait(
     def free(tx: Tx) -> bool:
         return lanes.may_start(tx, held.task, agent, limits, now)
 
-    limited = held.limited_until(agent) > now or agent in limits.agents
-    await held.write(before, start, unless=(free, wait) if limited else None)
+    # Asked of the database: what we know of another agent's provider may be of long ago, after
+    # this process stood still.
+    await held.write(before, start, unless=(free, wait))
     held.slot = agent
     return held.task.status is Status.IN_PROGRESS
 

@@ -166,3 +166,20 @@ async def test_a_limit_outlives_the_worker_that_met_it(where: Paths, settings: S
             await eventually(stopped)
     await soon(lambda: actor.stops)
     assert actor.stops == ["no", "cancel"], "what it began at the provider was ended"
+
+
+async def test_what_another_worker_learnt_of_a_provider_holds_before_we_have_heard_of_it(
+    where: Paths, settings: Settings
+) -> None:
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        until = h.hub.clock() + 3600.0
+        note = "INSERT INTO agent_limit (agent, until, said) VALUES ('other', ?, 'quota')"
+        await h.hub._store.write(lambda tx: tx.execute(note, (until,)))  # And rings no bell.
+        return Result("done")
+
+    actor, other = ScriptedAgent("actor", work), ScriptedAgent("other")
+    two = (StageSpec("one", "actor"), StageSpec("two", "other"))
+    async with house(where, settings, actor, other) as h, h.worker():
+        task = await h.submit("two", stages=two)
+        await eventually(lambda: waits(h, task.id))
+        assert other.runs == []
