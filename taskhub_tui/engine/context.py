@@ -159,7 +159,7 @@ class Context:
                 f"The agent asks for {blocker.kind.value}, where {default.name} is no answer,"
                 " but names it as the default; its author must mend that"
             )
-        known = await self._held.store.read(
+        known = await self._held.store.glance(
             lambda reader: queries.blocker_by_key(
                 reader, task, self._stage.position, self._stage.attempt, key
             )

@@ -364,3 +364,19 @@ async def test_rows_of_facts_are_read_as_words_and_arguments_stay_exact() -> Non
     app = await after(dialog(view(detail={"holes": holes, "arguments": [{"rows": 5}]})))
     for words in ("- instrument: AAA", "  days: 2024-12-30, 2024-12-31", '"rows": 5'):
         assert words in app.seen
+
+
+@pytest.mark.parametrize("part", ["#body", "#about", "#actions", "#notice"])
+async def test_what_comes_while_the_dialog_goes_part_by_part_finds_nothing_and_breaks_nothing(
+    part: str,
+) -> None:
+    app = Host(dialog(view(detail=ASKED), awake=False))
+    async with app.run_test(size=(100, 36)) as pilot:
+        await pilot.pause()
+        screen = app.screen
+        assert isinstance(screen, DecisionScreen)
+        await screen.query_one(part).remove()
+        screen._fit()
+        screen._show_keys()
+        screen._tick()
+        assert not screen.query(part)

@@ -187,14 +187,16 @@ class DecisionScreen(ModalScreen[Decision | None]):
         self.call_after_refresh(self._fit)
 
     def _tick(self) -> None:
+        if self._gone_from_screen:
+            return
         now = self._clock()
         self.query_one("#about", Plain).update(words.about(self.view, now))
         self.query_one("#asked", Plain).update(words.asked(self.view, now))
 
     def _fit(self) -> None:
         """Give the text what the lines below it leave, so that the keys are always in sight."""
-        if not self.query("#dialog"):
-            return  # Closed before its turn came.
+        if self._gone_from_screen:
+            return
         dialog = self.query_one("#dialog")
         room = self.size.height - 4 - (dialog.outer_size.height - dialog.size.height) + 2
         for widget in dialog.children:
@@ -207,7 +209,14 @@ class DecisionScreen(ModalScreen[Decision | None]):
             room -= self._form.outer_size.height + self._form.styles.margin.height
         self.query_one("#body").styles.max_height = max(3, room)
 
+    @property
+    def _gone_from_screen(self) -> bool:
+        """True when what was to be done later comes while the dialog goes, part by part."""
+        return len(self.query("#dialog, #body, #about, #asked, #notice, #actions")) < 6
+
     def _show_keys(self) -> None:
+        if self._gone_from_screen:
+            return
         bar = self.query_one("#actions", Keys)
         colour = words.heading(self.view, self._glyphs)[1]
         if self._gone is not None:
