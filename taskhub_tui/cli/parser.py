@@ -277,6 +277,15 @@ def _look(add: Adder) -> None:
         "13 one needs you.",
         _wait,
     )
+    add(
+        "watch",
+        "watch.watch",
+        "follow tasks in a few lines of this terminal",
+        "Without an ID, all that is open, until Ctrl-C. With IDs, until these are over, each with "
+        "its stages and what it said last; exit codes as those of `wait`. Where the output is no "
+        "terminal, a line for each change.",
+        _watch,
+    )
     add("notifications", "look.notifications", "list what TaskHub has told you", fill=_told)
     add("agents", "look.agents", "list the agents and their options")
     add("playbooks", "look.playbooks", "list the playbooks and their stages")
@@ -319,6 +328,16 @@ def _wait(wait: argparse.ArgumentParser) -> None:
         choices=["over", "blocked"],
         default="over",
         help="`blocked` returns as well when a task needs you",
+    )
+
+
+def _watch(watch: argparse.ArgumentParser) -> None:
+    watch.add_argument("ids", metavar="ID", nargs="*", help=ID)
+    watch.add_argument(
+        "--ascii",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="draw with ASCII characters only",
     )
 
 
