@@ -176,12 +176,16 @@ def found(
     width, height = room
     if not open_:
         return [[Cell(" No task is open. Ctrl-C ends this.", "dim")]]
+    calling = sum(words.calls(it) for it in tasks)
+    # Questions leave half of the room to the rest; where many ask, the answers alone are shown.
+    kept = slice(0, 2) if 3 * calling <= height // 2 else slice(1, 2)
+    if 2 * calling > height:
+        kept = slice(0, 0)
     blocks: list[list[Row]] = []
-    # The command that answers matters more than one more task that runs.
     for it in tasks:
         block: list[Row] = [task(it, now, width, glyphs)]
         if words.calls(it) and it.id in views:
-            block += asked(views[it.id], now, glyphs)
+            block += asked(views[it.id], now, glyphs)[kept]
         blocks.append(block)
     return _fitted(blocks, height, open_)
 

@@ -154,6 +154,20 @@ def test_more_than_fits_is_counted_and_a_new_size_is_obeyed(still: Path, cli) ->
         assert max(map(len, narrow.splitlines()[-7:])) < 40
 
 
+def test_where_many_ask_the_answers_are_shown_without_the_questions(home: Path, cli) -> None:
+    ids = [asking(cli, f"Deploy {number}") for number in range(4)]
+    with watching("watch", size=(80, 30)) as terminal:
+        shown = until(
+            terminal, lambda text: all(f"taskhub approve {one}" in text for one in ids), "all"
+        )
+        assert shown.count("May the stage") == 4
+    with watching("watch", size=(80, 12)) as terminal:
+        shown = until(
+            terminal, lambda text: all(f"taskhub approve {one}" in text for one in ids), "all"
+        )
+        assert "May the stage" not in shown
+
+
 def test_what_was_stored_reaches_the_terminal_as_text(still: Path, cli) -> None:
     hostile = "\x1b]0;EVIL\x07\x1b[2J[red]\u202enice\x9b31m[/nope]"
     task_id = ident(cli("run", "--name", hostile, "--", "ls"))
