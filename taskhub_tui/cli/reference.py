@@ -29,6 +29,7 @@ strings in UTC (`2031-05-04T08:30:00.000Z`), durations are seconds, unknown is `
 | `watch` | one task a line for each change, four times a second at most; `blocker` where it asks |
 | `open` | `id` and the `path` of the result |
 | `notifications`, `agents`, `playbooks` | an array |
+| `serve` | `url`, `read_only` |
 | `worker --status` | an array of workers; `--stop`: how many were `asked` |
 | `backup` | `path`, `made` and `size` of the copy; `--list`: an array of them |
 | `restore` | `copy`, `aside` (where the replaced file is, or `null`), and how many were `paused` |
