@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from taskhub_tui import config
-from taskhub_tui.domain.errors import Damaged, TaskHubError, UnknownTask
+from taskhub_tui.domain.errors import Damaged, ReadOnly, TaskHubError, UnknownTask
 from taskhub_tui.domain.model import (
     Action,
     AgentCard,
@@ -26,7 +26,7 @@ from taskhub_tui.domain.model import (
     Task,
     TaskView,
 )
-from taskhub_tui.doorbell import Doorbell
+from taskhub_tui.doorbell import Doorbell, folder
 from taskhub_tui.storage import queries
 from taskhub_tui.storage.store import Store
 from taskhub_tui.waking import Waking
@@ -61,8 +61,13 @@ class Hub(Waking):
         clock: Callable[[], float],
         autostart: bool,
         registry: Registry | None,
+        read_only: bool = False,
     ) -> None:
         super().__init__(paths, settings, store, clock, autostart=autostart)
+        self.read_only = read_only
+        """True: nothing can be handed over, decided or changed with this hub."""
+        if read_only:
+            store.refuse(ReadOnly)
         self._channel = channel
         self._actor = actor
         self._registry = registry
@@ -82,6 +87,7 @@ class Hub(Waking):
         clock: Callable[[], float] = time.time,
         autostart: bool = True,
         registry: Registry | None = None,
+        read_only: bool = False,
     ) -> Hub:
         """Open the hub at `paths`, by default the user's own.
 
@@ -90,6 +96,8 @@ class Hub(Waking):
             actor: who decides here; by default the owner in the settings.
             autostart: start a worker where one is needed and none is alive.
             registry: the agents, by default the installed ones.
+            read_only: only look: whatever would write is refused with ReadOnly, no worker is
+                started, and nobody is told that the user is here.
 
         Raises:
             StoreError: the database cannot be used.
@@ -107,6 +115,7 @@ class Hub(Waking):
             clock=clock,
             autostart=autostart,
             registry=registry,
+            read_only=read_only,
         )
 
     @cached_property
@@ -296,6 +305,8 @@ class Hub(Waking):
 
     async def _condemn(self, task_id: str, damage: Damaged) -> None:
         """Fail a task that nobody can decide about: RETRY and CANCEL are possible then."""
+        if self.read_only:
+            return
 
         from taskhub_tui.storage.damage import condemn
 
@@ -332,12 +343,26 @@ class Hub(Waking):
         await self._wake()
         return await self.status(task_id)
 
+    async def _check_before(self) -> None:
+        if self.read_only:
+            raise ReadOnly
+        await super()._check_before()
+
+    def _start(self) -> None:
+        if not self.read_only:
+            super()._start()
+
     # Watching
 
     async def changed(self, timeout: float) -> bool:
         """Wait until another process has committed something, or for `timeout` seconds."""
         self._listen()
         return await self._bell.wait(timeout)
+
+    @property
+    def touched(self) -> Path:
+        """The one folder in which also a hub that only looks makes a file: what it hears with."""
+        return folder(self.paths.home)
 
     def _listen(self) -> None:
         if not self._listening:
@@ -349,7 +374,7 @@ class Hub(Waking):
         from taskhub_tui.storage import outbox
 
         now = self.clock()
-        if ids:
+        if ids and not self.read_only:
             await self._store.write(lambda tx: outbox.mark_read(tx, ids, now))
 
     # Presence, and what may be wrong
@@ -359,6 +384,8 @@ class Hub(Waking):
         from taskhub_tui.storage import outbox
 
         self._listen()
+        if self.read_only:
+            return
         now = self.clock()
         await self._store.write(lambda tx: outbox.report(tx, self._id, focused, last_input, now))
 

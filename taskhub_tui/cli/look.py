@@ -3,7 +3,7 @@
 import asyncio
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from taskhub_tui.cli import detail, shapes, values
@@ -39,7 +39,7 @@ async def _tasks(args: Namespace, out: Output) -> int:
         found = await hub.tasks(
             status=chosen, text=args.text, limit=None if limit is None else limit + 1
         )
-        await _rouse(hub, out)
+        await rouse(hub, out)
         now = hub.clock()
     more = limit is not None and len(found) > limit
     found = found[:limit]
@@ -56,7 +56,7 @@ async def _tasks(args: Namespace, out: Output) -> int:
     return 0
 
 
-async def _rouse(hub: "Hub", out: Output) -> None:
+async def rouse(hub: "Hub", out: Output) -> None:
     """Have work go on that lost its worker; that none can be started hinders nobody from looking.
 
     Raises:
@@ -81,7 +81,7 @@ async def _show(args: Namespace, out: Output) -> int:
         view = await hub.status(task_id)
         events = await hub.events(task_id) if args.events else None
         others = {other: (await hub.status(other)).task.status for other in view.after}
-        await _rouse(hub, out)
+        await rouse(hub, out)
         now = hub.clock()
     if out.as_json:
         out.data(shapes.view(view, events))
@@ -105,7 +105,7 @@ async def _logs(args: Namespace, out: Output) -> int:
         if args.follow:
             await hub.ensure_worker()
         else:
-            await _rouse(hub, out)
+            await rouse(hub, out)
         offset = 0
         while True:
             # Asked before the log is read: what a task says last is then always printed.
@@ -158,10 +158,16 @@ async def _wait(args: Namespace, out: Output) -> int:
             return TIMEOUT
     _waited(out, views)
     ended = [view.task.status for view in views]
-    codes = {Status.FAILED: FAILED, Status.CANCELLED: CANCELLED, Status.BLOCKED: NEEDS_YOU}
     if args.any:
         ended = [status for status in ended if status.over or status is Status.BLOCKED][:1]
-    return next((code for status, code in codes.items() if status in ended), 0)
+    return exit_code(ended)
+
+
+def exit_code(ended: Iterable[Status]) -> int:
+    """Return the exit code that says how tasks ended, the worst first."""
+    codes = {Status.FAILED: FAILED, Status.CANCELLED: CANCELLED, Status.BLOCKED: NEEDS_YOU}
+    found = set(ended)
+    return next((code for status, code in codes.items() if status in found), 0)
 
 
 async def _until(
@@ -208,7 +214,7 @@ async def _notifications(args: Namespace, out: Output) -> int:
 
     async with await Hub.open(channel="cli") as hub:
         found = await hub.notifications(args.limit)
-        await _rouse(hub, out)
+        await rouse(hub, out)
         now = hub.clock()
     if out.as_json:
         out.data([shapes.notification(one) for one in found])

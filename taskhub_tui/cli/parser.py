@@ -266,6 +266,8 @@ def _add(new: argparse.ArgumentParser) -> None:
 
 
 def _look(add: Adder) -> None:
+    from taskhub_tui.cli.view_words import watch
+
     add("list", "look.tasks", "list tasks", "What needs you comes first.", _list)
     add("show", "look.show", "show one task", fill=_show)
     add("logs", "look.logs", "print what a task has said", fill=_logs)
@@ -277,6 +279,7 @@ def _look(add: Adder) -> None:
         "13 one needs you.",
         _wait,
     )
+    watch(add)
     add("notifications", "look.notifications", "list what TaskHub has told you", fill=_told)
     add("agents", "look.agents", "list the agents and their options")
     add("playbooks", "look.playbooks", "list the playbooks and their stages")
@@ -296,7 +299,7 @@ def _list(listing: argparse.ArgumentParser) -> None:
         help="only these; may be repeated",
     )
     listing.add_argument("--all", action="store_true", help="all, also those over long ago")
-    listing.add_argument("-n", type=_count, metavar="N", dest="limit", help="at most N; else 50")
+    listing.add_argument("-n", type=count, metavar="N", dest="limit", help="at most N; else 50")
 
 
 def _show(show: argparse.ArgumentParser) -> None:
@@ -324,7 +327,7 @@ def _wait(wait: argparse.ArgumentParser) -> None:
 
 def _told(notifications: argparse.ArgumentParser) -> None:
     notifications.add_argument(
-        "-n", type=_count, metavar="N", dest="limit", default=30, help="at most N; else 30"
+        "-n", type=count, metavar="N", dest="limit", default=30, help="at most N; else 30"
     )
 
 
@@ -394,8 +397,10 @@ def _words(command: argparse.ArgumentParser) -> None:
 
 def _system(add: Adder) -> None:
     from taskhub_tui.cli.care_words import care
+    from taskhub_tui.cli.view_words import serve
 
     add("open", "system.open_", "open the hub at one task, or the task's result", fill=_open)
+    serve(add)
     add(
         "worker",
         "system.worker",
@@ -434,12 +439,13 @@ _MOST = 1_000_000_000
 """The largest number that is taken: more than that is a slip, and too much for the database."""
 
 
-def _count(text: str, least: int = 1) -> int:
+def count(text: str, least: int = 1) -> int:
+    """Read a number of things, for argparse."""
     if not text.isdecimal() or len(text) > 10 or not least <= int(text) <= _MOST:
         raise argparse.ArgumentTypeError(f"`{text}` is not a number of {least} or more")
     return int(text)
 
 
 def _count_or_none(text: str) -> int:
-    """As `_count`, but 0 is one, too: it takes a playbook's own number back."""
-    return _count(text, 0)
+    """As `count`, but 0 is one, too: it takes a playbook's own number back."""
+    return count(text, 0)

@@ -26,8 +26,10 @@ strings in UTC (`2031-05-04T08:30:00.000Z`), durations are seconds, unknown is `
 | `show`, `decide` and its short forms, `pause`, `resume` | one task with `request`, `options`, \
 `context`, `after`, `stage_list`, `blocker`, `artifacts`, `legal`; `events` with `--events` |
 | `logs` | one object a line: `at`, `stream`, `text` |
+| `watch` | one task a line for each change, four times a second at most; `blocker` where it asks |
 | `open` | `id` and the `path` of the result |
 | `notifications`, `agents`, `playbooks` | an array |
+| `serve` | `url`, `read_only` |
 | `worker --status` | an array of workers; `--stop`: how many were `asked` |
 | `backup` | `path`, `made` and `size` of the copy; `--list`: an array of them |
 | `restore` | `copy`, `aside` (where the replaced file is, or `null`), and how many were `paused` |
@@ -82,7 +84,12 @@ def _usage(one: argparse.ArgumentParser) -> str:
             name = str(action.metavar or action.dest)
             if name == "COMMAND":
                 name = f"-- {name}"
-            spelled = {"?": f"[{name}]", "+": f"{name} …", argparse.REMAINDER: f"[{name} …]"}
+            spelled = {
+                "?": f"[{name}]",
+                "+": f"{name} …",
+                "*": f"[{name} …]",
+                argparse.REMAINDER: f"[{name} …]",
+            }
             words.append(spelled.get(str(action.nargs), name))
     return " ".join([one.prog, *words])
 

@@ -6,6 +6,7 @@ TaskHubError            exit code 1
 │  └─ BadPlaybook       2   a playbook file says something it must not
 ├─ NotLegal             3   this decision does not fit the state of the task
 │  └─ AlreadyDecided    3   somebody, or a deadline, was faster
+├─ ReadOnly             3   this hub was opened to be looked at only
 ├─ LeaseLost            4   another worker has taken the task over
 ├─ StoreError           5   the database cannot be opened, read or written
 │  ├─ StoreBusy         5   for now: another process writes, or the disk is full
@@ -47,6 +48,18 @@ class NotLegal(TaskHubError):
 
 class AlreadyDecided(NotLegal):
     """The question was answered before, or has changed since it was shown."""
+
+
+class ReadOnly(TaskHubError):
+    """This hub was opened to be looked at: nothing is handed over, decided or changed with it."""
+
+    exit_code = 3
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This view only shows: nothing can be decided or changed in it",
+            "Use `taskhub` in a terminal, or start `taskhub serve --allow-decisions`",
+        )
 
 
 class LeaseLost(TaskHubError):

@@ -43,6 +43,7 @@ class Store:
         self._asked = self._answered = 0
         """How many reads the other thread was given, and has done."""
         self._closed = False
+        self._refusal: Callable[[], Exception] | None = None
 
     @classmethod
     async def open(cls, path: Path, *, here: bool = False) -> "Store":
@@ -96,7 +97,13 @@ class Store:
         Raises:
             StoreError: it could not be committed.
         """
+        if self._refusal is not None:
+            return _raise(self._refusal())
         return self._writer.run(request)
+
+    def refuse(self, why: Callable[[], Exception]) -> None:
+        """From now on write nothing: whoever asks for it is told `why`."""
+        self._refusal = why
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` in one snapshot of the database; it must fetch all it wants.
@@ -154,6 +161,10 @@ class Store:
             if self._closed:
                 raise StoreError("The database is closed") from error
             raise database.misread(error, self.path) from error
+
+
+async def _raise(error: Exception) -> Any:
+    raise error
 
 
 async def _close(writing: aiosqlite.Connection, guard: Guard) -> None:

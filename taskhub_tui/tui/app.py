@@ -94,7 +94,8 @@ class TaskHubApp(App[None]):
         for service in self._services:
             self._tasks.append(asyncio.create_task(self._serve(service), name="service"))
         self.call_after_refresh(self._begin)
-        self.set_interval(0.5, self.asker.consider)
+        if not self.hub.read_only:  # what cannot be answered here must not stand in the way
+            self.set_interval(0.5, self.asker.consider)
         self.set_interval(1.0, self._report_presence)
 
     def _begin(self) -> None:

@@ -20,6 +20,7 @@ WORK = (
     "matplotlib",
     "plotext",
 )
+SERVING = ("aiohttp", "textual_serve", "jinja2", "taskhub_tui.serving")
 HEAVY = (
     "zipfile",
     "tempfile",
@@ -52,11 +53,16 @@ sys.exit(code)
 """
 
 
-def loaded(*words: str) -> set[str]:
+def loaded(*words: str, code: int = 0) -> set[str]:
     """Return what a command has imported at its end, packages for their modules as well."""
     done = subprocess.run(
-        [sys.executable, "-c", TELL, *words], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", TELL, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
+    assert done.returncode == code, done.stderr
     names = done.stdout.rpartition("\nloaded:")[2].split()
     return {name[:end] for name in names for end in _ends(name)}
 
@@ -115,3 +121,24 @@ def test_a_log_is_printed_without_what_reads_nothing_else(still: Path) -> None:
     found = loaded("logs", task_id)
     assert "taskhub_tui.logs" in found
     assert found & {*APP, *WORK, *HEAVY, *HANDING_OVER} == set()
+
+
+def test_a_live_view_has_the_words_of_the_app_without_the_app(still: Path) -> None:
+    from taskhub_tui.cli import main
+
+    assert main(["run", "--name", "x", "--", "true"]) == 0
+    task_id = next((still / "tasks").iterdir()).name
+    assert main(["cancel", task_id]) == 0
+    found = loaded("watch", task_id, code=11)
+    assert {"taskhub_tui.cli.watch", "taskhub_tui.tui.words"} <= found
+    unused = {*APP, *WORK, *HEAVY, *HANDING_OVER, *SERVING} - {"taskhub_tui.tui"}
+    assert found & unused == set()
+    assert {name for name in found if name.startswith("taskhub_tui.tui.")} == {
+        "taskhub_tui.tui.glyphs",
+        "taskhub_tui.tui.words",
+    }
+
+
+def test_what_serves_a_browser_is_loaded_by_nothing_else(still: Path) -> None:
+    for words in (("list",), ("run", "--", "true"), ("agents",)):
+        assert loaded(*words) & {*SERVING} == set(), words

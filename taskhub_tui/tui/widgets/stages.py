@@ -7,45 +7,10 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from taskhub_tui.domain.durations import spell
-from taskhub_tui.domain.limits import waits
 from taskhub_tui.domain.model import Stage, StageStatus, Task
-from taskhub_tui.domain.stall import silence
 from taskhub_tui.text import one_line
-from taskhub_tui.tui.render import percent
-from taskhub_tui.tui.theme import STAGE_LOOK, Glyphs
-
-
-def told(stage: Stage, task: Task, now: float) -> str:
-    """Return what there is to say of a stage's time."""
-    parts = []
-    match stage.status:
-        case StageStatus.DONE:
-            if stage.started is not None and stage.ended is not None:
-                parts.append(spell(stage.ended - stage.started))
-        case StageStatus.RUNNING if stage.started is not None:
-            parts.append(spell(now - stage.started))
-            if stage.fraction is not None:
-                parts.append(percent(stage.fraction).strip())
-            if stage.estimate is not None:
-                parts.append(f"usually {spell(stage.estimate)}")
-            if task.silent_since is not None:
-                parts.append(silence(task.silent_since, now))
-        case StageStatus.BLOCKED:
-            parts.append(f"waiting {spell(now - task.changed)}")
-        case StageStatus.WAITING:
-            parts.append(waits(task, now) or "goes on in its turn")
-        case StageStatus.PENDING if stage.estimate is not None:
-            parts.append(f"usually {spell(stage.estimate)}")
-        case StageStatus.FAILED if stage.ended is not None:
-            parts.append(f"{spell(now - stage.ended)} ago")
-        case _:
-            pass
-    if stage.attempt > 1:
-        parts.append(f"attempt {stage.attempt}")
-    if stage.status is StageStatus.PENDING and stage.gate and not stage.approved:
-        parts.append("asks first")
-    return ", ".join(parts)
+from taskhub_tui.tui.glyphs import STAGE_LOOK, Glyphs
+from taskhub_tui.tui.words import told as told
 
 
 def put(static: Static, content: Content) -> bool:

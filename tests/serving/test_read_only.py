@@ -1,0 +1,98 @@
+"""A hub that is only looked at refuses whatever would change something; so does its process."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from taskhub_tui.config import Paths, Settings
+from taskhub_tui.domain.errors import ReadOnly
+from taskhub_tui.domain.model import Action, NewTask
+from taskhub_tui.hub import Hub
+
+TASK = NewTask("List it", agent="command", options={"argv": ["ls"]})
+
+
+@pytest.fixture
+async def looking(where: Paths, settings: Settings) -> AsyncIterator[Hub]:
+    async with await Hub.open(paths=where, settings=settings, read_only=True) as hub:
+        yield hub
+
+
+async def test_it_shows_all_and_refuses_all(hub: Hub, looking: Hub, where: Paths) -> None:
+    task = await hub.submit(TASK)
+    assert [one.id for one in await looking.tasks()] == [task.id]
+    before = await looking.changes(0)
+    for attempt in (
+        looking.submit(TASK),
+        *(looking.decide(task.id, action, text="x", agent="command") for action in Action),
+        looking.pause(task.id),
+        looking.resume(task.id),
+        looking.stop_worker(),
+    ):
+        with pytest.raises(ReadOnly, match="This view only shows"):
+            await attempt
+    await looking.mark_read([1])
+    await looking.report_presence(focused=True, last_input=1.0)
+    assert await looking.changes(0) == before
+    assert (await hub.status(task.id)).task.seq == task.seq
+    assert [path.name for path in where.tasks.iterdir()] == [task.id]
+
+
+async def test_it_starts_no_worker(hub: Hub, looking: Hub) -> None:
+    await hub.submit(TASK)
+    await looking.rouse()
+    await looking.ensure_worker()
+    await asyncio.sleep(0.5)
+    assert await looking.workers() == []
+
+
+TRY = """
+import os, pathlib, socket, sqlite3, subprocess, sys
+from taskhub_tui.serving.sealed import seal
+here = pathlib.Path(sys.argv[1])
+(here / "run").mkdir()
+(here / "old").write_text("old")
+seal([here / "run"])
+(here / "run" / "mine").write_text("mine")
+(here / "run" / "mine").unlink()
+assert (here / "old").read_text() == "old"
+for number, attempt in enumerate([
+    lambda: (here / "new").write_text("new"),
+    lambda: (here / "run" / ".." / "new").write_text("new"),
+    lambda: os.open(here / "new", os.O_CREAT | os.O_WRONLY),
+    lambda: open(here / "old", "a"),
+    lambda: (here / "old").unlink(),
+    lambda: (here / "old").rename(here / "run" / "old"),
+    lambda: (here / "folder").mkdir(),
+    lambda: (here / "old").chmod(0o777),
+    lambda: os.truncate(here / "old", 0),
+    lambda: subprocess.run(["true"]),
+    lambda: os.system("true"),
+    lambda: os.posix_spawn("/bin/true", ["true"], {}),
+    lambda: os.fork(),
+    lambda: os.execv("/bin/true", ["true"]),
+    lambda: sqlite3.connect(here / "new"),
+    lambda: socket.create_connection(("127.0.0.1", 9)),
+]):
+    try:
+        attempt()
+    except PermissionError as refused:
+        assert "only shows" in str(refused)
+    else:
+        sys.exit(f"attempt {number} was not refused")
+assert sorted(path.name for path in here.iterdir()) == ["old", "run"]
+print("all refused")
+"""
+
+
+def test_its_process_starts_nothing_and_writes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "sealed"
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", TRY, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("all refused\n", "")
