@@ -1,13 +1,12 @@
 """The user's own keys: read, checked, and shown wherever keys are shown."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hubs import Seed, asleep, text, until
 
 from taskhub_tui import config
-from taskhub_tui.config import Paths, Settings
+from taskhub_tui.config import Paths
 from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.model import Status
 from taskhub_tui.hub import Hub
@@ -50,7 +49,7 @@ def test_keys_may_be_written_as_people_write_them(given: str, name: str) -> None
     ],
 )
 def test_a_key_that_cannot_be_is_said_why(given: str, said: str) -> None:
-    with pytest.raises(ValueError, match=".") as error:
+    with pytest.raises(ValueError, match=r".") as error:
         keymap.normal(given)
     assert said in str(error.value)
 
@@ -93,9 +92,7 @@ async def app_with(hub: Hub, **keys: tuple[str, ...]) -> TaskHubApp:
     return TaskHubApp(hub, services=[asleep])
 
 
-async def test_an_action_has_the_keys_the_user_gives_it_and_no_others(
-    hub: Hub, seed: Seed
-) -> None:
+async def test_an_action_has_the_keys_the_user_gives_it_and_no_others(hub: Hub, seed: Seed) -> None:
     task = await seed.put("Long one", names=("a", "b"))
     app = await app_with(hub, task__copy=("Y",), task__pause=("ctrl+y", "P"), list__down=())
     async with app.run_test(size=(120, 30), notifications=True) as pilot:
