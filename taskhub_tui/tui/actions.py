@@ -131,7 +131,14 @@ ACTIONS: tuple[Act, ...] = (
     ),
     Act("task.pause", "p", "pause", "Pause", "Hold it after its current stage, or go on", "task"),
     Act("task.result", "o", "open_result", "File", "Open its result outside TaskHub", "task", 5),
-    Act("task.copy", "y", "copy_id", "Copy", "Copy its ID", "task"),
+    Act(
+        "task.copy",
+        "y",
+        "copy_id",
+        "Copy",
+        "Copy what is selected, or the task's ID",
+        "task",
+    ),
     Act(
         "view.next",
         "right_square_bracket",

@@ -17,7 +17,7 @@ DARK = Theme(
     secondary="#8D98A5",
     accent="#E69F00",
     warning="#E69F00",
-    error="#E8743B",
+    error="#EA7840",
     success="#3FA98A",
     foreground="#D7DCE2",
     background="#12151A",
@@ -27,7 +27,7 @@ DARK = Theme(
     variables={
         "needs": "#E69F00",
         "running": "#56B4E9",
-        "failed": "#E8743B",
+        "failed": "#EA7840",
         "done": "#3FA98A",
         "muted": "#8D98A5",
         "faint": "#3A424D",

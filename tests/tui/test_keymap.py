@@ -138,7 +138,7 @@ async def test_footer_help_and_palette_show_the_users_keys(hub: Hub, seed: Seed)
         await until(pilot, lambda: len(app.screen_stack) == 1)
         await pilot.press("ctrl+p")
         await pilot.press(*"copy")
-        await until(pilot, lambda: "Copy its ID" in text(app))
+        await until(pilot, lambda: "Copy what is selected" in text(app))
         await pilot.press("enter")
         await until(pilot, lambda: app.clipboard != "")
 
