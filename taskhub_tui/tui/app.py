@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-import os
-import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -36,7 +35,7 @@ _PRESENCE_EVERY = 15.0
 if TYPE_CHECKING:
     from textual.command import Provider
 
-    from taskhub_tui.tui.terminal import Taskbar
+    from taskhub_tui.tui.taskbar import Taskbar
 
 
 def _palette() -> "type[Provider]":
@@ -131,8 +130,13 @@ class TaskHubApp(App[None]):
     async def on_mount(self) -> None:
         self._write("\x1b[22;2t")  # The terminal keeps its title until we leave.
         if not self.is_headless:
-            self._heed_signals()
-            await self._find_taskbar()
+            from taskhub_tui.tui.taskbar import taskbar
+
+            if sys.platform != "win32":
+                from taskhub_tui.tui.terminal import heed_signals
+
+                heed_signals(lambda code: self.exit(return_code=code))
+            self._taskbar = await asyncio.to_thread(taskbar, self.hub.settings.taskbar, self._write)
         for service in self._services:
             self._tasks.append(asyncio.create_task(self._serve(service), name="service"))
         self.call_after_refresh(self._begin)
@@ -143,28 +147,6 @@ class TaskHubApp(App[None]):
             self.notify(
                 f"[keys] in the settings: {problem}", severity="warning", timeout=15, markup=False
             )
-
-    def _heed_signals(self) -> None:
-        """End cleanly when the terminal hangs up, or somebody asks the process to end."""
-        loop = asyncio.get_running_loop()
-        for name, code in (("SIGHUP", 129), ("SIGTERM", 143), ("SIGINT", 130)):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                # Windows has no such handlers in its loop.
-                with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                    loop.add_signal_handler(number, self._told_to_end, code)
-
-    def _told_to_end(self, code: int) -> None:
-        self.exit(return_code=code)
-
-    async def _find_taskbar(self) -> None:
-        from taskhub_tui.tui.terminal import Taskbar, takes_progress
-
-        wanted = self.hub.settings.taskbar
-        if wanted is None:
-            wanted = await asyncio.to_thread(takes_progress, os.environ)
-        if wanted:
-            self._taskbar = Taskbar(self._write, os.environ)
 
     async def _each_second(self) -> None:
         await self._report_presence()

@@ -71,11 +71,24 @@ LIGHT = Theme(
 )
 
 
-_ANSI = {
+# What is legible on each other in nearly every palette that terminals come with.
+_ANSI_DARK = {
     "needs": "ansi_yellow",
     "running": "ansi_cyan",
+    "failed": "ansi_bright_red",
+    "done": "ansi_green",
+    "muted": "ansi_white",
+    "faint": "ansi_bright_black",
+    "cursor": "ansi_blue",
+}
+_ANSI_LIGHT = {
+    "needs": "ansi_magenta",
+    "running": "ansi_blue",
     "failed": "ansi_red",
     "done": "ansi_green",
+    "muted": "ansi_bright_black",
+    "faint": "ansi_white",
+    "cursor": "ansi_white",
 }
 _MEANINGS = {"needs": "warning", "running": "primary", "failed": "error", "done": "success"}
 _TEXT = 4.5
@@ -111,12 +124,7 @@ def _derived(name: str, dark: bool, ansi: bool, colours: tuple[str, ...]) -> dic
     """Return our variables from `background`, `foreground` and those of `_MEANINGS`."""
     if ansi:
         # The terminal has its own palette, of which no shade is known: only its names are used.
-        found = {
-            **_ANSI,
-            "muted": "ansi_white" if dark else "ansi_bright_black",
-            "faint": "ansi_bright_black" if dark else "ansi_white",
-            "cursor": "ansi_bright_black" if dark else "ansi_white",
-        }
+        found = dict(_ANSI_DARK if dark else _ANSI_LIGHT)
         text = "ansi_default"
     else:
         background, foreground, *others = map(Color.parse, colours)

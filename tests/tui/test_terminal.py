@@ -17,7 +17,7 @@ from terminal import Terminal
 from taskhub_tui.domain.model import Status
 from taskhub_tui.domain.views import Glance
 from taskhub_tui.hub import Hub
-from taskhub_tui.tui.terminal import Taskbar, takes_progress
+from taskhub_tui.tui.taskbar import Taskbar, takes_progress
 
 pytestmark = pytest.mark.slow
 
@@ -56,12 +56,12 @@ def test_a_terminal_that_is_gone_ends_the_app_though_nobody_tells_it(home: Path)
     deaf = ["sh", "-c", 'trap "" HUP; exec "$0" "$@"', *APP]
     with Terminal(deaf, env()) as terminal:
         terminal.until(WELCOME)
-        before = sum(psutil.Process(terminal.pid).cpu_times()[:2])
+        used = sum(psutil.Process(terminal.pid).cpu_times()[:2])
+        before = sum(os.times()[2:4])  # Of children that were waited for.
         terminal.hang_up()
         assert terminal.gone() == 129
-        after = sum(os.times()[2:4])  # Of children that were waited for.
-        assert after < 60
-        assert before < after
+        # It has not burnt a core until it was noticed by chance.
+        assert sum(os.times()[2:4]) - before - used < 10
 
 
 def test_a_terminal_that_hangs_up_ends_the_app(app: Terminal) -> None:
