@@ -4,7 +4,7 @@ import getpass
 import math
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,6 +141,12 @@ class Settings:
     theme: str = "taskhub"
     ascii: bool = False
     """Draw with ASCII characters only."""
+    reduced_motion: bool = False
+    """Nothing glides, blinks or fades."""
+    taskbar: bool | None = None
+    """Progress in the terminal's taskbar; None: where the terminal is known to take it."""
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The `[keys]` table: the user's own keys by ID of the action; read by `tui.keymap`."""
     limits: Limits = NO_LIMITS
     """How many stages may run at once over all workers."""
     stall: Patience = field(default_factory=Patience)
@@ -158,6 +164,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "lease": (int, float),
     "theme": (str,),
     "ascii": (bool,),
+    "reduced_motion": (bool,),
+    "taskbar": (bool,),
+    "keys": (dict,),
     "limits": (dict,),
     "stall": (dict,),
     "notifications": (dict,),
@@ -205,12 +214,33 @@ def settings(where: Paths) -> Settings:
             raise BadInput(f"{where.config}: `{key}` must be a finite number, not {value!r}")
         if isinstance(value, int | float) and value < _LEAST.get(key, value):
             raise BadInput(f"{where.config}: `{key}` must be at least {_LEAST[key]}")
-        if isinstance(value, dict) and key in _TABLES:
+        if key == "keys":
+            values[key] = _keys(where, raw["keys"])
+        elif isinstance(value, dict) and key in _TABLES:
             kind, known_keys = _TABLES[key]
             values[key] = kind(**_table(where, key, value, known_keys))
         else:
             values[key] = one_line(value, 200) if isinstance(value, str) else value
     return Settings(**{"owner": defaults.owner, **values})
+
+
+def _keys(where: Paths, raw: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Read the `[keys]` table; which actions and keys there are, the app knows.
+
+    Raises:
+        BadInput: a value is neither a key nor a list of keys.
+    """
+    keys = {}
+    for name, value in raw.items():
+        found = [value] if isinstance(value, str) else value
+        if not isinstance(found, list) or any(not isinstance(one, str) for one in found):
+            raise BadInput(
+                f"{where.config}: `keys.{one_line(name, 60)}` must be a key or a list of keys,"
+                f" not {value!r}",
+                'For example `"task.open" = "l"`; the name has a dot and stands in quotes',
+            )
+        keys[one_line(name, 60)] = tuple(one_line(key, 40) for key in found if key)
+    return keys
 
 
 def _table(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from taskhub_tui.config import Paths, Settings
-    from taskhub_tui.domain.views import Changes, Counts, LogChunk, LogPiece, WorkerInfo
+    from taskhub_tui.domain.views import Changes, Counts, Glance, LogChunk, LogPiece, WorkerInfo
     from taskhub_tui.storage.store import Store
 
 
@@ -89,6 +89,10 @@ class Seeing:
     async def counts(self) -> Counts:
         """Return how many tasks there are of each kind."""
         return await self._store.read(queries.counts)
+
+    async def glance(self) -> Glance:
+        """Return the hub in a few words."""
+        return await self._store.read(queries.glance)
 
     async def changes(self, since: int) -> Changes:
         """Return what changed after sequence number `since`; 0 gives everything."""

@@ -15,6 +15,7 @@ from taskhub_tui.cli.output import Cell, Output, local
 from taskhub_tui.domain.errors import BadInput, TaskHubError
 
 if TYPE_CHECKING:
+    from taskhub_tui.config import Settings
     from taskhub_tui.domain.views import Check
 
 _MARKS = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("fail", "red")}
@@ -177,7 +178,21 @@ async def _checks() -> "list[Check]":
     except TaskHubError as error:
         wrong = Check("settings", "fail", str(error), error.hint or f"Correct {where.config}")
         return [wrong, *await checks(where, config.Settings(owner="me"))]
-    return await checks(where, settings)
+    return [*await checks(where, settings), *_keys(settings)]
+
+
+def _keys(settings: "Settings") -> "list[Check]":
+    """Look at the user's own keys; who has none need not wait for the app to be loaded."""
+    if not settings.keys:
+        return []
+    from taskhub_tui.domain.views import Check
+    from taskhub_tui.tui import keymap
+
+    found = keymap.read(settings.keys)
+    if not found.problems:
+        return [Check("keys", "ok", f"{len(found.own)} of your own")]
+    remedy = "Correct the `[keys]` table of the settings; docs/keys.md has the names"
+    return [Check("keys", "warn", problem, remedy) for problem in found.problems]
 
 
 def completion(args: Namespace, out: Output) -> int:

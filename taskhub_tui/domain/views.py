@@ -50,6 +50,18 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Glance:
+    """The hub in a few words, for where there is room for no more."""
+
+    running: int = 0
+    fraction: float | None = None
+    """How far the running tasks are on average, 0 to 1; None when none of them says."""
+    needs_you: bool = False
+    failed: bool = False
+    """A task has failed, and nobody has seen it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What is different since a sequence number."""
 

@@ -20,7 +20,7 @@ from taskhub_tui.storage import rows, seals
 from taskhub_tui.text import one_line
 
 if TYPE_CHECKING:
-    from taskhub_tui.domain.views import Changes, Counts
+    from taskhub_tui.domain.views import Changes, Counts, Glance
 
 
 class Reader(Protocol):
@@ -259,6 +259,22 @@ def counts(reader: Reader) -> "Counts":
         shown = Status(status) if status in _STATUSES else Status.FAILED
         known[shown] = known.get(shown, 0) + number
     return Counts.of(known, stalled)
+
+
+def glance(reader: Reader) -> "Glance":
+    from taskhub_tui.domain.views import Glance
+
+    running, fraction = reader.execute(
+        "SELECT count(*), avg(fraction) FROM task WHERE status = 'in_progress'"
+    ).fetchone()
+    needs_you, failed = reader.execute(
+        "SELECT EXISTS (SELECT 1 FROM task WHERE status = 'blocked')"
+        " OR EXISTS (SELECT 1 FROM task WHERE status = 'in_progress' AND waiting_on = 'user'),"
+        " EXISTS (SELECT 1 FROM task JOIN notification ON notification.task_n = task.n"
+        " WHERE task.status = 'failed' AND notification.kind = 'error'"
+        " AND notification.read IS NULL AND notification.withdrawn IS NULL)"
+    ).fetchone()
+    return Glance(running, fraction, bool(needs_you), bool(failed))
 
 
 def served(reader: Reader, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""Every key of the app: one list that feeds the bindings, the footer, the palette and the help."""
+"""Every key of the app: one list that feeds bindings, footer, palette, help, and docs/keys.md."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,14 +8,30 @@ from textual.binding import Binding
 
 from taskhub_tui.domain.model import Action
 
-Where = Literal["list", "task", "view", "scroll", "hub"]
+Where = Literal["list", "task", "view", "scroll", "hub", "decision", "inbox", "form", "help", "app"]
 TITLES: dict[Where, str] = {
     "list": "In the list",
     "task": "With the task under the cursor",
     "view": "In the log, the result and the events",
     "scroll": "While the focus is there",
-    "hub": "Anywhere",
+    "hub": "On the first screen",
+    "decision": "In a question",
+    "inbox": "In the notifications",
+    "form": "In the form for a new task",
+    "help": "In the help",
+    "app": "Anywhere, but in a field a letter is a letter",
 }
+_TOGETHER: tuple[tuple[Where, ...], ...] = (("list", "task", "view", "hub"), ("scroll",))
+
+
+def together() -> Iterator[tuple[Where, ...]]:
+    """Yield the places whose keys are alive at the same time: there a key has one meaning.
+
+    A log that has the focus takes its keys first, so there a key may mean something else.
+    """
+    joined = {where for places in _TOGETHER for where in places} | {"app"}
+    yield from ((*places, "app") for places in _TOGETHER)
+    yield from ((where, "app") for where in TITLES if where not in joined)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +41,7 @@ class Act:
     id: str
     """Stable name, by which a keymap can give it another key."""
     keys: str
-    """Textual's names of the keys, separated by commas."""
+    """Textual's names of the keys, separated by commas; "" is none until the user gives it one."""
     action: str
     label: str
     """One word for the footer."""
@@ -35,6 +51,10 @@ class Act:
     """Place in the footer, 1 is the most important; 0 is not shown there."""
     display: str = ""
     """How the keys are written; empty: as they are."""
+    named: bool = True
+    """Offered in the command palette; what only moves something is not."""
+    priority: bool = False
+    """Taken before whatever has the focus gets the key; text fields keep their letters."""
 
     @property
     def shown_keys(self) -> str:
@@ -42,8 +62,8 @@ class Act:
 
 
 ACTIONS: tuple[Act, ...] = (
-    Act("list.down", "j,down", "move(1)", "Down", "Next task", "list", display="j ↓"),
-    Act("list.up", "k,up", "move(-1)", "Up", "Task before", "list", display="k ↑"),
+    Act("list.down", "j,down", "move(1)", "Down", "Next task", "list", display="j ↓", named=False),
+    Act("list.up", "k,up", "move(-1)", "Up", "Task before", "list", display="k ↑", named=False),
     Act(
         "list.top",
         "g,home",
@@ -51,8 +71,9 @@ ACTIONS: tuple[Act, ...] = (
         "Top",
         "First task; sorts the list anew and shows new tasks",
         "list",
+        named=False,
     ),
-    Act("list.end", "G,end", "end", "End", "Last task", "list"),
+    Act("list.end", "G,end", "end", "End", "Last task", "list", named=False),
     Act(
         "list.page_down",
         "ctrl+d,pagedown",
@@ -61,6 +82,7 @@ ACTIONS: tuple[Act, ...] = (
         "A page down",
         "list",
         display="ctrl+d",
+        named=False,
     ),
     Act(
         "list.page_up",
@@ -70,6 +92,7 @@ ACTIONS: tuple[Act, ...] = (
         "A page up",
         "list",
         display="ctrl+u",
+        named=False,
     ),
     Act("task.open", "enter", "open", "Open", "Show the task's stages, log and result", "task", 1),
     Act("task.decide", "a", "decide", "Decide", "Answer its question, or its failure", "task", 2),
@@ -108,7 +131,14 @@ ACTIONS: tuple[Act, ...] = (
     ),
     Act("task.pause", "p", "pause", "Pause", "Hold it after its current stage, or go on", "task"),
     Act("task.result", "o", "open_result", "File", "Open its result outside TaskHub", "task", 5),
-    Act("task.copy", "y", "copy_id", "Copy", "Copy its ID", "task"),
+    Act(
+        "task.copy",
+        "y",
+        "copy_id",
+        "Copy",
+        "Copy what is selected, or the task's ID",
+        "task",
+    ),
     Act(
         "view.next",
         "right_square_bracket",
@@ -132,9 +162,27 @@ ACTIONS: tuple[Act, ...] = (
     Act(
         "view.zoom", "z", "zoom", "Zoom", "Give the task the whole screen, or the list back", "view"
     ),
-    Act("scroll.down", "j,down", "scroll_down", "Down", "A line down", "scroll", display="j ↓"),
-    Act("scroll.up", "k,up", "scroll_up", "Up", "A line up", "scroll", display="k ↑"),
-    Act("scroll.left", "h,left", "sideways(-8)", "Left", "To the left", "scroll", display="h ←"),
+    Act(
+        "scroll.down",
+        "j,down",
+        "scroll_down",
+        "Down",
+        "A line down",
+        "scroll",
+        display="j ↓",
+        named=False,
+    ),
+    Act("scroll.up", "k,up", "scroll_up", "Up", "A line up", "scroll", display="k ↑", named=False),
+    Act(
+        "scroll.left",
+        "h,left",
+        "sideways(-8)",
+        "Left",
+        "To the left",
+        "scroll",
+        display="h ←",
+        named=False,
+    ),
     Act(
         "scroll.right",
         "l,right",
@@ -143,9 +191,10 @@ ACTIONS: tuple[Act, ...] = (
         "What long lines hold",
         "scroll",
         display="l →",
+        named=False,
     ),
-    Act("scroll.home", "g,home", "scroll_home", "Top", "To the first line", "scroll"),
-    Act("scroll.end", "G,end", "scroll_end", "End", "To the last line", "scroll"),
+    Act("scroll.home", "g,home", "scroll_home", "Top", "To the first line", "scroll", named=False),
+    Act("scroll.end", "G,end", "scroll_end", "End", "To the last line", "scroll", named=False),
     Act(
         "scroll.page_down",
         "ctrl+d,pagedown,space",
@@ -154,6 +203,7 @@ ACTIONS: tuple[Act, ...] = (
         "A page down",
         "scroll",
         display="ctrl+d",
+        named=False,
     ),
     Act(
         "scroll.page_up",
@@ -163,6 +213,7 @@ ACTIONS: tuple[Act, ...] = (
         "A page up",
         "scroll",
         display="ctrl+u",
+        named=False,
     ),
     Act(
         "hub.back", "escape", "back", "Back", "Back to the list; clears the filter", "hub", 3, "esc"
@@ -180,19 +231,114 @@ ACTIONS: tuple[Act, ...] = (
     Act(
         "hub.filter", "slash", "filter", "Filter", "Show only tasks with these words", "hub", 8, "/"
     ),
-    Act("hub.help", "question_mark", "app.go('help')", "Help", "This page", "hub", 9, "?"),
+    Act("hub.quit", "q", "quit_app", "Quit", "Leave; the work goes on", "hub", 10),
+    Act("decision.later", "escape", "later", "Later", "Decide later", "decision", display="esc"),
+    *(
+        Act(f"decision.{action}", key, f"begin('{action}')", label, meaning, "decision")
+        for action, key, label, meaning in (
+            (Action.APPROVE, "a", "Approve", "Approve, or accept the result"),
+            (Action.RETRY, "r", "Retry", "Run the failed stage again"),
+            (Action.DENY, "d", "Deny", "Say no, with a reason"),
+            (Action.PROVIDE_CONTEXT, "c", "Answer", "Answer, or tell its agent something more"),
+            (Action.MODIFY, "m", "Modify", "Change what is proposed, or the task"),
+            (Action.REASSIGN, "t", "Reassign", "Give it to another agent"),
+            (Action.CANCEL, "X", "Cancel", "End the task; asks before it does"),
+        )
+    ),
+    Act("decision.down", "j", "scroll(1)", "Down", "A line down", "decision", named=False),
+    Act("decision.up", "k", "scroll(-1)", "Up", "A line up", "decision", named=False),
+    Act("inbox.back", "escape,q", "back", "Back", "Back to the list", "inbox", display="esc q"),
+    Act("inbox.read_all", "R", "read_all", "Read", "Mark all notifications as read", "inbox"),
+    Act("inbox.down", "j", "move(1)", "Down", "Next entry", "inbox", display="j ↓", named=False),
+    Act("inbox.up", "k", "move(-1)", "Up", "Entry before", "inbox", display="k ↑", named=False),
+    Act(
+        "form.submit",
+        "ctrl+s,ctrl+enter",
+        "submit",
+        "Start",
+        "Start the task",
+        "form",
+        display="ctrl+s",
+    ),
+    Act("form.leave", "escape", "leave", "Leave", "Leave the form", "form", display="esc"),
+    Act("help.close", "escape,q", "close", "Close", "Close the help", "help", display="esc q"),
+    Act("help.search", "slash", "search", "Search", "Search the keys", "help", display="/"),
+    Act("help.down", "j,down", "scroll(1)", "Down", "A line down", "help", 0, "j ↓", False),
+    Act("help.up", "k,up", "scroll(-1)", "Up", "A line up", "help", 0, "k ↑", False),
+    Act(
+        "help.page_down",
+        "ctrl+d,pagedown,space",
+        "page(1)",
+        "Page down",
+        "A page down",
+        "help",
+        display="ctrl+d",
+        named=False,
+    ),
+    Act(
+        "help.page_up",
+        "ctrl+u,pageup",
+        "page(-1)",
+        "Page up",
+        "A page up",
+        "help",
+        display="ctrl+u",
+        named=False,
+    ),
+    Act(
+        "hub.help",
+        "question_mark,f1",
+        "app.help",
+        "Help",
+        "Every key, those of this place first",
+        "app",
+        9,
+        "?",
+        priority=True,
+    ),
     Act(
         "hub.palette",
-        "ctrl+p",
+        "colon,ctrl+p",
         "app.command_palette",
         "Commands",
         "All commands by name",
-        "hub",
-        display="ctrl+p",
+        "app",
+        display=": ctrl+p",
+        named=False,
+        priority=True,
     ),
-    Act("hub.quit", "q", "quit_app", "Quit", "Leave; the work goes on", "hub", 10),
+    Act(
+        "app.theme",
+        "",
+        "app.change_theme",
+        "Theme",
+        "Choose the colours",
+        "app",
+    ),
+    Act(
+        "app.suspend",
+        "ctrl+z",
+        "app.suspend_process",
+        "Suspend",
+        "To the shell; `fg` brings the app back",
+        "app",
+        priority=True,
+    ),
 )
 BY_ID = {act.id: act for act in ACTIONS}
+FIXED: tuple[tuple[Where, str, str], ...] = (
+    ("decision", "1 … 9", "Take the choice with this number"),
+    ("inbox", "enter", "Open the task"),
+    ("form", "tab", "Next field; shift+tab goes back"),
+    ("app", "ctrl+c", "Copy what is selected with the mouse"),
+    ("app", "ctrl+q", "Leave, from anywhere; the work goes on"),
+)
+"""Keys that cannot be changed: place, key, meaning."""
+
+
+def no_key(act_id: str) -> str:
+    """Return the name of a key that no keyboard has: Textual cannot bind an action to none."""
+    return f"no-key-{act_id}"
 
 
 def bindings(*where: Where) -> Iterator[Binding]:
@@ -200,11 +346,12 @@ def bindings(*where: Where) -> Iterator[Binding]:
     for act in ACTIONS:
         if act.where in where:
             yield Binding(
-                act.keys,
+                act.keys or no_key(act.id),
                 act.action,
                 act.label,
                 show=act.rank > 0,
                 key_display=act.display or None,
+                priority=act.priority,
                 tooltip=act.meaning,
                 id=act.id,
             )

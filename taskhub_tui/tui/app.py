@@ -2,29 +2,46 @@
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from textual import events
+from textual import events, on
 from textual.app import App, SystemCommand
+from textual.driver import Driver
+from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
+from textual.theme import Theme
+from textual.widgets import Input, TextArea
 
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.model import NoticeKind
 from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
-from taskhub_tui.tui.actions import ACTIONS
+from taskhub_tui.tui import keymap
+from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.asking import Asker
 from taskhub_tui.tui.places import place
-from taskhub_tui.tui.render import AsciiFilter, ControlFilter
+from taskhub_tui.tui.render import AsciiFilter, ControlFilter, NoColour
 from taskhub_tui.tui.screens.main import MainScreen
-from taskhub_tui.tui.theme import ASCII, DARK, LIGHT, UNICODE
+from taskhub_tui.tui.theme import ASCII, DARK, LIGHT, UNICODE, variables
 from taskhub_tui.tui.watch import Watcher
 
 _PRESENCE_EVERY = 15.0
 """Seconds between two reports that the user is typing."""
-_PALETTE = ("task", "view", "hub")
+
+if TYPE_CHECKING:
+    from textual.command import Provider
+
+    from taskhub_tui.tui.taskbar import Taskbar
+
+
+def _palette() -> "type[Provider]":
+    from taskhub_tui.tui.commands import Commands
+
+    return Commands
 
 
 class TaskHubApp(App[None]):
@@ -33,6 +50,8 @@ class TaskHubApp(App[None]):
     TITLE = "TaskHub"
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS = {_palette}
+    BINDINGS = [*bindings("app")]
 
     def __init__(
         self,
@@ -58,9 +77,18 @@ class TaskHubApp(App[None]):
         self.theme = (
             hub.settings.theme if hub.settings.theme in self.available_themes else DARK.name
         )
+        # What stands for no colour must not write any, not even shades of grey.
+        self._filters = [
+            NoColour() if isinstance(one, Monochrome | NoColor) else one for one in self._filters
+        ]
         self._filters.append(ControlFilter())
         if ascii:
             self._filters.append(AsciiFilter())
+        if hub.settings.reduced_motion:
+            self.animation_level = "none"
+        self.own_keys = keymap.read(hub.settings.keys)
+        """The keys of all actions."""
+        self.set_keymap(self.own_keys.for_textual())
         self._services = services
         self._tasks: list[asyncio.Task[None]] = []
         self._initial_task = initial_task
@@ -74,6 +102,8 @@ class TaskHubApp(App[None]):
         self._counts = Counts()
         self._trouble = ""
         self._terminal_title = ""
+        self._taskbar: Taskbar | None = None
+        self._glanced = False
         self.asker = Asker(self, hub, self.glyphs, lambda: self.typed)
         self._main = MainScreen(hub, self.glyphs)
         self._watcher = Watcher(
@@ -89,14 +119,41 @@ class TaskHubApp(App[None]):
 
     # Life
 
+    def get_driver_class(self) -> type[Driver]:
+        found = super().get_driver_class()
+        if found.__name__ == "LinuxDriver":
+            from taskhub_tui.tui.terminal import GuardedDriver
+
+            return GuardedDriver
+        return found
+
     async def on_mount(self) -> None:
         self._write("\x1b[22;2t")  # The terminal keeps its title until we leave.
+        if not self.is_headless:
+            from taskhub_tui.tui.taskbar import taskbar
+
+            if sys.platform != "win32":
+                from taskhub_tui.tui.terminal import heed_signals
+
+                heed_signals(lambda code: self.exit(return_code=code))
+            self._taskbar = await asyncio.to_thread(taskbar, self.hub.settings.taskbar, self._write)
         for service in self._services:
             self._tasks.append(asyncio.create_task(self._serve(service), name="service"))
         self.call_after_refresh(self._begin)
         if not self.hub.read_only:  # what cannot be answered here must not stand in the way
             self.set_interval(0.5, self.asker.consider)
-        self.set_interval(1.0, self._report_presence)
+        self.set_interval(1.0, self._each_second)
+        self.theme_changed_signal.subscribe(self, self._theme_chosen)
+        for problem in self.own_keys.problems[:3]:
+            self.notify(
+                f"[keys] in the settings: {problem}", severity="warning", timeout=15, markup=False
+            )
+
+    async def _each_second(self) -> None:
+        await self._report_presence()
+        if self._taskbar is not None and self._glanced:
+            with contextlib.suppress(TaskHubError):
+                self._taskbar.show(await self.hub.glance())
 
     def _begin(self) -> None:
         self._tasks.append(asyncio.create_task(self._watch(), name="watch"))
@@ -123,6 +180,8 @@ class TaskHubApp(App[None]):
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        if self._taskbar is not None:
+            self._taskbar.clear()
         self._write("\x1b[23;2t")
 
     def leave(self) -> None:
@@ -151,8 +210,61 @@ class TaskHubApp(App[None]):
         if task_id:
             self._main.show_task(task_id)
 
+    def action_help(self) -> None:
+        """Show every key, those of this screen first; again, and the help goes."""
+        from taskhub_tui.tui.screens import help as helping
+
+        screen = self.screen
+        if isinstance(screen, helping.HelpScreen):
+            screen.dismiss(None)
+            return
+        here, legal = helping.places(screen), helping.legal(screen)
+        self.push_screen(
+            helping.HelpScreen(self.hub, self.glyphs, here=[*here, "app"], legal=legal)
+        )
+
     def action_help_quit(self) -> None:
-        self.notify("q leaves TaskHub; the work goes on", timeout=3)
+        key = self.own_keys.short("hub.quit") or "ctrl+q"
+        self.notify(f"{key} leaves TaskHub; the work goes on", timeout=3, markup=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "suspend_process":
+            # In a field that is written in, the same key takes the last change back.
+            return not isinstance(self.focused, Input | TextArea)
+        return True
+
+    def action_suspend_process(self) -> None:
+        """Hand the terminal to the shell until `fg`."""
+        if self._services:
+            words = "The engine runs in this window, and would stand still"
+            self.notify(words, severity="warning", timeout=5, markup=False)
+            return
+        if self._taskbar is not None:
+            self._taskbar.clear()
+        super().action_suspend_process()
+
+    @on(Driver.SignalResume)
+    def _resumed(self) -> None:
+        # The shell has written over everything, the title too.
+        self._terminal_title = ""
+        self._entitle(self._counts)
+        self.refresh(layout=True)
+        self.screen.refresh(layout=True)
+
+    # The look
+
+    def get_css_variables(self) -> dict[str, str]:
+        found = super().get_css_variables()
+        self.theme_variables = {**found, **variables(self.current_theme, found)}
+        return self.theme_variables
+
+    def _theme_chosen(self, theme: Theme) -> None:
+        words = f'`theme = "{theme.name}"` in the settings keeps it'
+        self.notify(words, timeout=4, markup=False)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if self.hub.settings.reduced_motion and isinstance(event.widget, Input | TextArea):
+            event.widget.cursor_blink = False
 
     # What the hub says
 
@@ -173,6 +285,7 @@ class TaskHubApp(App[None]):
             self._tell(changes)
             await self.asker.follow(changes)
         self._entitle(counts)
+        self._glanced = True
 
     def _tell(self, changes: Changes) -> None:
         """Say what was completed; what needs the user is raised by the asker."""
@@ -242,24 +355,8 @@ class TaskHubApp(App[None]):
     # All commands by name
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        if screen is self._main:
-            for act in ACTIONS:
-                if act.where in _PALETTE and act.id != "hub.palette" and self._legal(act.action):
-                    yield SystemCommand(
-                        act.label, f"{act.meaning} ({act.shown_keys})", self._runner(act.action)
-                    )
-        other = LIGHT if self.theme != LIGHT.name else DARK
-        yield SystemCommand(
-            "Theme", f"Switch to {other.name}", lambda: setattr(self, "theme", other.name)
-        )
+        from taskhub_tui.tui import commands
 
-    def _legal(self, action: str) -> bool:
-        name, _, rest = action.partition("(")
-        parameter = rest.rstrip(")").strip("'")
-        return bool(self._main.check_action(name, (parameter,) if parameter else ()))
-
-    def _runner(self, action: str) -> Callable[[], Awaitable[None]]:
-        async def run() -> None:
-            await self.run_action(action, self._main)
-
-        return run
+        for command in commands.legal(self, screen):
+            words = f"{command.act.meaning} ({command.keys})" if command.keys else ""
+            yield SystemCommand(command.act.label, words or command.act.meaning, command.run)

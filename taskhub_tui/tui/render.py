@@ -1,9 +1,11 @@
 """Drawing text that came from outside: cells of fixed width, bars, and the last guard."""
 
 import re
+from functools import lru_cache
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
+from rich.style import Style
 from textual.color import Color
 from textual.filter import LineFilter
 
@@ -33,6 +35,23 @@ class ControlFilter(LineFilter):
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         return [_guarded(segment) for segment in segments]
+
+
+class NoColour(LineFilter):
+    """Takes all colours out; bold, underlined and reversed stay."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [
+            segment
+            if segment.style is None or segment.style.color is segment.style.bgcolor is None
+            else Segment(segment.text, _colourless(segment.style))
+            for segment in segments
+        ]
+
+
+@lru_cache(1024)
+def _colourless(style: Style) -> Style:
+    return style.without_color + Style(dim=False)
 
 
 _PLAIN = str.maketrans(

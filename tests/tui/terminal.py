@@ -20,6 +20,7 @@ class Terminal:
         self, argv: Sequence[str], env: Mapping[str, str], size: tuple[int, int] = (120, 36)
     ) -> None:
         self.bytes = b""
+        self._fd: int | None
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             os.execvpe(argv[0], list(argv), {**env, "TERM": "xterm-256color"})
@@ -47,7 +48,34 @@ class Terminal:
         if self.status is None:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
+        if self._fd is not None:
+            os.close(self._fd)
+
+    def hang_up(self) -> None:
+        """Take the terminal away."""
         os.close(self._fd)
+        self._fd = None
+
+    def gone(self, seconds: float = 20.0) -> int:
+        """Wait until the program has ended, with or without a terminal; return its exit code."""
+        end = time.monotonic() + seconds
+        while True:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = status
+                return os.waitstatus_to_exitcode(status)
+            assert time.monotonic() < end, "It did not end"
+            time.sleep(0.02)
+
+    def stopped(self, seconds: float = 20.0) -> bool:
+        """Read until the program is suspended; False when it ends instead."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.read(0.02)
+            pid, status = os.waitpid(self.pid, os.WNOHANG | os.WUNTRACED)
+            if pid:
+                return os.WIFSTOPPED(status)
+        raise AssertionError("It was not suspended")
 
     def read(self, seconds: float = 0.05) -> bool:
         """Take what the program has written; False once it has ended."""
@@ -73,6 +101,13 @@ class Terminal:
         start = len(self.bytes)
         wanted = words.encode()
         while wanted not in self.bytes[max(0, start - len(wanted)) :]:
+            assert self.read(), f"It ended before {words!r}: {self.bytes[-3000:]!r}"
+            assert time.monotonic() < end, f"No {words!r} in {self.bytes[-3000:]!r}"
+
+    def has(self, words: str, seconds: float = 15.0) -> None:
+        """Read until `words` have been written at any time since `bytes` began."""
+        end = time.monotonic() + seconds
+        while words.encode() not in self.bytes:
             assert self.read(), f"It ended before {words!r}: {self.bytes[-3000:]!r}"
             assert time.monotonic() < end, f"No {words!r} in {self.bytes[-3000:]!r}"
 

@@ -1,5 +1,13 @@
-from taskhub_tui.tui.actions import ACTIONS, TITLES, bindings
+from pathlib import Path
+
+from taskhub_tui.tui.actions import ACTIONS, FIXED, TITLES, bindings, together
+from taskhub_tui.tui.app import TaskHubApp
+from taskhub_tui.tui.reference import markdown
+from taskhub_tui.tui.screens.decision import DecisionScreen
+from taskhub_tui.tui.screens.help import HelpScreen
 from taskhub_tui.tui.screens.main import MainScreen
+from taskhub_tui.tui.screens.new_task import NewTaskScreen
+from taskhub_tui.tui.screens.notifications import NotificationsScreen
 from taskhub_tui.tui.widgets.lines import LinesView
 from taskhub_tui.tui.widgets.task_table import TaskTable
 
@@ -9,21 +17,27 @@ HOMES = {
     "task": MainScreen,
     "view": MainScreen,
     "hub": MainScreen,
+    "decision": DecisionScreen,
+    "inbox": NotificationsScreen,
+    "form": NewTaskScreen,
+    "help": HelpScreen,
+    "app": TaskHubApp,
 }
+PAGE = Path(__file__).parents[2] / "docs" / "keys.md"
 
 
 def test_every_action_has_an_id_of_its_own_and_is_done_somewhere() -> None:
     assert len({act.id for act in ACTIONS}) == len(ACTIONS)
     for act in ACTIONS:
         name = act.action.partition("(")[0]
-        if not name.startswith("app."):
-            assert hasattr(HOMES[act.where], f"action_{name}"), act.id
+        home = TaskHubApp if name.startswith("app.") else HOMES[act.where]
+        assert hasattr(home, f"action_{name.removeprefix('app.')}"), act.id
         assert act.meaning
         assert act.where in TITLES
 
 
 def test_no_key_means_two_things_in_one_place() -> None:
-    for places in (("list",), ("scroll",), ("task", "view", "hub")):
+    for places in together():
         keys = [key for binding in bindings(*places) for key in binding.key.split(",")]
         assert len(keys) == len(set(keys))
 
@@ -32,3 +46,14 @@ def test_bindings_can_be_remapped_by_id() -> None:
     assert {binding.id for binding in bindings("task", "view", "hub")} == {
         act.id for act in ACTIONS if act.where in ("task", "view", "hub")
     }
+
+
+def test_every_place_has_its_keys_and_its_turn() -> None:
+    used = {act.where for act in ACTIONS} | {where for where, _, _ in FIXED}
+    assert used == set(TITLES)
+    assert {where for places in together() for where in places} == set(TITLES)
+
+
+def test_the_page_is_what_the_list_says() -> None:
+    fresh = PAGE.read_text(encoding="utf-8") == markdown()
+    assert fresh, "stale: run `python -m taskhub_tui.tui.reference > docs/keys.md`"

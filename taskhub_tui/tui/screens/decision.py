@@ -27,6 +27,7 @@ from taskhub_tui.domain.model import (
     TaskView,
 )
 from taskhub_tui.text import one_line
+from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.screens import decision_words as words
 from taskhub_tui.tui.screens.decision_forms import (
     AgentForm,
@@ -83,16 +84,8 @@ class DecisionScreen(ModalScreen[Decision | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "later", "Decide later", id="decision.later"),
-        *(
-            Binding(
-                key, f"begin('{action.value}')", action.value.capitalize(), id=f"decision.{action}"
-            )
-            for action, key in words.KEYS.items()
-        ),
+        *bindings("decision"),
         *(Binding(str(n), f"choose({n - 1})", f"Choice {n}", show=False) for n in range(1, 10)),
-        Binding("j", "scroll(1)", "Down", show=False),
-        Binding("k", "scroll(-1)", "Up", show=False),
     ]
     AUTO_FOCUS = "#body"
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
@@ -220,14 +213,19 @@ class DecisionScreen(ModalScreen[Decision | None]):
         bar = self.query_one("#actions", Keys)
         colour = words.heading(self.view, self._glyphs)[1]
         if self._gone is not None:
-            bar.show([("esc", "close")])
+            bar.show([("decision.later", "close")])
         elif self._form is not None:
             bar.show(self._form.keys, main=self._form.keys[0][0], colour="$running")
         else:
-            keys = [(words.KEYS[act], words.label(self.view, act)) for act in self.view.legal]
+            keys = [(f"decision.{act}", words.label(self.view, act)) for act in self.view.legal]
             main = keys[0][0] if keys else None
             later = "decide later" if self.view.blocker is not None else "close"
-            bar.show([*keys, ("esc", later)], main=main, colour=f"${colour}", awake=self._awake)
+            bar.show(
+                [*keys, ("decision.later", later)],
+                main=main,
+                colour=f"${colour}",
+                awake=self._awake,
+            )
         self.call_after_refresh(self._fit)
 
     # When it listens
@@ -308,11 +306,11 @@ class DecisionScreen(ModalScreen[Decision | None]):
                 self._form.action_back()
             else:
                 self._form.action_send()
-        elif event.key == "esc":
+        elif event.key == "decision.later":
             self.dismiss(None)
         else:
-            for action, key in words.KEYS.items():
-                if key == event.key and action in self.view.legal:
+            for action in self.view.legal:
+                if event.key == f"decision.{action}":
                     self.action_begin(action.value)
 
     def _meant(self, choice: Choice) -> Action:

@@ -1,28 +1,30 @@
-"""What there is, and every key; made from the list of actions."""
+"""Every key, those of the place it was opened from first; made from the list of actions."""
 
+from collections.abc import Collection, Iterator, Sequence
+
+from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Input, Static
 
 from taskhub_tui.hub import Hub
-from taskhub_tui.tui.actions import ACTIONS, TITLES
+from taskhub_tui.tui import keymap
+from taskhub_tui.tui.actions import ACTIONS, BY_ID, FIXED, TITLES, Act, Where, bindings
 from taskhub_tui.tui.theme import ASCII, Glyphs
+from taskhub_tui.tui.widgets.plain import Keys
 
 _WHAT = (
-    "TaskHub runs long work in the background. Hand a request to an agent with n, or a command"
+    "TaskHub runs long work in the background. Hand a request to an agent with {new}, or a command"
     " with `taskhub run -- …`; close this window if you like: the work goes on. It comes back to"
     " you when a stage asks or fails, and when it is done."
 )
 _COLUMNS = (
     "LEFT is the time remaining, from past runs of the same stages or from the pace so far; it is"
     " blank while it is unknown. AGE says how long a task has been as it is. The order of the list"
-    " stands still while you use it; g sorts it anew."
+    " stands still while you use it; {top} sorts it anew."
 )
-
-
 _ASCII = str.maketrans({"…": "~", "↓": "v", "↑": "^", "←": "<", "→": ">", "\u00a0": " "})
 
 
@@ -31,36 +33,136 @@ def _in_ascii(text: Content) -> Content:
     return Content(text.plain.translate(_ASCII), spans=[*text.spans])
 
 
-class HelpScreen(ModalScreen[str | None]):
-    """Scrolls; Escape closes it."""
+def places(screen: Screen[object]) -> list[Where]:
+    """Return the places whose keys a screen takes, from what has the focus outwards."""
+    nodes = [screen] if screen.focused is None else screen.focused.ancestors_with_self
+    found: list[Where] = []
+    for node in nodes:
+        for binding in getattr(node, "BINDINGS", ()):
+            act = BY_ID.get(getattr(binding, "id", None) or "")
+            if act is not None and act.where not in found:
+                found.append(act.where)
+        if node is screen:
+            break
+    return [where for where in found if where != "app"]
 
-    BINDINGS = [
-        Binding("escape,q,question_mark", "dismiss", "Close", id="help.close"),
-        Binding("j", "scroll(3)", show=False),
-        Binding("k", "scroll(-3)", show=False),
-    ]
+
+def legal(screen: Screen[object]) -> set[str]:
+    """Return the IDs of the actions that a screen allows at this moment."""
+    return {active.binding.id or "" for active in screen.active_bindings.values() if active.enabled}
+
+
+class HelpScreen(ModalScreen[str | None]):
+    """Scrolls, and can be searched; Escape closes it."""
+
+    BINDINGS = [*bindings("help")]
+    AUTO_FOCUS = "#keys"
     DEFAULT_CSS = """
     HelpScreen {
         align: center middle; background: $background 60%;
-        & VerticalScroll {
+        & #page {
             width: 84; max-width: 100%; height: auto; max-height: 100%; background: $panel;
-            padding: 1 3; scrollbar-size-vertical: 1; scrollbar-color: $faint;
-            scrollbar-background: $panel;
+            padding: 1 0 0 0;
+        }
+        & #keys {
+            height: auto; padding: 0 3;
+            scrollbar-size-vertical: 1; scrollbar-color: $faint; scrollbar-background: $panel;
         }
         & Static { height: auto; }
+        & Input {
+            display: none; margin: 0 3; border: none; padding: 0; height: 1;
+            background: $background; color: $foreground;
+        }
+        & Input.-shown { display: block; }
+        & #line { padding: 0 3; height: auto; margin: 1 0; }
     }
+    HelpScreen:nocolor #page { border: round $foreground; }
     """
 
-    def __init__(self, hub: Hub, glyphs: Glyphs) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        glyphs: Glyphs,
+        *,
+        here: Sequence[Where] = (),
+        legal: Collection[str] | None = None,
+    ) -> None:
+        """
+        Args:
+            here: the places it is opened from; they come first.
+            legal: IDs of the actions that can be done there now, the others are drawn faint;
+                None draws all alike.
+        """
         super().__init__()
         self._glyphs = glyphs
+        self._here = tuple(here)
+        self._legal = legal
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll():
-            yield Static(self._text(), markup=False)
+        with Vertical(id="page"):
+            with VerticalScroll(id="keys"):
+                yield Static(markup=False, id="text")
+            yield Input(placeholder="words that a key's line has", compact=True)
+            yield Keys(
+                [("help.search", "search"), ("help.down", "scroll"), ("help.close", "close")],
+                id="line",
+            )
 
-    def _text(self) -> Content:
-        glyphs = self._glyphs
+    def on_mount(self) -> None:
+        self._draw()
+        self._fit()
+
+    def on_resize(self) -> None:
+        self._fit()
+
+    def _fit(self) -> None:
+        """Leave the last lines to the search and the keys."""
+        self.query_one("#keys").styles.max_height = max(3, self.size.height - 5)
+
+    def _draw(self) -> None:
+        text = self._text(self.query_one(Input).value)
+        self.query_one("#text", Static).update(
+            text if self._glyphs is not ASCII else _in_ascii(text)
+        )
+
+    # What it says
+
+    def _text(self, search: str) -> Content:
+        words = search.lower().split()
+        lines: list[Content] = []
+        for where in [*self._here, *(one for one in TITLES if one not in self._here)]:
+            found = [*self._lines(where, words)]
+            if found:
+                lines += [Content.styled(TITLES[where], "bold $foreground"), *found, Content("")]
+        if not words:
+            lines += self._about()
+        elif not lines:
+            lines = [Content.styled("Nothing matches", "$muted")]
+        return Content("\n").join(lines).rstrip()
+
+    def _lines(self, where: Where, words: Sequence[str]) -> Iterator[Content]:
+        own = keymap.of(self.app)
+        rows = [(act, own.shown(act.id), act.meaning) for act in ACTIONS if act.where == where]
+        fixed = [(None, keys, meaning) for place, keys, meaning in FIXED if place == where]
+        for act, keys, meaning in [*rows, *fixed]:
+            label = act.label if act is not None else ""
+            said = f"{keys} {meaning} {label} {TITLES[where]}".lower()
+            if all(word in said for word in words):
+                yield self._line(act, keys, meaning)
+
+    def _line(self, act: Act | None, keys: str, meaning: str) -> Content:
+        idle = (
+            act is not None
+            and self._legal is not None
+            and act.where in self._here
+            and act.id not in self._legal
+        )
+        keys_style, style = ("$muted", "$muted") if idle else ("bold $needs", "$foreground")
+        shown = Content.assemble((f"  {keys:<16}", keys_style), "  ", (meaning, style))
+        return shown + Content.styled("  not now", "$muted") if idle else shown
+
+    def _about(self) -> Iterator[Content]:
+        own, glyphs = keymap.of(self.app), self._glyphs
         states = (
             (glyphs.needs, "needs", "needs you"),
             (glyphs.failed, "failed", "failed"),
@@ -71,26 +173,63 @@ class HelpScreen(ModalScreen[str | None]):
             (glyphs.done, "done", "done"),
             (glyphs.cancelled, "muted", "cancelled"),
         )
-        lines = [Content.styled("TaskHub", "bold $foreground"), Content(_WHAT), Content("")]
         signs = []
         for glyph, colour, word in states:
             # A hard blank keeps a sign and its meaning on one line.
             meaning = f" {word}".replace(" ", "\u00a0")
             signs.append(Content.assemble((glyph, f"bold ${colour}"), (meaning, "$muted")))
-        lines += [Content("   ").join(signs), Content(""), Content.styled(_COLUMNS, "$muted")]
-        for where, title in TITLES.items():
-            lines += [Content(""), Content.styled(title, "bold $foreground")]
-            for act in ACTIONS:
-                if act.where == where:
-                    keys = act.shown_keys
-                    lines.append(
-                        Content.assemble((f"  {keys:<18}", "$needs"), (act.meaning, "$muted"))
-                    )
-        text = Content("\n").join(lines)
-        return text if glyphs is not ASCII else _in_ascii(text)
+        yield Content.styled("What it is", "bold $foreground")
+        yield Content(_WHAT.format(new=own.short("hub.new") or "the command palette"))
+        yield Content("")
+        yield Content("   ").join(signs)
+        yield Content("")
+        yield Content.styled(_COLUMNS.format(top=own.short("list.top") or "the palette"), "$muted")
+
+    # What a person does
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return True
 
     def action_scroll(self, lines: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+        self.query_one("#keys").scroll_relative(y=lines, animate=False)
 
-    async def action_dismiss(self, result: str | None = None) -> None:
-        self.dismiss(None)
+    def action_page(self, sign: int) -> None:
+        body = self.query_one("#keys")
+        body.scroll_relative(y=sign * max(1, body.size.height - 1), animate=False)
+
+    def action_search(self) -> None:
+        line = self.query_one(Input)
+        line.add_class("-shown")
+        line.focus()
+
+    def action_close(self) -> None:
+        line = self.query_one(Input)
+        if line.value or line.has_focus:
+            line.value = ""
+            line.remove_class("-shown")
+            self.query_one("#keys").focus()
+        else:
+            self.dismiss(None)
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._draw()
+        self.query_one("#keys").scroll_home(animate=False)
+
+    @on(Input.Submitted)
+    def _kept(self, event: Input.Submitted) -> None:
+        event.stop()
+        event.input.set_class(bool(event.value), "-shown")
+        self.query_one("#keys").focus()
+
+    @on(Keys.Pressed)
+    def _clicked(self, event: Keys.Pressed) -> None:
+        event.stop()
+        match event.key:
+            case "help.search":
+                self.action_search()
+            case "help.close":
+                self.dismiss(None)
+            case _:
+                self.action_page(1)

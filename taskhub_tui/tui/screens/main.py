@@ -299,7 +299,11 @@ class MainScreen(Screen[None]):
         await self.app.look()
 
     def action_copy_id(self) -> None:
-        if (task := self.task_here) is not None:
+        if selected := self.get_selected_text():
+            self.app.copy_to_clipboard(selected)
+            self.clear_selection()
+            self.app.notify("Copied what was selected", timeout=2, markup=False)
+        elif (task := self.task_here) is not None:
             self.app.copy_to_clipboard(task.id)
             self.app.notify(f"Copied {task.id}", timeout=2, markup=False)
 

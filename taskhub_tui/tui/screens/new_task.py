@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -16,6 +16,7 @@ from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.model import NewTask, Priority
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
+from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.screens import new_task_fields as form
 from taskhub_tui.tui.widgets import values
 from taskhub_tui.tui.widgets.ask import Ask
@@ -105,8 +106,7 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s,ctrl+enter", "submit", "Start the task", id="new.submit"),
-        Binding("escape", "leave", "Leave", id="new.leave"),
+        *bindings("form"),
     ]
     AUTO_FOCUS = "#request"
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
@@ -232,7 +232,8 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
 
     def on_mount(self) -> None:
         self.query_one("#keys", Keys).show(
-            [("ctrl+s", "start the task"), ("tab", "next field"), ("esc", "leave")], main="ctrl+s"
+            [("form.submit", "start the task"), ("tab", "next field"), ("form.leave", "leave")],
+            main="form.submit",
         )
         self._preview()
 
@@ -379,7 +380,7 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
     async def _clicked(self, event: Keys.Pressed) -> None:
         event.stop()
         match event.key:
-            case "ctrl+s":
+            case "form.submit":
                 await self.action_submit()
             case "tab":
                 self.focus_next()

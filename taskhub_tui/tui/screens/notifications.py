@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import OptionList
@@ -17,6 +17,7 @@ from taskhub_tui.domain.model import Blocker, BlockerKind, NoticeKind, Notificat
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui import render
+from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.plain import Keys, Plain
 
@@ -51,10 +52,7 @@ class NotificationsScreen(Screen[str | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "back", "Back", id="notifications.back"),
-        Binding("R", "read_all", "Mark all read", id="notifications.read_all"),
-        Binding("j", "move(1)", "Down", show=False),
-        Binding("k", "move(-1)", "Up", show=False),
+        *bindings("inbox"),
     ]
     AUTO_FOCUS = "#list"
 
@@ -74,7 +72,14 @@ class NotificationsScreen(Screen[str | None]):
     def compose(self) -> ComposeResult:
         yield Plain(id="top")
         yield OptionList(id="list", markup=False, compact=True)
-        yield Keys([("enter", "open the task"), ("R", "mark all read"), ("esc", "back")], id="keys")
+        yield Keys(
+            [
+                ("enter", "open the task"),
+                ("inbox.read_all", "mark all read"),
+                ("inbox.back", "back"),
+            ],
+            id="keys",
+        )
 
     def on_mount(self) -> None:
         self._watch()
@@ -243,7 +248,7 @@ class NotificationsScreen(Screen[str | None]):
         match event.key:
             case "enter":
                 self.query_one("#list", OptionList).action_select()
-            case "R":
+            case "inbox.read_all":
                 await self.action_read_all()
             case _:
                 self.action_back()

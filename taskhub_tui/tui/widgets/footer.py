@@ -5,6 +5,7 @@ from textual import events
 from textual.content import Content
 from textual.widget import Widget
 
+from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import BY_ID
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 
@@ -12,6 +13,7 @@ from taskhub_tui.tui.theme import UNICODE, Glyphs
 class KeyLine(Widget):
     """Shows the screen's legal keys by their rank; each can be clicked."""
 
+    ALLOW_SELECT = False
     DEFAULT_CSS = """
     KeyLine { height: 1; background: $panel; color: $foreground; padding: 0 1; }
     """
@@ -26,13 +28,16 @@ class KeyLine(Widget):
 
     def _keys(self) -> list[tuple[int, str, str, str]]:
         """Return rank, name of the key, how it is written, and label, by rank."""
+        own = keymap.of(self.app)
         found: dict[str, tuple[int, str, str, str]] = {}
         for active in self.screen.active_bindings.values():
             act = BY_ID.get(active.binding.id or "")
             if act is None or not act.rank or not active.enabled or act.id in found:
                 continue
-            key = active.binding.key
-            written = active.binding.key_display or self.app.get_key_display(active.binding)
+            written = own.short(act.id)
+            if not written:
+                continue  # The user wants no key for it.
+            key = own.keys(act.id)[0]
             if key == "enter":
                 written = self._glyphs.enter
             found[act.id] = (act.rank, key, written, act.label)

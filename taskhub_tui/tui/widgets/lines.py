@@ -8,6 +8,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from taskhub_tui.tui.actions import bindings
+from taskhub_tui.tui.theme import for_rich
 
 
 class LinesView(ScrollView, can_focus=True):
@@ -82,4 +83,4 @@ class LinesView(ScrollView, can_focus=True):
 
     def theme_style(self, name: str, *, bold: bool = False) -> Style:
         """Return the colour of a theme variable as a style for segments."""
-        return Style(color=self.app.theme_variables.get(name), bold=bold or None)
+        return Style(color=for_rich(self.app.theme_variables).get(name), bold=bold or None)

@@ -19,6 +19,7 @@ from textual.strip import Strip
 
 from taskhub_tui.text import clean
 from taskhub_tui.tui.background import start
+from taskhub_tui.tui.theme import for_rich
 from taskhub_tui.tui.widgets.lines import LinesView
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class MarkdownView(LinesView):
 
     async def _draw(self, keep: bool) -> None:
         width = max(20, self.size.width - 2)
-        colours = dict(self.app.theme_variables)
+        colours = for_rich(self.app.theme_variables)
         source, folder = self._source, self._folder
         parts = await asyncio.to_thread(lambda: list(blocks(source, folder)))
         lines: list[Strip] = []

@@ -9,6 +9,9 @@ from textual.message import Message
 from textual.style import Style
 from textual.widgets import Static
 
+from taskhub_tui.tui import keymap
+from taskhub_tui.tui.actions import BY_ID
+
 _GAP = "   "
 
 
@@ -26,7 +29,12 @@ class Plain(Static):
 
 
 class Keys(Static):
-    """A line of keys and what they do; each can be clicked."""
+    """A line of keys and what they do; each can be clicked.
+
+    A key is given by the ID of its action, and shown as the user has it; or by its name.
+    """
+
+    ALLOW_SELECT = False
 
     DEFAULT_CSS = """
     Keys { height: auto; color: $muted; }
@@ -71,8 +79,12 @@ class Keys(Static):
         # Lines are broken between two keys, never between a key and its meaning.
         lines: list[list[Content]] = [[]]
         room = width = self.size.width or 80
+        own = keymap.of(self.app)
         for key, label in self._keys:
-            word = self._word(key, label)
+            written = own.short(key) if key in BY_ID else key
+            if not written:
+                continue  # The user wants no key for it.
+            word = self._word(key, written, label)
             if lines[-1] and word.cell_length > room:
                 lines.append([])
                 room = width
@@ -80,10 +92,10 @@ class Keys(Static):
             room -= word.cell_length + len(_GAP)
         self.update(Content("\n").join(Content(_GAP).join(line) for line in lines))
 
-    def _word(self, key: str, label: str) -> Content:
+    def _word(self, key: str, written: str, label: str) -> Content:
         style = f"bold {self._colour}" if key == self._main else "bold $foreground"
         word = Content.assemble(
-            (key, style if self._awake else "bold $faint"),
+            (written, style if self._awake else "bold $faint"),
             (f" {label}", "$muted" if self._awake else "$faint"),
         )
         return word.stylize(Style.from_meta({"key": key}))
