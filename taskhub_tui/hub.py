@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from taskhub_tui.config import Paths, Settings
     from taskhub_tui.domain.change import Change
     from taskhub_tui.domain.delegation import Ranked
+    from taskhub_tui.domain.listing import SavedView
     from taskhub_tui.domain.playbook import Playbook
     from taskhub_tui.domain.views import Check
     from taskhub_tui.planning import Planner
@@ -331,6 +332,27 @@ class Hub(Waking):
             raise
         await self._wake()
         return await self.status(task_id)
+
+    # Views
+
+    async def save_view(self, view: SavedView) -> SavedView:
+        """Keep a view for all front ends, and return it as it is kept; its name is its own.
+
+        Raises:
+            BadInput: it has no name, the name of a built-in one, or a filter that is none.
+        """
+        from taskhub_tui.domain.listing import to_save
+        from taskhub_tui.storage import listings
+
+        kept = to_save(view)
+        await self._store.write(lambda tx: listings.save_view(tx, kept, self.clock()))
+        return kept
+
+    async def delete_view(self, name: str) -> None:
+        """Forget a saved view; one that does not exist is forgotten already."""
+        from taskhub_tui.storage import listings
+
+        await self._store.write(lambda tx: listings.delete_view(tx, name))
 
     # Watching
 
