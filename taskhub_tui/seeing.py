@@ -12,9 +12,8 @@ from taskhub_tui.domain.model import Event, Notification, Status, Task, TaskView
 from taskhub_tui.storage import queries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
     from array import array
+    from collections.abc import Callable, Collection, Sequence
 
     from taskhub_tui.config import Paths, Settings
     from taskhub_tui.domain.filtering import Filter

@@ -35,7 +35,7 @@ class Group(StrEnum):
 class Listing:
     """Which tasks, in what order, under what heads."""
 
-    filter: Filter = Filter()
+    filter: Filter = field(default_factory=Filter)
     sort: Sort = Sort.NEEDS
     group: Group = Group.NONE
 

@@ -83,7 +83,8 @@ def tasks(reader: Reader, wanted: Filter, limit: int | None, now: float) -> list
     """Return the tasks that fit, needs-you first."""
     where, values = filters.where(wanted, now)
     found = reader.execute(
-        f"SELECT {rows.TASK_COLUMNS} FROM task WHERE {where} ORDER BY {filters.RANK}, n DESC LIMIT ?",
+        f"SELECT {rows.TASK_COLUMNS} FROM task WHERE {where}"
+        f" ORDER BY {filters.RANK}, n DESC LIMIT ?",
         [*values, -1 if limit is None else limit],
     ).fetchall()
     return [rows.task_to_show(row) for row in found]

@@ -18,7 +18,8 @@ TASK = Task(
 @pytest.mark.parametrize(
     "text",
     [
-        "", "backfill", "SHARD back", '"shard 07"', "status:failed", "status:fa", "stat:failed,done",
+        "", "backfill", "SHARD back", '"shard 07"', "status:failed", "status:fa",
+        "stat:failed,done",
         "status:over", "agent:claude", "agent:command", 'stage:"write i"', "owner:ANN",
         "playbook:data", "priority:high,critical", "id:k3f", "older:1h", "newer:3h", "ran:>20m",
         "ran:<1h", "!agent:codex", "!word", "!status:open", '"shard 07', "!",

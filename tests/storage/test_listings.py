@@ -24,8 +24,10 @@ from taskhub_tui.storage.writer import Tx
 
 NOW = 1_000_000.0
 FILTERS = (
-    "", "shard", "SHARD back", "50%", "a_b", "!shard", '"shard 1"', "status:needs", "status:open",
-    "status:failed,done", "!status:over", "status:stalled,failed", "!status:stalled", "agent:claude",
+    "", "shard", "SHARD back", "50%", "a_b", "!shard", '"shard 1"', "status:needs",
+    "status:open",
+    "status:failed,done", "!status:over", "status:stalled,failed", "!status:stalled",
+    "agent:claude",
     "!agent:claude", "agent:command", "stage:wri", "owner:ann", "playbook:data", "!playbook:data",
     "priority:high,low", "id:0", "older:1h", "newer:1h", "!older:30m", "ran:>10m", "!ran:<10m",
     "status:failed !agent:codex older:10m shard",
@@ -47,7 +49,8 @@ async def fill(hub: Hub, count: int) -> list[Task]:
                 f"{i:08d}", 0, rng.choice(["Backfill shard 1", "50% off", "a_b", "aXb", "Ärger"]),
                 rng.choice(["Shard it", "Look"]), rng.choice(["ann", "Peter"]), agent, "/",
                 Status.PENDING, at, at, 0, playbook=rng.choice([None, "data-report", "backup"]),
-                priority=rng.choice(list(Priority)), stages=2, stage_name="write", stage_agent=agent,
+                priority=rng.choice(list(Priority)), stages=2, stage_name="write",
+                stage_agent=agent,
             )  # fmt: skip
             stage = Stage(task.id, 0, "write", agent, StageStatus.PENDING)
             notice = Notice(NoticeKind.ACKNOWLEDGED, task.title, "")
