@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 
 from textual import events
 from textual.app import App, SystemCommand
@@ -167,6 +168,7 @@ class TaskHubApp(App[None]):
             latest = await self.hub.notifications(1)
             self._seen_notice = latest[0].id if latest else 0
             await self.asker.start()
+            self._main.views = await self.hub.views()
             await self._open_initial()
         else:
             self._tell(changes)
@@ -247,6 +249,10 @@ class TaskHubApp(App[None]):
                     yield SystemCommand(
                         act.label, f"{act.meaning} ({act.shown_keys})", self._runner(act.action)
                     )
+            for view in self._main.views:
+                yield SystemCommand(
+                    f"View: {view.name}", "Show this list", partial(self._main.use_view, view)
+                )
         other = LIGHT if self.theme != LIGHT.name else DARK
         yield SystemCommand(
             "Theme", f"Switch to {other.name}", lambda: setattr(self, "theme", other.name)

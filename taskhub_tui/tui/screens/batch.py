@@ -138,12 +138,11 @@ class BatchScreen(ModalScreen[bool]):
 
     async def on_event(self, event: events.Event) -> None:
         was_awake = self.awake
-        if isinstance(event, events.Key):
-            if not was_awake and event.key != "escape":
-                self._touched = self._now()
-                event.stop()
-                event.prevent_default()
-                return
+        if isinstance(event, events.Key) and not was_awake and event.key != "escape":
+            self._touched = self._now()
+            event.stop()
+            event.prevent_default()
+            return
         await super().on_event(event)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

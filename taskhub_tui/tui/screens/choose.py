@@ -57,7 +57,9 @@ class ChooseScreen(ModalScreen[tuple[int, bool] | None]):
     ]
     AUTO_FOCUS = "OptionList"
 
-    def __init__(self, title: str, entries: Sequence[Entry], glyphs: Glyphs, *, at: int = 0) -> None:
+    def __init__(
+        self, title: str, entries: Sequence[Entry], glyphs: Glyphs, *, at: int = 0
+    ) -> None:
         super().__init__()
         self._title = title
         self._entries = entries

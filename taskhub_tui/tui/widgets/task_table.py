@@ -145,6 +145,11 @@ class TaskTable(ScrollView, can_focus=True):
         return self._row(self.cursor) if self._order else None
 
     @property
+    def newest(self) -> int:
+        """The largest number of a task in the list; 0 when it is empty."""
+        return max(self._numbers, default=0)
+
+    @property
     def head_here(self) -> Head | None:
         """The head of a group under the cursor."""
         return self._head_at(self.cursor)
