@@ -33,7 +33,7 @@ class Columns:
     @classmethod
     def of(cls, width: int) -> "Columns":
         stage = 13 if width < 90 else 16
-        agent = 12 if width >= 100 else 0
+        agent = 12 if width >= 90 else 0
         left = 5 if width >= 60 else 0
         age = 5
         # Mark, glyph, blank, bar, percent, and the blanks between.
@@ -73,7 +73,7 @@ def first_line(
     def name(word: str, by: Sort) -> tuple[str, Style]:
         return (f"{word} {glyphs.down}", strong) if by is sort else (word, muted)
 
-    said = f"   {marked:,} marked" if marked else ""
+    said = f"   {marked:,} marked " if marked else ""
     new = f"   {unseen:,} new {glyphs.up}" if unseen else ""
     title, look = name("TASK", Sort.TITLE)
     if sort is Sort.PRIORITY:
