@@ -12,9 +12,13 @@ from taskhub_tui.domain.model import Event, Notification, Status, Task, TaskView
 from taskhub_tui.storage import queries
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Collection, Sequence
 
     from taskhub_tui.config import Paths, Settings
+    from taskhub_tui.domain.filtering import Filter
+    from taskhub_tui.domain.listing import Arranged, Listing, SavedView
+    from taskhub_tui.domain.model import Blocker
     from taskhub_tui.domain.views import Changes, Counts, Glance, LogChunk, LogPiece, WorkerInfo
     from taskhub_tui.storage.store import Store
 
@@ -55,6 +59,50 @@ class Seeing:
         return await self._store.read(
             lambda reader: [*self._seen(reader, queries.tasks(reader, text, status, limit))]
         )
+
+    async def matching(self, wanted: Filter, *, limit: int | None = None) -> list[Task]:
+        """Return the tasks that fit a filter, in the order in which they are shown."""
+        from taskhub_tui.storage import listings
+
+        now = self.clock()
+        return await self._store.read(
+            lambda reader: [*self._seen(reader, listings.tasks(reader, wanted, limit, now))]
+        )
+
+    async def arranged(self, wanted: Listing) -> Arranged:
+        """Return the numbers (`Task.n`) of the tasks of a listing, in its order."""
+        from taskhub_tui.storage import listings
+
+        now = self.clock()
+        return await self._store.read(lambda reader: listings.arranged(reader, wanted, now))
+
+    async def existing(self) -> array[int]:
+        """Return the numbers of all tasks, in no particular order."""
+        from taskhub_tui.storage import listings
+
+        return await self._store.read(listings.existing)
+
+    async def known_values(self) -> dict[str, list[str]]:
+        """Return what one may filter by, for each field that only the database knows."""
+        from taskhub_tui.storage import listings
+
+        return await self._store.read(listings.known)
+
+    async def views(self) -> list[SavedView]:
+        """Return the views that come with TaskHub, and those that have been saved."""
+        from taskhub_tui.domain.listing import BUILT_IN
+        from taskhub_tui.storage import listings
+
+        return [*BUILT_IN, *await self._store.read(listings.views)]
+
+    async def with_questions(self, ns: Sequence[int]) -> list[tuple[Task, Blocker | None]]:
+        """Return the tasks with these numbers, each with its open question if there is one."""
+
+        def read(reader: queries.Reader) -> list[tuple[Task, Blocker | None]]:
+            tasks = self._seen(reader, queries.tasks_by_number(reader, ns))
+            return [(task, queries.open_blocker(reader, task, checked=False)) for task in tasks]
+
+        return await self._store.read(read)
 
     def _seen(self, reader: queries.Reader, tasks: Sequence[Task]) -> Sequence[Task]:
         """Return tasks with what holds those back that wait for their turn."""

@@ -12,6 +12,7 @@ from taskhub_tui.domain.errors import BadInput, WorkerError
 from taskhub_tui.domain.model import Status, Task, TaskView
 
 if TYPE_CHECKING:
+    from taskhub_tui.domain.filtering import Filter
     from taskhub_tui.domain.views import LogRun
     from taskhub_tui.hub import Hub
 
@@ -35,10 +36,7 @@ async def _tasks(args: Namespace, out: Output) -> int:
         raise BadInput("--all and -n do not go together")
     async with await Hub.open(channel="cli") as hub:
         limit = None if args.all else args.limit or _MANY
-        chosen = tuple(Status(name) for name in args.status)
-        found = await hub.tasks(
-            status=chosen, text=args.text, limit=None if limit is None else limit + 1
-        )
+        found = await hub.matching(_wanted(args), limit=None if limit is None else limit + 1)
         await rouse(hub, out)
         now = hub.clock()
     more = limit is not None and len(found) > limit
@@ -47,13 +45,23 @@ async def _tasks(args: Namespace, out: Output) -> int:
         out.data([shapes.task(task) for task in found])
         return 0
     if not found:
-        picked = bool(args.text or args.status)
+        picked = bool(args.text or args.status or args.filter)
         out.say("No task is like that." if picked else 'No tasks yet. Try: taskhub add "…"')
         return 0
     detail.tasks(out, found, now)
     if more and args.limit is None:
         out.say(f"These are {limit}; `taskhub list --all` has the rest.", "dim")
     return 0
+
+
+def _wanted(args: Namespace) -> "Filter":
+    """Return the filter that the words of `list` amount to."""
+    from taskhub_tui.domain.filtering import Filter, Term, parse
+
+    words = [Term("word", (word,)) for word in args.text.split()]
+    names = tuple("running" if name == "in_progress" else name for name in args.status)
+    states = [Term("status", names)] if names else []
+    return Filter((*words, *states, *parse(args.filter).terms))
 
 
 async def rouse(hub: "Hub", out: Output) -> None:

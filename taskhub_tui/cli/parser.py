@@ -298,6 +298,12 @@ def _list(listing: argparse.ArgumentParser) -> None:
         default=[],
         help="only these; may be repeated",
     )
+    listing.add_argument(
+        "--filter",
+        metavar="FILTER",
+        default="",
+        help="only these, as after / in the app: 'status:failed !agent:command older:2d'",
+    )
     listing.add_argument("--all", action="store_true", help="all, also those over long ago")
     listing.add_argument("-n", type=count, metavar="N", dest="limit", help="at most N; else 50")
 

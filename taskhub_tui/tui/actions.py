@@ -324,6 +324,41 @@ ACTIONS: tuple[Act, ...] = (
         "app",
         priority=True,
     ),
+    # The list: which tasks, in what order, and many at once
+    Act(
+        "list.sort",
+        "S",
+        "sort_by",
+        "Sort",
+        "Choose what the list is sorted by",
+        "hub",
+    ),
+    Act("list.group", "B", "group_by", "Group", "Choose what the list is grouped by", "hub"),
+    Act("list.views", "W", "views", "Views", "Choose or delete a saved view", "hub"),
+    Act("list.save_view", "w", "save_view", "Save view", "Save filter, sort and group", "hub"),
+    Act("list.fold", "enter", "fold", "Fold", "On a head: hide or show its group", "list"),
+    Act("list.fold_all", "Z", "fold_all", "Fold all", "Hide or show all groups", "list"),
+    Act("list.mark", "space", "mark", "Mark", "Mark a task, or take its mark away", "list"),
+    Act("list.mark_range", "v", "mark_range", "Mark to here", "Mark from the last mark on", "list"),
+    Act(
+        "list.mark_all",
+        "V,ctrl+a",
+        "mark_all",
+        "Mark all",
+        "Mark all that are shown",
+        "list",
+        display="V",
+    ),
+    Act("list.unmark", "escape", "unmark", "Unmark", "Take all marks away", "list", display="esc"),
+    Act(
+        "list.priority",
+        "P",
+        "priority",
+        "Priority",
+        "Change who goes first",
+        "task",
+    ),
+    Act("list.inbox_pane", "I", "inbox_pane", "Waiting", "Go to what waits, at the right", "hub"),
 )
 BY_ID = {act.id: act for act in ACTIONS}
 FIXED: tuple[tuple[Where, str, str], ...] = (

@@ -5,6 +5,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import events, on
@@ -280,6 +281,7 @@ class TaskHubApp(App[None]):
             latest = await self.hub.notifications(1)
             self._seen_notice = latest[0].id if latest else 0
             await self.asker.start()
+            self._main.views = await self.hub.views()
             await self._open_initial()
         else:
             self._tell(changes)
@@ -356,6 +358,11 @@ class TaskHubApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         from taskhub_tui.tui import commands
+
+        for view in self._main.views if screen is self._main else ():
+            yield SystemCommand(
+                f"View: {view.name}", "Show this list", partial(self._main.use_view, view)
+            )
 
         for command in commands.legal(self, screen):
             words = f"{command.act.meaning} ({command.keys})" if command.keys else ""

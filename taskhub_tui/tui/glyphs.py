@@ -29,12 +29,17 @@ class Glyphs:
     dot: str = "·"
     up: str = "↑"
     enter: str = "⏎"
+    down: str = "↓"
+    marked: str = "▪"
+    unfolded: str = "▾"
+    folded: str = "▹"
 
 
 UNICODE = Glyphs()
 ASCII = Glyphs(
-    ".", ">", "!", "=", "~", "+", "x", "-", "#", "-", "|", ">", "-", "~", "-", "above", "enter"
-)
+    ".", ">", "!", "=", "~", "+", "x", "-", "#", "-", "|", ">", "-", "~", "-", "above", "enter",
+    "v", "*", "-", "+",
+)  # fmt: skip
 
 
 def task_look(task: Task, glyphs: Glyphs) -> tuple[str, str]:

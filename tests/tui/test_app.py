@@ -172,7 +172,7 @@ async def test_a_filter_is_live_and_escape_clears_it(app: TaskHubApp, seed: Seed
         await until(pilot, lambda: len(table) == 4)
         await pilot.press("slash", *"audit")
         await until(pilot, lambda: len(table) == 3)
-        app.query_one(FilterLine).value = "audit paused"
+        app.query_one(FilterLine).value = "audit status:paused"
         await until(pilot, lambda: len(table) == 1)
         await pilot.press("enter")
         assert isinstance(app.focused, TaskTable)

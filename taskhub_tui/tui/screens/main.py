@@ -1,7 +1,7 @@
 """The list of tasks and the task under the cursor. Shows state, and sends what the user wants."""
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,23 +9,26 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input
 
+from taskhub_tui.domain import filtering
+from taskhub_tui.domain.batch import Deed
 from taskhub_tui.domain.errors import BadInput, TaskHubError
+from taskhub_tui.domain.listing import Listing
 from taskhub_tui.domain.model import Action, NewTask, Status, Task
 from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui import opening, render
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
+from taskhub_tui.tui.screens.list_actions import DEEDS, ListActions
 from taskhub_tui.tui.theme import Glyphs
-from taskhub_tui.tui.widgets import filter as filtering
 from taskhub_tui.tui.widgets.detail import Detail
-from taskhub_tui.tui.widgets.filter import FilterLine
+from taskhub_tui.tui.widgets.filter import FilterHint, FilterLine
 from taskhub_tui.tui.widgets.footer import KeyLine
 from taskhub_tui.tui.widgets.header import HubHeader
+from taskhub_tui.tui.widgets.inbox_pane import SHOWN, InboxPane
 from taskhub_tui.tui.widgets.lines import LinesView
 from taskhub_tui.tui.widgets.task_table import PAGE, TaskTable
 from taskhub_tui.tui.widgets.welcome import Welcome
@@ -38,10 +41,14 @@ IDLE = 10.0
 _SORT_EVERY = 3.0
 _SETTLE = 0.06
 """Seconds the cursor rests on a task before it is read in full."""
+_TYPING = 0.06
+"""Seconds without a letter before a filter is asked of the database."""
+_PANE_EVERY = 1.0
+"""Seconds between two readings of what waits."""
 _HELD = (Status.PENDING, Status.IN_PROGRESS, Status.PAUSED)
 
 
-class MainScreen(Screen[None]):
+class MainScreen(ListActions):
     """At 110 columns and more the task stands beside the list; below, it takes its place."""
 
     BINDINGS = [*bindings("task", "view", "hub")]
@@ -56,9 +63,16 @@ class MainScreen(Screen[None]):
         self._stale = False
         self._sorted_at = 0.0
         self._settling: Timer | None = None
+        self._newest = 0
+        self._waits: tuple[int, int] | None = None
+        self._pane_stale = True
+        self._pane_at = 0.0
         self._header = HubHeader(glyphs=glyphs)
         self._filter = FilterLine()
+        self._hint = FilterHint(glyphs=glyphs)
+        self.pane = InboxPane(glyphs=glyphs, clock=hub.clock)
         self.table = TaskTable(hub.rows, glyphs=glyphs, clock=hub.clock)
+        self.table.wanted = self._belongs
         self.detail = Detail(hub, glyphs=glyphs, clock=hub.clock)
 
     def compose(self) -> ComposeResult:
@@ -67,7 +81,9 @@ class MainScreen(Screen[None]):
         with Horizontal(id="body"):
             yield self.table
             yield self.detail
+            yield self.pane
         yield self._filter
+        yield self._hint
         yield KeyLine(glyphs=self._glyphs)
 
     def on_mount(self) -> None:
@@ -83,14 +99,25 @@ class MainScreen(Screen[None]):
 
     async def apply(self, changes: Changes, counts: Counts, *, first: bool) -> None:
         """Show what changed."""
-        deleted = counts.total < self._header.counts.total
+        new = [task.n for task in changes.tasks if task.n > self._newest]
+        deleted = not first and counts.total < self._header.counts.total + len(new)
+        self._newest = max(new, default=self._newest)
         self._header.counts = counts
         if self.has_class("-empty") != (counts.total == 0):
             self.set_class(counts.total == 0, "-empty")
             self.call_after_refresh(self._focus_something)
         self._stale = self.table.apply(changes.tasks) or self._stale
-        if first or deleted or (self._stale and not len(self.table)):
+        if first or (self._stale and not len(self.table)):
             await self.sort()
+            if first:
+                self._newest = max(self._newest, self.table.newest)
+        elif deleted:
+            # They leave their places; whatever is left stays in its order.
+            self.table.drop(await self._hub.existing())
+        waits = (counts.needs_you, counts.failed)
+        if waits != self._waits or any(render.calls(task) for task in changes.tasks):
+            self._waits, self._pane_stale = waits, True
+        self._fill_pane()
         view = self.detail.view
         if view is not None and any(task.id == view.task.id for task in changes.tasks):
             self._read(view.task.id)
@@ -104,26 +131,56 @@ class MainScreen(Screen[None]):
         """Say in the header what should be mended some time; "" takes it away."""
         self._header.reminder = sentence
 
+    def _belongs(self, task: Task) -> bool:
+        """Return whether a task that is not in the list would be, were it read anew."""
+        return filtering.matches(self._filter.filter, task, self._hub.clock())
+
     async def sort(self, *, top: bool = False) -> None:
         """Read the order anew; the cursor stays on its task unless `top`."""
         self._stale = False
         self._sorted_at = time.monotonic()
-        text, status = filtering.read(self._filter.value)
-        order = await self._hub.order(text=text, status=status)
-        rows = await self._hub.rows(order[:PAGE])
-        self.table.empty_words = "Nothing matches" if text or status else ""
-        self.table.set_order(order, rows, top=top)
+        wanted = Listing(self._filter.filter, self.table.sort, self.table.group)
+        found = await self._hub.arranged(wanted)
+        rows = await self._hub.rows(found.numbers[:PAGE])
+        if wanted != Listing(self._filter.filter, self.table.sort, self.table.group):
+            return  # Another one was asked for meanwhile, and comes.
+        self.table.empty_words = "Nothing matches. esc clears the filter" if wanted.filter else ""
+        self.table.set_order(found.numbers, rows, heads=found.heads, top=top)
+        self._say_filter()
 
-    def _try(self, work: Callable[[], Awaitable[object]]) -> None:
-        """Do something with the hub; what it refuses is said in a toast."""
+    def _say_filter(self) -> None:
+        self._hint.say(self._filter, len(self.table), self._header.counts.total)
 
-        async def run() -> None:
-            try:
-                await work()
-            except TaskHubError as error:
-                self.app.say(error)
+    # What waits, at the right
 
-        start(self, run)
+    def _fill_pane(self) -> None:
+        now = time.monotonic()
+        if self.pane.display and self._pane_stale and now - self._pane_at >= _PANE_EVERY:
+            self._pane_stale, self._pane_at = False, now
+            start(self, self._read_pane, group="pane", exclusive=True)
+
+    async def _read_pane(self) -> None:
+        try:
+            asked = await self._hub.blockers()
+            failed = await self._hub.tasks(status=[Status.FAILED], limit=SHOWN)
+        except TaskHubError as error:
+            self.app.say(error)
+            return
+        counts = self._header.counts
+        self.pane.show(asked, failed, counts.needs_you + counts.failed)
+
+    @on(InboxPane.Chosen)
+    def _waiting_chosen(self, event: InboxPane.Chosen) -> None:
+        self.show_task(event.task_id)
+
+    def action_inbox_pane(self) -> None:
+        self.pane.take_focus()
+
+    @on(HubHeader.Chosen)
+    def _count_chosen(self, event: HubHeader.Chosen) -> None:
+        same = self._filter.value == event.filter
+        self._filter.value = "" if same else event.filter
+        self.table.focus()
 
     # Time
 
@@ -133,6 +190,9 @@ class MainScreen(Screen[None]):
         self.table.tick()
         if self.detail.display:
             self.detail.draw()
+        if self.pane.display:
+            self.pane.draw()
+            self._fill_pane()
         now = time.monotonic()
         if self._stale and now - self.app.typed >= IDLE and now - self._sorted_at >= _SORT_EVERY:
             self._try(self.sort)
@@ -172,7 +232,9 @@ class MainScreen(Screen[None]):
             self.refresh_bindings()
 
     @on(TaskTable.SortWanted)
-    def _sort_wanted(self) -> None:
+    def _sort_wanted(self, event: TaskTable.SortWanted) -> None:
+        if event.sort is not None:
+            self.table.sort = event.sort
         self._try(partial(self.sort, top=True))
 
     @on(TaskTable.Opened)
@@ -187,7 +249,9 @@ class MainScreen(Screen[None]):
         (self.detail.content if self.has_class("-open") else self.table).focus()
 
     def action_back(self) -> None:
-        if self.has_class("-open") or isinstance(self.focused, LinesView):
+        if self.pane.has_keys:
+            self.table.focus()
+        elif self.has_class("-open") or isinstance(self.focused, LinesView):
             self.remove_class("-open")
             self.table.focus()
         elif self._filter.value:
@@ -205,7 +269,7 @@ class MainScreen(Screen[None]):
         """Put the cursor on a task and open it."""
         view = await self._hub.status(task_id)
         if not self.table.go_to(view.task.n):
-            self._filter.value = ""
+            self._clear_filter()
             await self.sort()
             self.table.go_to(view.task.n)
         await self.detail.show(view)
@@ -231,10 +295,34 @@ class MainScreen(Screen[None]):
         line.add_class("-shown")
         line.focus()
 
+        start(self, self._learn_values, group="values", exclusive=True)
+        self._say_filter()
+
+    async def _learn_values(self) -> None:
+        try:
+            self._filter.knows(await self._hub.known_values())
+        except TaskHubError:
+            return  # They only help; what is wrong with the store is said by the watcher.
+        self._say_filter()
+
+    def _clear_filter(self) -> None:
+        self._filter.value = ""
+        self._filter.read()
+
     @on(Input.Changed)
     def _filter_changed(self, event: Input.Changed) -> None:
         self._filter.set_class(bool(event.value) or event.input.has_focus, "-shown")
-        self._try(partial(self.sort, top=True))
+        if self._filter.read():
+            start(self, self._sort_soon, group="typing", exclusive=True)
+        self._say_filter()
+        self.refresh_bindings()
+
+    async def _sort_soon(self) -> None:
+        await asyncio.sleep(_TYPING)
+        try:
+            await self.sort(top=True)
+        except TaskHubError as error:
+            self.app.say(error)
 
     @on(FilterLine.Closed)
     def _filter_closed(self, event: FilterLine.Closed) -> None:
@@ -243,6 +331,11 @@ class MainScreen(Screen[None]):
             line.value = ""
         line.set_class(bool(line.value), "-shown")
         self.table.focus()
+        self.call_after_refresh(self._say_filter)
+
+    @on(TaskTable.Marked)
+    def _marked(self) -> None:
+        self.refresh_bindings()
 
     # What the user wants
 
@@ -258,9 +351,17 @@ class MainScreen(Screen[None]):
                 return task is not None
             case "decide":
                 return task is not None and (task.status is Status.FAILED or render.calls(task))
+            case "act" if self.table.marks and str(parameters[0]) in DEEDS:
+                return True
             case "act":
                 fits = view is not None and task is not None and view.task.id == task.id
                 return fits and view is not None and str(parameters[0]) in view.legal
+            case "pause" if self.table.marks:
+                return True
+            case "priority":
+                return self.can_priority(task)
+            case "inbox_pane":
+                return self.pane.display
             case "pause":
                 return task is not None and task.status in _HELD and not task.stopping
             case "open_result":
@@ -273,11 +374,12 @@ class MainScreen(Screen[None]):
                 return bool(
                     self.has_class("-open")
                     or isinstance(self.focused, LinesView)
+                    or self.pane.has_keys
                     or self._filter.value
                 )
             case "sample":
                 return self.has_class("-empty")
-            case "filter":
+            case "filter" | "sort_by" | "group_by" | "views" | "save_view":
                 return not self.has_class("-empty")
         return True
 
@@ -286,11 +388,15 @@ class MainScreen(Screen[None]):
             self.app.asker.ask(self.task_here.id)
 
     def action_act(self, name: str) -> None:
-        if self.task_here is not None:
+        if self.table.marks and name in DEEDS:
+            self.begin(DEEDS[name])
+        elif self.task_here is not None:
             self.app.asker.ask(self.task_here.id, action=Action(name))
 
     def action_pause(self) -> None:
-        if (task := self.task_here) is not None:
+        if self.table.marks:
+            self.begin(Deed.PAUSE)
+        elif (task := self.task_here) is not None:
             held = task.status is Status.PAUSED or task.pausing
             self._try(partial(self._pause, task.id, held))
 
@@ -342,7 +448,7 @@ class MainScreen(Screen[None]):
         """Hand over a task, and put the cursor on it."""
         task = await self._hub.submit(new)
         await self.app.look()
-        self._filter.value = ""
+        self._clear_filter()
         await self.sort()
         self.table.go_to(task.n)
         self.app.notify(f"Handed over as {task.id}", timeout=3, markup=False)

@@ -9,7 +9,6 @@ import time
 from array import array
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from rich.segment import Segment
@@ -21,39 +20,20 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from taskhub_tui.domain.model import Status, Task
+from taskhub_tui.domain import filtering
+from taskhub_tui.domain.listing import Group, Head, Sort
+from taskhub_tui.domain.model import Task
 from taskhub_tui.tui import render
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
-from taskhub_tui.tui.theme import UNICODE, Glyphs, task_look
+from taskhub_tui.tui.theme import UNICODE, Glyphs
+from taskhub_tui.tui.widgets.task_rows import LIVE, Columns, first_line, head_line, row_line
 
 PAGE = 100
 PAGES = 40
 """Pages of rows that are kept."""
-_BAR = 8
-_LIVE = 22
-"""Cells at the left of a row that change often: repainting only these saves most of the bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Widths of the columns, in cells; 0 is not shown."""
-
-    title: int
-    stage: int
-    agent: int
-    left: int
-    age: int
-
-    @classmethod
-    def of(cls, width: int) -> "Columns":
-        stage = 13 if width < 90 else 16
-        agent = 12 if width >= 100 else 0
-        left = 5 if width >= 60 else 0
-        age = 5
-        # Mark, glyph, blank, bar, percent, and the blanks between.
-        rest = width - (1 + 1 + 1 + _BAR + 4 + 1) - (stage + 1) - (agent + 1 if agent else 0)
-        return cls(max(8, rest - left - age - 2), stage, agent, left, age)
+_UNSEEN, _FOLDED = -1, -2
+"""Places of tasks that are not in the order yet, and of those under a folded head."""
 
 
 class TaskTable(ScrollView, can_focus=True):
@@ -106,7 +86,14 @@ class TaskTable(ScrollView, can_focus=True):
         """A task was chosen with the mouse."""
 
     class SortWanted(Message):
-        """The user asked for a fresh order."""
+        """The user asked for a fresh order, or one by something else."""
+
+        def __init__(self, sort: Sort | None = None) -> None:
+            super().__init__()
+            self.sort = sort
+
+    class Marked(Message):
+        """Other tasks are marked than before."""
 
     def __init__(
         self,
@@ -128,42 +115,124 @@ class TaskTable(ScrollView, can_focus=True):
         self._drawn: dict[int, tuple[str, str, str]] = {}
         self._told: int | None = None
         self._styles: dict[str, Style] = {}
-        self.unseen = 0
-        """Tasks that exist but are not in the order yet."""
+        self._numbers = array("q")
+        self._heads: Sequence[Head] = ()
+        self._folded: set[str] = set()
+        self._unseen: set[int] = set()
+        self._last_mark: int | None = None
+        self.marks: set[int] = set()
+        """Numbers of the tasks that are marked."""
+        self.sort = Sort.NEEDS
+        self.group = Group.NONE
+        self.wanted: Callable[[Task], bool] = lambda task: True
+        """Whether a task belongs to the list; asked about those that are not in it."""
         self.empty_words = ""
 
     # What it holds
 
     def __len__(self) -> int:
-        return len(self._order)
+        """How many tasks there are, those under folded heads included."""
+        return len(self._numbers)
+
+    @property
+    def unseen(self) -> int:
+        """How many tasks belong to the list but are not in the order yet."""
+        return len(self._unseen)
 
     @property
     def here(self) -> Task | None:
         """The task under the cursor; None when there is none or it is not read yet."""
         return self._row(self.cursor) if self._order else None
 
+    @property
+    def newest(self) -> int:
+        """The largest number of a task in the list; 0 when it is empty."""
+        return max(self._numbers, default=0)
+
+    @property
+    def head_here(self) -> Head | None:
+        """The head of a group under the cursor."""
+        return self._head_at(self.cursor)
+
+    def _head_at(self, place: int) -> Head | None:
+        number = self._order[place] if place < len(self._order) else 0
+        return self._heads[-1 - number] if number < 0 else None
+
     def set_order(
-        self, numbers: Iterable[int], rows: Iterable[Task] = (), *, top: bool = False
+        self,
+        numbers: Iterable[int],
+        rows: Iterable[Task] = (),
+        *,
+        heads: Sequence[Head] = (),
+        top: bool = False,
     ) -> None:
         """Show the tasks with these numbers, in this order; forget what was cached.
 
         Args:
             rows: tasks known already, such as those of the first page.
+            heads: the groups that they stand in; none when they are not grouped.
             top: put the cursor on the first; else it stays on its task.
         """
-        held = self._order[self.cursor] if self._order and not top else None
+        self._numbers = numbers if isinstance(numbers, array) else array("q", numbers)
+        self._unseen.clear()
+        self._lay_out(heads, rows, top=top)
+
+    def drop(self, existing: Iterable[int]) -> None:
+        """Take out the tasks that exist no more; all others stay in their order."""
+        left = set(existing)
+        heads, start = [], 0
+        for head in self._heads:
+            part = self._numbers[start : start + head.count]
+            start += head.count
+            if count := sum(n in left for n in part):
+                heads.append(Head(head.name, count))
+        self._numbers = array("q", [n for n in self._numbers if n in left])
+        self._unseen &= left
+        self._lay_out(heads)
+
+    def _lay_out(
+        self, heads: Sequence[Head], rows: Iterable[Task] = (), *, top: bool = False
+    ) -> None:
+        """Put heads and rows in their places."""
+        held: int | str | None = None
+        if self._order and not top:
+            head = self.head_here
+            held = self._order[self.cursor] if head is None else head.name
         line = self.cursor - self.scroll_offset.y
-        self._order = array("q", numbers)
-        self._place = {n: i for i, n in enumerate(self._order)}
         known = {task.n: task for page in self._pages.values() for task in page if task}
         known.update({task.n: task for task in rows})
+        self._heads = heads
+        if not heads:
+            self._order = self._numbers
+            self._place = {n: i for i, n in enumerate(self._order)}
+        else:
+            self._order, self._place, start = array("q"), {}, 0
+            for i, head in enumerate(heads):
+                self._order.append(-1 - i)
+                part = self._numbers[start : start + head.count]
+                start += head.count
+                if head.name in self._folded:
+                    self._place.update(dict.fromkeys(part, _FOLDED))
+                else:
+                    first = len(self._order)
+                    self._place.update({n: first + j for j, n in enumerate(part)})
+                    self._order += part
+        if self.marks and not self.marks <= self._place.keys():
+            # What is out of sight must not be acted upon.
+            self.marks &= self._place.keys()
+            self.post_message(self.Marked())
         self._pages.clear()
         self._loading.clear()
         self._strips.clear()
         self._fill(known)
-        self.unseen = 0
         self.virtual_size = Size(0, len(self._order) + 1)
-        place = self._place.get(held, 0 if top else self.cursor) if held is not None else 0
+        place = self.cursor if not top else 0
+        if isinstance(held, str):
+            names = [head.name for head in heads]
+            if held in names:
+                place = self._order.index(-1 - names.index(held))
+        elif held is not None and self._place.get(held, -1) >= 0:
+            place = self._place[held]
         place = max(0, min(len(self._order) - 1, place))
         self.set_reactive(TaskTable.cursor, place)
         self.scroll_to(y=max(0, place - line) if held is not None else 0, animate=False, force=True)
@@ -176,20 +245,20 @@ class TaskTable(ScrollView, can_focus=True):
         """Build the pages all of whose rows are known."""
         for page in range(min(PAGES, -(-len(self._order) // PAGE))):
             numbers = self._order[page * PAGE : (page + 1) * PAGE]
-            if all(n in known for n in numbers):
-                self._pages[page] = [known[n] for n in numbers]
+            if all(n in known for n in numbers if n >= 0):
+                self._pages[page] = [known.get(n) for n in numbers]
 
     def apply(self, changed: Iterable[Task]) -> bool:
         """Merge changed tasks into their rows; return whether a fresh order would differ."""
         stale = False
         top, bottom = self.scroll_offset.y, self.scroll_offset.y + self.size.height
         for task in changed:
-            place = self._place.get(task.n)
-            if place is None:
-                self.unseen += 1
-                stale = True
-                self._place[task.n] = -1
-                self.refresh(Region(0, 0, self.size.width, 1))
+            place = self._place.get(task.n, _UNSEEN)
+            if place == _UNSEEN:
+                if self.wanted(task) is not (task.n in self._unseen):
+                    self._unseen ^= {task.n}
+                    self.refresh(Region(0, 0, self.size.width, 1))
+                stale = stale or task.n in self._unseen
                 continue
             page, at = divmod(place, PAGE)
             if place < 0 or (held := self._pages.get(page)) is None:
@@ -202,14 +271,31 @@ class TaskTable(ScrollView, can_focus=True):
                 or before.status is not task.status
                 or render.calls(before) != render.calls(task)
             )
-            stale = stale or moved
+            stale = stale or moved or (before is not None and self._moves(before, task))
             if top <= place + 1 < bottom:
-                width = _LIVE if not moved and self._same(before, task) else self.size.width
+                width = LIVE if not moved and self._same(before, task) else self.size.width
                 self.refresh(Region(0, place + 1 - top, width, 1))
             if place == self.cursor and moved:
                 self._told = None
                 self._tell()
         return stale
+
+    def _moves(self, before: Task, task: Task) -> bool:
+        """Return whether a change of what the order goes by would move the task."""
+        match self.sort:
+            case Sort.PROGRESS:
+                return before.fraction != task.fraction
+            case Sort.LEFT:
+                return before.eta != task.eta
+            case Sort.AGE:
+                return filtering.since(before) != filtering.since(task)
+            case Sort.TITLE:
+                return before.title != task.title
+            case Sort.PRIORITY:
+                return before.priority is not task.priority
+            case Sort.AGENT:
+                return before.agent != task.agent
+        return self.group is Group.AGENT and before.agent != task.agent
 
     @staticmethod
     def _same(before: Task | None, task: Task) -> bool:
@@ -226,6 +312,8 @@ class TaskTable(ScrollView, can_focus=True):
         )
 
     def _row(self, place: int) -> Task | None:
+        if place < len(self._order) and self._order[place] < 0:
+            return None
         page, at = divmod(place, PAGE)
         if (rows := self._pages.get(page)) is not None:
             self._pages.move_to_end(page)
@@ -239,7 +327,8 @@ class TaskTable(ScrollView, can_focus=True):
         order = self._order
         numbers = order[page * PAGE : (page + 1) * PAGE]
         try:
-            rows = {task.n: task for task in await self._fetch(numbers)}
+            wanted = [n for n in numbers if n >= 0]
+            rows = {task.n: task for task in await self._fetch(wanted)}
         finally:
             if order is self._order:
                 self._loading.discard(page)
@@ -270,7 +359,7 @@ class TaskTable(ScrollView, can_focus=True):
             self.scroll_to(y=self.cursor - height + 1, animate=False, force=True)
 
     def _tell(self) -> None:
-        if not self._order:
+        if not self._order or self.head_here is not None:
             if self._told != -1:
                 self._told = -1
                 self.post_message(self.Highlighted(None))
@@ -282,7 +371,11 @@ class TaskTable(ScrollView, can_focus=True):
 
     def go_to(self, number: int) -> bool:
         """Put the cursor on the task with this number; False when it is not in the list."""
-        place = self._place.get(number, -1)
+        place = self._place.get(number, _UNSEEN)
+        if place == _FOLDED:
+            self._folded.clear()
+            self._lay_out(self._heads)
+            place = self._place[number]
         if place >= 0:
             self.cursor = place
         return place >= 0
@@ -300,13 +393,81 @@ class TaskTable(ScrollView, can_focus=True):
     def action_end(self) -> None:
         self.cursor = len(self._order) - 1
 
+    # Groups and marks
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "fold":
+            return self.head_here is not None
+        if action == "unmark":
+            return bool(self.marks)
+        return True
+
+    def action_fold(self) -> None:
+        if (head := self.head_here) is not None:
+            self._folded ^= {head.name}
+            self._lay_out(self._heads)
+
+    def action_fold_all(self) -> None:
+        """Fold all groups, or unfold them when all are folded."""
+        names = {head.name for head in self._heads}
+        self._folded = set() if names <= self._folded else names
+        self._lay_out(self._heads)
+
+    def action_mark(self) -> None:
+        if self.head_here is not None:
+            self.action_fold()
+        elif self._order:
+            number = self._order[self.cursor]
+            self._last_mark = number
+            self._mark(self.marks ^ {number})
+            self.cursor += 1
+
+    def action_mark_range(self) -> None:
+        """Mark everything between the task marked last and the cursor."""
+        if not self._order:
+            return
+        start = self._place.get(self._last_mark, _UNSEEN) if self._last_mark is not None else -1
+        if start < 0:
+            start = self.cursor
+        low, high = sorted((start, self.cursor))
+        part = [n for n in self._order[low : high + 1] if n >= 0]
+        self._last_mark = part[-1 if start == low else 0] if part else self._last_mark
+        self._mark(self.marks | set(part))
+
+    def action_mark_all(self) -> None:
+        """Mark every task in the list but those under folded heads; once more unmarks them."""
+        shown = {n for n in self._order if n >= 0}
+        self._mark(set() if shown == self.marks else shown)
+
+    def action_unmark(self) -> None:
+        self._last_mark = None
+        self._mark(set())
+
+    def _mark(self, marks: set[int]) -> None:
+        self.marks = marks
+        self._strips.clear()
+        self.refresh()
+        self.post_message(self.Marked())
+
     def on_click(self, event: events.Click) -> None:
         place = event.y + self.scroll_offset.y - 1
         if event.y == 0:
-            self.post_message(self.SortWanted())
+            columns = Columns.of(self.scrollable_size.width)
+            by = next((sort for low, high, sort in columns.spans() if low <= event.x < high), None)
+            if by is Sort.TITLE and self.unseen:
+                by = None
+            # A second click takes the order back to the usual one.
+            self.post_message(self.SortWanted(Sort.NEEDS if by is self.sort else by))
         elif 0 <= place < len(self._order):
             self.cursor = place
-            if event.chain == 2:
+            if self.head_here is not None:
+                self.action_fold()
+            elif event.ctrl:
+                self._last_mark = self._order[place]
+                self._mark(self.marks ^ {self._order[place]})
+            elif event.shift:
+                self.action_mark_range()
+            elif event.chain == 2:
                 self.post_message(self.Opened())
 
     def on_resize(self) -> None:
@@ -352,7 +513,10 @@ class TaskTable(ScrollView, can_focus=True):
         width = self.scrollable_size.width
         columns = Columns.of(width)
         if y == 0:
-            return self._head(columns, width)
+            marked = len(self.marks)
+            return first_line(
+                columns, width, self.sort, marked, self.unseen, self._glyphs, self._style
+            )
         place = y + self.scroll_offset.y - 1
         blank = self._style()
         if place >= len(self._order):
@@ -360,7 +524,13 @@ class TaskTable(ScrollView, can_focus=True):
                 words = render.fit("  " + self.empty_words, width, self._glyphs)
                 return Strip([Segment(words, self._style("muted"))], width)
             return Strip.blank(width, blank)
-        task, at_cursor = self._row(place), place == self.cursor
+        at_cursor = place == self.cursor
+        if (head := self._head_at(place)) is not None:
+            folded = head.name in self._folded
+            return head_line(
+                head, folded, at_cursor, self.has_focus, width, self._glyphs, self._style
+            )
+        task = self._row(place)
         if task is None:
             return Strip([Segment("   …".ljust(width), self._style("muted"))], width)
         times = self._times(task, self._clock())
@@ -374,71 +544,22 @@ class TaskTable(ScrollView, can_focus=True):
             task.status,
             at_cursor,
             self.has_focus,
+            task.n in self.marks,
             width,
             times,
         )
         if (strip := self._strips.get(key)) is None:
             if len(self._strips) > 2000:
                 self._strips.clear()
-            strip = self._strips[key] = self._line(task, columns, times, at_cursor, width)
-        return strip
-
-    def _head(self, columns: Columns, width: int) -> Strip:
-        new = f"   {self.unseen} new {self._glyphs.up}" if self.unseen else ""
-        title = render.fit("TASK", columns.title - len(new) if new else columns.title, self._glyphs)
-        muted = self._style("head")
-        parts = [
-            Segment(f"   {'PROGRESS':<{_BAR + 4}} ", muted),
-            Segment(title, muted),
-            Segment(new, self._style("running")),
-            Segment(f" {'STAGE':<{columns.stage}}", muted),
-        ]
-        if columns.agent:
-            parts.append(Segment(f" {'AGENT':<{columns.agent}}", muted))
-        if columns.left:
-            parts.append(Segment(f" {'LEFT':>{columns.left}}", muted))
-        parts.append(Segment(f" {'AGE':>{columns.age}}", muted))
-        return Strip(parts).adjust_cell_length(width, muted)
-
-    def _line(
-        self,
-        task: Task,
-        columns: Columns,
-        times: tuple[str, str, str],
-        at_cursor: bool,
-        width: int,
-    ) -> Strip:
-        glyphs = self._glyphs
-        stage, left, age = times
-        glyph, colour = task_look(task, glyphs)
-        quiet = task.status in (Status.COMPLETED, Status.CANCELLED) or (
-            task.status is Status.PENDING and not task.stage and task.fraction is None
-        )
-
-        def style(*names: str) -> Style:
-            return self._style(*names, cursor=at_cursor)
-
-        over = task.status in (Status.COMPLETED, Status.CANCELLED)
-        filled, rest = render.bar(task.fraction or 0.0, _BAR, glyphs)
-        if over:
-            filled, rest = "", " " * _BAR
-        number = "    " if over or quiet else render.percent(task.fraction)
-        title = ("muted",) if quiet else ("strong",) if render.calls(task) else ()
-        parts = [
-            Segment(glyphs.mark if at_cursor and self.has_focus else " ", style("mark")),
-            Segment(glyph, style(colour, "strong") if colour == "needs" else style(colour)),
-            Segment(" ", style()),
-            Segment(filled, style(colour)),
-            Segment(rest, style("faint")),
-            Segment(number + " ", style("muted")),
-            Segment(render.fit(task.title, columns.title, glyphs) + " ", style(*title)),
-            Segment(render.fit(stage, columns.stage, glyphs), style("muted")),
-        ]
-        if columns.agent:
-            parts.append(
-                Segment(" " + render.fit(task.agent, columns.agent, glyphs), style("muted"))
+            strip = self._strips[key] = row_line(
+                task,
+                columns,
+                times,
+                width,
+                at_cursor=at_cursor,
+                focused=self.has_focus,
+                marked=task.n in self.marks,
+                glyphs=self._glyphs,
+                styles=self._style,
             )
-        if columns.left:
-            parts.append(Segment(f" {left:>{columns.left}}", style("muted")))
-        parts.append(Segment(f" {age:>{columns.age}}", style("muted")))
-        return Strip([part for part in parts if part.text]).adjust_cell_length(width, style())
+        return strip

@@ -1,0 +1,219 @@
+"""What the person does with the list as a whole: sort, group, save views, act on many tasks."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from textual.screen import Screen
+
+from taskhub_tui.domain.batch import Deed, forecast, summary
+from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.domain.listing import Group, SavedView, Sort
+from taskhub_tui.domain.model import Action, Priority, Task
+from taskhub_tui.hub import Hub
+from taskhub_tui.text import one_line
+from taskhub_tui.tui.background import start
+from taskhub_tui.tui.theme import Glyphs
+from taskhub_tui.tui.widgets.filter import FilterLine
+from taskhub_tui.tui.widgets.task_table import TaskTable
+
+if TYPE_CHECKING:
+    from taskhub_tui.tui.app import TaskHubApp
+
+DEEDS = {Action.CANCEL.value: Deed.CANCEL, Action.RETRY.value: Deed.RETRY}
+_SORT_KEYS = {
+    Sort.NEEDS: "n",
+    Sort.AGE: "a",
+    Sort.PROGRESS: "p",
+    Sort.LEFT: "l",
+    Sort.TITLE: "t",
+    Sort.AGENT: "g",
+    Sort.PRIORITY: "r",
+}
+_GROUP_KEYS = {Group.NONE: "n", Group.STATUS: "s", Group.AGENT: "a", Group.PLAYBOOK: "p"}
+
+
+class ListActions(Screen[None]):
+    """The half of the main screen that has no state but the list's own."""
+
+    app: "TaskHubApp"
+    table: TaskTable
+    _hub: Hub
+    _glyphs: Glyphs
+    _filter: FilterLine
+    views: Sequence[SavedView] = ()
+    """Known since they were last looked at."""
+
+    async def sort(self, *, top: bool = False) -> None:
+        raise NotImplementedError
+
+    def _try(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Do something with the hub; what it refuses is said in a toast."""
+
+        async def run() -> None:
+            try:
+                await work()
+            except TaskHubError as error:
+                self.app.say(error)
+
+        start(self, run)
+
+    # Sort, group, views
+
+    async def _choose(
+        self, title: str, entries: Sequence[tuple[str, str, str, bool]], at: int
+    ) -> tuple[int, bool] | None:
+        from taskhub_tui.tui.screens.choose import ChooseScreen, Entry
+
+        screen = ChooseScreen(title, [Entry(*one) for one in entries], self._glyphs, at=at)
+        return cast("tuple[int, bool] | None", await self.app.push_screen_wait(screen))
+
+    def action_sort_by(self) -> None:
+        async def run() -> None:
+            sorts = list(Sort)
+            entries = [(_SORT_KEYS[one], one.value, "", False) for one in sorts]
+            chosen = await self._choose("Sort by", entries, sorts.index(self.table.sort))
+            if chosen is not None:
+                self.table.sort = sorts[chosen[0]]
+                await self.sort(top=True)
+
+        self._try(run)
+
+    def action_group_by(self) -> None:
+        async def run() -> None:
+            groups = list(Group)
+            entries = [(_GROUP_KEYS[one], one.value, "", False) for one in groups]
+            chosen = await self._choose("Group by", entries, groups.index(self.table.group))
+            if chosen is not None:
+                self.table.group = groups[chosen[0]]
+                await self.sort(top=True)
+
+        self._try(run)
+
+    def use_view(self, view: SavedView) -> None:
+        """Show a saved view."""
+        self._filter.value = view.filter
+        self._filter.read()
+        self.table.sort, self.table.group = view.sort, view.group
+        self._try(partial(self.sort, top=True))
+
+    def _now_shown(self) -> SavedView:
+        return SavedView(
+            "", " ".join(self._filter.value.split()), self.table.sort, self.table.group
+        )
+
+    def action_views(self) -> None:
+        self._try(self._views)
+
+    async def _views(self) -> None:
+        now = self._now_shown()
+        self.views = await self._hub.views()
+        shown = [(view.filter, view.sort, view.group) for view in self.views]
+        here = (now.filter, now.sort, now.group)
+        entries = [
+            (
+                str(place + 1) if place < 9 else "",
+                one_line(view.name, 40),
+                _about(view),
+                not view.built_in,
+            )
+            for place, view in enumerate(self.views)
+        ]
+        at = shown.index(here) if here in shown else -1
+        chosen = await self._choose("Views", entries, at)
+        if chosen is None:
+            return
+        view = self.views[chosen[0]]
+        if not chosen[1]:
+            self.use_view(view)
+            return
+        await self._hub.delete_view(view.name)
+        self.views = await self._hub.views()
+        self.app.notify(f"Deleted the view {view.name}", timeout=3, markup=False)
+
+    def action_save_view(self) -> None:
+        self._try(self._save_view)
+
+    async def _save_view(self) -> None:
+        from dataclasses import replace
+
+        from taskhub_tui.tui.screens.choose import NameScreen
+
+        view = self._now_shown()
+        screen = NameScreen("Save this view", _about(view) or "all tasks, needs you first")
+        name = await self.app.push_screen_wait(screen)
+        if name is not None:
+            kept = await self._hub.save_view(replace(view, name=name))
+            self.views = await self._hub.views()
+            self.app.notify(f"Saved as {kept.name}; W brings it back", timeout=3, markup=False)
+
+    # One wish for many
+
+    def begin(self, deed: Deed) -> None:
+        """Do something to all marked tasks, after the person has seen what it would do."""
+        self._try(partial(self._begin, deed))
+
+    async def _begin(self, deed: Deed) -> None:
+        priority = None
+        if deed is Deed.PRIORITY:
+            here = self.table.here
+            ranks = list(reversed(Priority))
+            entries = [(one.name[0].lower(), one.name.lower(), "", False) for one in ranks]
+            at = ranks.index(here.priority) if here is not None and not self.table.marks else -1
+            chosen = await self._choose("Priority", entries, at)
+            if chosen is None:
+                return
+            priority = ranks[chosen[0]]
+        marks = sorted(self.table.marks, reverse=True)
+        if not marks:
+            if self.table.here is not None:
+                await self._carry_out(deed, [self.table.here.id], priority)
+            return
+        pairs = await self._hub.with_questions(marks)
+        if deed is Deed.PAUSE and not any(forecast(*pair, deed).possible for pair in pairs):
+            deed = Deed.RESUME
+        await self._ask(deed, [forecast(*pair, deed, priority) for pair in pairs], priority)
+
+    async def _ask(self, deed: Deed, rows: Sequence[object], priority: Priority | None) -> None:
+        from taskhub_tui.domain.batch import Forecast
+        from taskhub_tui.tui.screens.batch import BatchRow, BatchScreen
+
+        found = [row for row in rows if isinstance(row, Forecast)]
+        able = [row.task_id for row in found if row.possible]
+        verb = f"set to {priority.name.lower()}" if priority is not None else deed.value
+        tasks = "1 task" if len(able) == 1 else f"{len(able):,} tasks"
+        said = await self.app.push_screen_wait(
+            BatchScreen(
+                f"{verb.capitalize()} {tasks}",
+                [BatchRow(row.task_id, row.title, row.words, row.possible) for row in found],
+                yes=f"{verb} {tasks}",
+                glyphs=self._glyphs,
+            )
+        )
+        if said:
+            await self._carry_out(deed, able, priority)
+            self.table.action_unmark()
+
+    async def _carry_out(
+        self, deed: Deed, task_ids: Sequence[str], priority: Priority | None
+    ) -> None:
+        outcomes = await self._hub.do(deed, task_ids, priority=priority)
+        await self.app.look()
+        bad = any(one.refused for one in outcomes)
+        said = one_line(summary(deed, outcomes), 300)
+        self.app.notify(said, severity="warning" if bad else "information", timeout=6, markup=False)
+
+    def action_priority(self) -> None:
+        self.begin(Deed.PRIORITY)
+
+    def can_priority(self, task: Task | None) -> bool:
+        return bool(self.table.marks) or (task is not None and not task.status.over)
+
+
+def _about(view: SavedView) -> str:
+    parts = [view.filter]
+    if view.sort is not Sort.NEEDS:
+        parts.append(f"by {view.sort.value}")
+    if view.group is not Group.NONE:
+        parts.append(f"grouped by {view.group.value}")
+    return "  ".join(part for part in parts if part)

@@ -1,0 +1,317 @@
+"""The list as a whole: filters, sorts, groups, marks, views, and what waits beside it."""
+
+import time
+
+import pytest
+from hubs import Seed, text, until
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from taskhub_tui import care
+from taskhub_tui.domain.listing import Group, Sort
+from taskhub_tui.domain.model import Action, Priority, Status
+from taskhub_tui.hub import Hub
+from taskhub_tui.tui.app import TaskHubApp
+from taskhub_tui.tui.screens import batch
+from taskhub_tui.tui.screens.batch import BatchScreen
+from taskhub_tui.tui.screens.choose import ChooseScreen, NameScreen
+from taskhub_tui.tui.screens.main import MainScreen
+from taskhub_tui.tui.widgets.filter import FilterLine
+from taskhub_tui.tui.widgets.header import HubHeader
+from taskhub_tui.tui.widgets.inbox_pane import InboxPane
+from taskhub_tui.tui.widgets.task_table import TaskTable
+
+
+def main(app: TaskHubApp) -> MainScreen:
+    screen = app.screen_stack[0]
+    assert isinstance(screen, MainScreen)
+    return screen
+
+
+def table(app: TaskHubApp) -> TaskTable:
+    return main(app).table
+
+
+def titles(app: TaskHubApp) -> list[str]:
+    """The titles in the list, from top to bottom, with heads in brackets."""
+    shown = []
+    for place in range(len(table(app)._order)):
+        head, task = table(app)._head_at(place), table(app)._row(place)
+        shown.append(f"[{head.name} {head.count}]" if head else task.title if task else "?")
+    return shown
+
+
+async def listed(pilot: Pilot[None], app: TaskHubApp, count: int) -> None:
+    await until(pilot, lambda: len(table(app)) == count and "?" not in titles(app))
+
+
+@pytest.fixture
+def quiet(app: TaskHubApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No failure is raised as a dialog by itself."""
+
+    async def nothing() -> None:
+        return
+
+    monkeypatch.setattr(app.asker, "consider", nothing)
+
+
+async def choose(pilot: Pilot[None], app: TaskHubApp, opens: str, key: str) -> None:
+    await pilot.press(opens)
+    await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+    await pilot.press(key)
+    await until(pilot, lambda: isinstance(app.screen, MainScreen))
+
+
+async def test_a_wrong_filter_says_so_and_the_last_good_one_stays(
+    app: TaskHubApp, seed: Seed
+) -> None:
+    await seed.put("Audit costs", Status.PAUSED)
+    await seed.put("Audit keys")
+    async with app.run_test(size=(100, 24), notifications=True) as pilot:
+        await listed(pilot, app, 2)
+        await pilot.press("slash")
+        line = app.screen.query_one(FilterLine)
+        line.value = "status:paused"
+        await until(pilot, lambda: titles(app) == ["Audit costs"])
+        await until(pilot, lambda: "1 of 2" in text(app))
+        line.value = "status:paused colour:red"
+        await until(pilot, lambda: "`colour` is not a field. Fields: status" in text(app))
+        assert titles(app) == ["Audit costs"]
+        line.value = "!status:paused"
+        await until(pilot, lambda: titles(app) == ["Audit keys"])
+        assert "is not a field" not in text(app)
+
+
+async def test_tab_takes_what_the_filter_offers(app: TaskHubApp, seed: Seed) -> None:
+    await seed.put("Audit", agent="analyst")
+    async with app.run_test(size=(100, 24), notifications=True) as pilot:
+        await listed(pilot, app, 1)
+        await pilot.press("slash", *"ag")
+        line = app.screen.query_one(FilterLine)
+        await until(pilot, lambda: line._suggestion == "agent:")
+        await pilot.press("tab", *"an")
+        await until(pilot, lambda: line._suggestion == "agent:analyst")
+        await pilot.press("tab")
+        assert line.value == "agent:analyst"
+
+
+async def test_only_what_fits_the_filter_is_announced_as_new(app: TaskHubApp, seed: Seed) -> None:
+    await seed.put("Audit costs")
+    async with app.run_test(size=(100, 24), notifications=True) as pilot:
+        await listed(pilot, app, 1)
+        await pilot.press("slash", *"audit", "enter")
+        await until(pilot, lambda: bool(main(app)._filter.filter))
+        app.typed = time.monotonic() + 60
+        await seed.put("Rotate keys")
+        await seed.put("Audit keys")
+        await until(pilot, lambda: "1 new ↑" in text(app))
+        assert titles(app) == ["Audit costs"]
+        await until(pilot, lambda: app.screen.query_one(HubHeader).counts.queued == 3)
+        assert table(app).unseen == 1
+        await pilot.press("g")
+        await until(pilot, lambda: titles(app) == ["Audit keys", "Audit costs"])
+
+
+async def test_sorted_by_what_was_chosen_and_the_column_says_so(
+    app: TaskHubApp, seed: Seed
+) -> None:
+    await seed.put("Beta", Status.IN_PROGRESS, fraction=0.2)
+    await seed.put("Alpha", Status.IN_PROGRESS, fraction=0.9)
+    await seed.put("Gamma", Status.IN_PROGRESS, fraction=0.5)
+    async with app.run_test(size=(100, 24), notifications=True) as pilot:
+        await listed(pilot, app, 3)
+        await choose(pilot, app, "S", "t")
+        await until(pilot, lambda: titles(app) == ["Alpha", "Beta", "Gamma"])
+        assert "TASK ↓" in text(app)
+        await pilot.click(TaskTable, offset=(5, 0))
+        await until(pilot, lambda: titles(app) == ["Alpha", "Gamma", "Beta"])
+        assert table(app).sort is Sort.PROGRESS
+        await pilot.click(TaskTable, offset=(5, 0))
+        await until(pilot, lambda: table(app).sort is Sort.NEEDS)
+
+
+async def test_groups_have_heads_with_counts_that_fold(app: TaskHubApp, seed: Seed) -> None:
+    await seed.put("Done", Status.COMPLETED)
+    await seed.put("Waits")
+    await seed.put("Waits too")
+    async with app.run_test(size=(100, 24), notifications=True) as pilot:
+        await listed(pilot, app, 3)
+        await choose(pilot, app, "B", "s")
+        grouped = ["[queued 2]", "Waits too", "Waits", "[done 1]", "Done"]
+        await until(pilot, lambda: titles(app) == grouped)
+        assert table(app).here is None
+        await pilot.press("enter")
+        assert titles(app) == ["[queued 2]", "[done 1]", "Done"]
+        await pilot.press("space")
+        assert titles(app) == grouped
+        await pilot.press("j")
+        assert table(app).here is not None
+        await pilot.press("Z")
+        assert titles(app) == ["[queued 2]", "[done 1]"]
+        await pilot.press("Z", "j")
+        await choose(pilot, app, "B", "n")
+        await until(pilot, lambda: "[" not in "".join(titles(app)))
+
+
+@pytest.mark.parametrize("group", [Group.NONE, Group.STATUS])
+async def test_tasks_that_vanish_leave_their_places_and_nothing_else_moves(
+    app: TaskHubApp, hub: Hub, seed: Seed, group: Group
+) -> None:
+    await seed.put("First done", Status.COMPLETED)
+    kept = await seed.put("Runs", Status.IN_PROGRESS)
+    await seed.put("Waits")
+    async with app.run_test(size=(100, 24), notifications=True) as pilot:
+        await listed(pilot, app, 3)
+        table(app).group = group
+        await main(app).sort(top=True)
+        table(app).go_to(kept.n)
+        app.typed = time.monotonic() + 60
+        await seed.become(await seed.now(await seed.put("Newer")))
+        await care.prune(hub.paths, -60, [Status.COMPLETED], by="ann")
+        await until(pilot, lambda: "First done" not in titles(app))
+        assert [one for one in titles(app) if "[" not in one] == ["Runs", "Waits"]
+        assert table(app).here is not None
+        assert table(app).here.title == "Runs"
+        await until(pilot, lambda: table(app).unseen == 1)
+
+
+async def test_marked_tasks_are_cancelled_together_after_a_look(
+    app: TaskHubApp, seed: Seed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "REST", 0.0)
+    made = [await seed.put(f"Task {n}") for n in range(3)]
+    done = await seed.put("[/] over", Status.COMPLETED)
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await listed(pilot, app, 4)
+        await pilot.press("space", "j", "v", "G", "space")
+        assert table(app).marks == {task.n for task in (*made, done)}
+        await until(pilot, lambda: "4 marked" in text(app))
+        await pilot.press("X")
+        await until(pilot, lambda: isinstance(app.screen, BatchScreen))
+        await until(pilot, lambda: "1 not possible" in text(app) and "it is done" in text(app))
+        await pilot.press("enter")
+        assert isinstance(app.screen, BatchScreen)
+        # Somebody is faster with one of them.
+        await seed.hub.decide(made[0].id, Action.CANCEL)
+        await pilot.press("y")
+        await until(pilot, lambda: "2 cancelled, 1 was faster" in text(app))
+        for task in made:
+            assert (await seed.now(task)).status is Status.CANCELLED
+        assert not table(app).marks
+
+
+async def test_keys_are_dead_while_the_preflight_has_just_opened(
+    app: TaskHubApp, seed: Seed
+) -> None:
+    task = await seed.put("Task")
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await listed(pilot, app, 1)
+        await pilot.press("space", "p")
+        await until(pilot, lambda: isinstance(app.screen, BatchScreen))
+        screen = app.screen
+        assert isinstance(screen, BatchScreen)
+        now = [0.0]
+        screen._now, screen._touched = lambda: now[0], 0.0
+        await pilot.press("y")
+        assert app.screen is screen
+        now[0] = batch.REST
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(app.screen, MainScreen))
+        await until(pilot, lambda: "1 paused" in text(app))
+        assert (await seed.now(task)).status is Status.PAUSED
+
+
+async def test_marks_out_of_sight_are_gone_and_escape_takes_the_rest(
+    app: TaskHubApp, seed: Seed
+) -> None:
+    await seed.put("Audit")
+    await seed.put("Rotate")
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await listed(pilot, app, 2)
+        await pilot.press("V")
+        assert len(table(app).marks) == 2
+        await pilot.press("slash", *"audit", "enter")
+        await listed(pilot, app, 1)
+        assert len(table(app).marks) == 1
+        await pilot.press("escape")
+        assert not table(app).marks
+        assert main(app)._filter.value == "audit"
+        await pilot.press("escape")
+        await listed(pilot, app, 2)
+
+
+async def test_priority_of_the_task_here(app: TaskHubApp, seed: Seed) -> None:
+    task = await seed.put("Audit")
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await listed(pilot, app, 1)
+        await choose(pilot, app, "P", "h")
+        await until(pilot, lambda: "1 changed" in text(app))
+        assert (await seed.now(task)).priority is Priority.HIGH
+
+
+async def test_a_view_is_saved_chosen_and_deleted(app: TaskHubApp, hub: Hub, seed: Seed) -> None:
+    await seed.put("Audit", Status.PAUSED)
+    await seed.put("Rotate")
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await listed(pilot, app, 2)
+        await pilot.press("slash", *"status:pau", "enter")
+        await listed(pilot, app, 1)
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, NameScreen))
+        app.screen.query_one(Input).value = "Held [b]"
+        await pilot.press("enter")
+        await until(pilot, lambda: "Saved as Held [b]" in text(app))
+        await choose(pilot, app, "W", "1")
+        await listed(pilot, app, 2)
+        await choose(pilot, app, "W", "5")
+        await listed(pilot, app, 1)
+        assert any("Held [b]" in one.title for one in app.get_system_commands(app.screen))
+        await pilot.press("W")
+        await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+        await pilot.press("delete")
+        await until(pilot, lambda: "Deleted the view" in text(app))
+        assert all(view.built_in for view in await hub.views())
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_a_click_on_a_count_filters_by_it(app: TaskHubApp, seed: Seed) -> None:
+    await seed.put("Broken", Status.FAILED)
+    await seed.put("Waits")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await listed(pilot, app, 2)
+        place = text(app).splitlines()[0].index("failed")
+        await pilot.click(HubHeader, offset=(place, 0))
+        await until(pilot, lambda: titles(app) == ["Broken"])
+        await pilot.click(HubHeader, offset=(place, 0))
+        await listed(pilot, app, 2)
+
+
+@pytest.mark.parametrize("width", [30, 50, 80, 120, 200])
+async def test_no_count_is_cut(app: TaskHubApp, seed: Seed, width: int) -> None:
+    for status in Status:
+        if status is not Status.BLOCKED:
+            await seed.put(status.value, status)
+    async with app.run_test(size=(width, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.screen_stack[0].query_one(HubHeader).counts.total == 6)
+        line = main(app).query_one(HubHeader).render().plain
+        assert len(line) <= width - 4
+        if width >= 50:
+            assert all(sign in line for sign in "✗▸·=✓⊘")
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_what_waits_stands_at_the_right_of_a_wide_screen(app: TaskHubApp, seed: Seed) -> None:
+    await seed.put("Waits")
+    await seed.put("Broken [b]", Status.FAILED, error="No such [/] table")
+    async with app.run_test(size=(200, 40), notifications=True) as pilot:
+        await until(pilot, lambda: "error · " in text(app))
+        await until(pilot, lambda: "Inbox  1 open" in text(app))
+        table(app).cursor = 1
+        await pilot.press("I")
+        assert main(app).query_one(InboxPane).has_keys
+        await pilot.press("enter")
+        await until(
+            pilot, lambda: table(app).here is not None and table(app).here.title == "Broken [b]"
+        )
+        await pilot.resize_terminal(100, 30)
+        await until(pilot, lambda: not main(app).pane.display)
