@@ -8,13 +8,16 @@ from textual.binding import Binding
 
 from taskhub_tui.domain.model import Action
 
-Where = Literal["list", "task", "view", "scroll", "hub"]
+Where = Literal["list", "task", "view", "scroll", "hub", "form", "agents", "settings"]
 TITLES: dict[Where, str] = {
     "list": "In the list",
     "task": "With the task under the cursor",
     "view": "In the log, the result and the events",
     "scroll": "While the focus is there",
     "hub": "Anywhere",
+    "form": "In the form for a new task",
+    "agents": "In the list of agents",
+    "settings": "In the settings",
 }
 
 
@@ -35,6 +38,8 @@ class Act:
     """Place in the footer, 1 is the most important; 0 is not shown there."""
     display: str = ""
     """How the keys are written; empty: as they are."""
+    priority: bool = False
+    """Taken before whatever has the focus gets the key."""
 
     @property
     def shown_keys(self) -> str:
@@ -191,6 +196,48 @@ ACTIONS: tuple[Act, ...] = (
         display="ctrl+p",
     ),
     Act("hub.quit", "q", "quit_app", "Quit", "Leave; the work goes on", "hub", 10),
+    Act("task.again", "d", "again", "Again", "Hand it over once more: fills the form", "task"),
+    Act(
+        "hub.agents", "A", "app.go('agents')", "Agents", "Who can do work, and how they fare", "hub"
+    ),
+    Act("hub.settings", "comma", "app.go('settings')", "Settings", "Every setting", "hub", 0, ","),
+    Act(
+        "form.submit",
+        "ctrl+s,ctrl+enter",
+        "submit",
+        "Start",
+        "Start the task",
+        "form",
+        display="ctrl+s",
+    ),
+    Act("form.template", "ctrl+o", "template", "Past tasks", "Fill it from a past task", "form"),
+    Act(
+        "form.edit",
+        "ctrl+e",
+        "edit",
+        "Editor",
+        "Write the request, or the options, in your editor",
+        "form",
+        priority=True,
+    ),
+    Act("form.afresh", "ctrl+l", "afresh", "Afresh", "Empty the form", "form"),
+    Act("form.leave", "escape", "leave", "Leave", "Leave; n brings it back", "form", display="esc"),
+    Act("agents.new", "n", "new", "New", "Hand over a new task to it", "agents"),
+    Act("agents.filter", "f", "filter", "Tasks", "Show only its tasks", "agents"),
+    Act("agents.down", "j,down", "move(1)", "Down", "Next agent", "agents", display="j ↓"),
+    Act("agents.up", "k,up", "move(-1)", "Up", "Agent before", "agents", display="k ↑"),
+    Act("agents.back", "escape,q", "back", "Back", "Back to the tasks", "agents", display="esc"),
+    Act("settings.edit", "enter,space", "edit", "Change", "Change it here", "settings"),
+    Act("settings.default", "D", "default", "Default", "Give its default back", "settings"),
+    Act("settings.test", "t", "test", "Test", "Try out the channel", "settings"),
+    Act("settings.file", "e", "file", "File", "Open the file in your editor", "settings"),
+    Act("settings.worker", "w", "worker", "Worker", "Let a new worker read them", "settings"),
+    Act("settings.check", "c", "check", "Check", "Look for what may be wrong", "settings"),
+    Act("settings.down", "j,down", "move(1)", "Down", "Next", "settings", display="j ↓"),
+    Act("settings.up", "k,up", "move(-1)", "Up", "The one before", "settings", display="k ↑"),
+    Act(
+        "settings.back", "escape,q", "back", "Back", "Back to the tasks", "settings", display="esc"
+    ),
 )
 BY_ID = {act.id: act for act in ACTIONS}
 
@@ -206,5 +253,6 @@ def bindings(*where: Where) -> Iterator[Binding]:
                 show=act.rank > 0,
                 key_display=act.display or None,
                 tooltip=act.meaning,
+                priority=act.priority,
                 id=act.id,
             )

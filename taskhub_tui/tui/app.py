@@ -10,12 +10,13 @@ from textual.app import App, SystemCommand
 from textual.screen import Screen
 
 from taskhub_tui.domain.errors import TaskHubError
-from taskhub_tui.domain.model import NoticeKind
+from taskhub_tui.domain.model import NewTask, NoticeKind
 from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.actions import ACTIONS
 from taskhub_tui.tui.asking import Asker
+from taskhub_tui.tui.handing import Draft
 from taskhub_tui.tui.places import place
 from taskhub_tui.tui.render import AsciiFilter, ControlFilter
 from taskhub_tui.tui.screens.main import MainScreen
@@ -74,6 +75,7 @@ class TaskHubApp(App[None]):
         self._counts = Counts()
         self._trouble = ""
         self._terminal_title = ""
+        self.draft = Draft()
         self.asker = Asker(self, hub, self.glyphs, lambda: self.typed)
         self._main = MainScreen(hub, self.glyphs)
         self._watcher = Watcher(
@@ -137,6 +139,19 @@ class TaskHubApp(App[None]):
         else:
             said = f"The work goes on: {tasks}. `taskhub` brings you back."
         self.exit(message=said)
+
+    @property
+    def embedded(self) -> bool:
+        """True when the engine runs in this process."""
+        return bool(self._services)
+
+    def hand_over(self, initial: NewTask | None) -> None:
+        """Show the form for a new task, filled with `initial`."""
+        self._main.hand_over(initial)
+
+    def show_filter(self, text: str) -> None:
+        """Show only the tasks that a filter finds."""
+        self._main.show_filter(text)
 
     async def action_quit(self) -> None:
         self.leave()
