@@ -164,7 +164,7 @@ class SettingsScreen(Screen[str | None]):
                         _SET + one.key,
                         one.key,
                         value,
-                        one.meaning if now.given else f"{one.meaning} (default)",
+                        one.meaning,
                         width,
                         bold=now.given,
                     )
@@ -197,7 +197,7 @@ class SettingsScreen(Screen[str | None]):
     ) -> Option:
         short = name.removeprefix("notifications.")
         left = Content(f"  {one_line(short, 60)}").truncate(27, ellipsis=True, pad=True)
-        middle = Content.styled(one_line(value, 200), "bold $foreground" if bold else "$foreground")
+        middle = Content.styled(one_line(value, 200), "bold $foreground" if bold else "$muted")
         middle = middle.truncate(22, ellipsis=True, pad=True)
         right = Content.styled(one_line(meaning), "$muted").truncate(
             max(8, width - 51), ellipsis=True
