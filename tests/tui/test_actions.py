@@ -1,5 +1,8 @@
 from taskhub_tui.tui.actions import ACTIONS, TITLES, bindings
+from taskhub_tui.tui.screens.agents import AgentsScreen
 from taskhub_tui.tui.screens.main import MainScreen
+from taskhub_tui.tui.screens.new_task import NewTaskScreen
+from taskhub_tui.tui.screens.settings import SettingsScreen
 from taskhub_tui.tui.widgets.lines import LinesView
 from taskhub_tui.tui.widgets.task_table import TaskTable
 
@@ -9,6 +12,9 @@ HOMES = {
     "task": MainScreen,
     "view": MainScreen,
     "hub": MainScreen,
+    "form": NewTaskScreen,
+    "agents": AgentsScreen,
+    "settings": SettingsScreen,
 }
 
 
@@ -23,7 +29,14 @@ def test_every_action_has_an_id_of_its_own_and_is_done_somewhere() -> None:
 
 
 def test_no_key_means_two_things_in_one_place() -> None:
-    for places in (("list",), ("scroll",), ("task", "view", "hub")):
+    for places in (
+        ("list",),
+        ("scroll",),
+        ("task", "view", "hub"),
+        ("form",),
+        ("agents",),
+        ("settings",),
+    ):
         keys = [key for binding in bindings(*places) for key in binding.key.split(",")]
         assert len(keys) == len(set(keys))
 
