@@ -176,6 +176,15 @@ _KINDS: dict[str, tuple[type, ...]] = {
 _LEAST: dict[str, float] = {"concurrency": 1, "idle_exit": 0, "lease": 1}
 
 
+def account() -> str:
+    """Return the name of who runs this."""
+    try:
+        return one_line(getpass.getuser(), 60)
+    except (OSError, KeyError, ImportError):
+        # A container may run under a number that no account has.
+        return "me"
+
+
 def settings(where: Paths) -> Settings:
     """Read `config.toml`; a missing file means the defaults.
 
@@ -183,48 +192,56 @@ def settings(where: Paths) -> Settings:
         BadInput: the file is no TOML, or has a key or a value it must not; says which.
     """
     try:
-        owner = getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        # A container may run under a number that no account has.
-        owner = "me"
-    defaults = Settings(owner=one_line(owner, 60))
-    try:
         text = where.config.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return defaults
+        text = ""
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{where.config} cannot be read: {error}") from error
+    return read(text, where.config, account())
+
+
+def read(text: str, file: Path, owner: str) -> Settings:
+    """Return the settings that `text`, the content of `file`, gives.
+
+    Args:
+        owner: who owns the hub where the file does not say.
+
+    Raises:
+        BadInput: it is no TOML, or has a key or a value it must not; says which.
+    """
+    if not text.strip():
+        return Settings(owner=owner)
     # Imported here: most people have no such file.
     import tomllib
 
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{where.config} is not valid TOML: {error}") from error
+        raise BadInput(f"{file} is not valid TOML: {error}") from error
     values: dict[str, Any] = {}
     for key, value in raw.items():
         kinds = _KINDS.get(key)
         if kinds is None:
             known = ", ".join(_KINDS)
-            raise BadInput(f"{where.config}: `{key}` is not a setting", f"There are: {known}")
+            raise BadInput(f"{file}: `{key}` is not a setting", f"There are: {known}")
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             names = " or ".join(kind.__name__ for kind in kinds)
-            raise BadInput(f"{where.config}: `{key}` must be {names}, not {value!r}")
+            raise BadInput(f"{file}: `{key}` must be {names}, not {value!r}")
         if isinstance(value, float) and not math.isfinite(value):
-            raise BadInput(f"{where.config}: `{key}` must be a finite number, not {value!r}")
+            raise BadInput(f"{file}: `{key}` must be a finite number, not {value!r}")
         if isinstance(value, int | float) and value < _LEAST.get(key, value):
-            raise BadInput(f"{where.config}: `{key}` must be at least {_LEAST[key]}")
+            raise BadInput(f"{file}: `{key}` must be at least {_LEAST[key]}")
         if key == "keys":
-            values[key] = _keys(where, raw["keys"])
+            values[key] = _keys(file, raw["keys"])
         elif isinstance(value, dict) and key in _TABLES:
             kind, known_keys = _TABLES[key]
-            values[key] = kind(**_table(where, key, value, known_keys))
+            values[key] = kind(**_table(file, key, value, known_keys))
         else:
             values[key] = one_line(value, 200) if isinstance(value, str) else value
-    return Settings(**{"owner": defaults.owner, **values})
+    return Settings(**{"owner": owner, **values})
 
 
-def _keys(where: Paths, raw: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+def _keys(file: Path, raw: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     """Read the `[keys]` table; which actions and keys there are, the app knows.
 
     Raises:
@@ -235,7 +252,7 @@ def _keys(where: Paths, raw: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         found = [value] if isinstance(value, str) else value
         if not isinstance(found, list) or any(not isinstance(one, str) for one in found):
             raise BadInput(
-                f"{where.config}: `keys.{one_line(name, 60)}` must be a key or a list of keys,"
+                f"{file}: `keys.{one_line(name, 60)}` must be a key or a list of keys,"
                 f" not {value!r}",
                 'For example `"task.open" = "l"`; the name has a dot and stands in quotes',
             )
@@ -244,7 +261,7 @@ def _keys(where: Paths, raw: dict[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def _table(
-    where: Paths, name: str, raw: dict[str, Any], known: dict[str, Callable[[Any], Any]]
+    file: Path, name: str, raw: dict[str, Any], known: dict[str, Callable[[Any], Any]]
 ) -> dict[str, Any]:
     """Read a table of the settings.
 
@@ -255,13 +272,13 @@ def _table(
     for key, value in raw.items():
         if key not in known:
             raise BadInput(
-                f"{where.config}: `{name}.{key}` is not a setting",
+                f"{file}: `{name}.{key}` is not a setting",
                 f"There are: {', '.join(known)}",
             )
         try:
             values[key] = known[key](value)
         except ValueError as error:
-            raise BadInput(f"{where.config}: `{name}.{key}`: {error}") from None
+            raise BadInput(f"{file}: `{name}.{key}`: {error}") from None
     return values
 
 

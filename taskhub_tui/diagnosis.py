@@ -14,7 +14,7 @@ from pathlib import Path
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput, TaskHubError
-from taskhub_tui.domain.views import Check
+from taskhub_tui.domain.views import ChannelInfo, Check
 
 STALE = 86400.0
 """Seconds after which a question nobody answered is worth a warning."""
@@ -128,7 +128,23 @@ def _agent(name: str, title: str, problem: str | None) -> Check:
     return Check(f"agent {name}", "warn", f"{title} cannot be used", problem)
 
 
-async def _desktop() -> Check:
+async def channels(paths: Paths, settings: Settings) -> list[ChannelInfo]:
+    """Return the channels, whether each is switched on, and what stands in the way of it."""
+    from taskhub_tui.notifications import prefs
+    from taskhub_tui.notifications.policy import Channel
+
+    found = []
+    for channel in Channel:
+        match channel:
+            case Channel.IN_APP:
+                found.append(ChannelInfo(channel.value, True))
+            case Channel.DESKTOP:
+                wanted = prefs.of(settings, paths).desktop.enabled
+                found.append(ChannelInfo(channel.value, wanted, await _desktop_problem()))
+    return found
+
+
+async def _desktop_problem() -> str | None:
     """Ask the desktop for its notification service; nothing is shown."""
     from taskhub_tui.notifications.channels.desktop import DesktopChannel, hindrance
 
@@ -142,6 +158,11 @@ async def _desktop() -> Check:
             problem = await channel.available()
         finally:
             await channel.close()
+    return problem
+
+
+async def _desktop() -> Check:
+    problem = await _desktop_problem()
     if problem is None:
         return Check("desktop", "ok", "Desktop notifications can be shown")
     return Check(

@@ -30,7 +30,7 @@ from taskhub_tui.domain.model import (
 from taskhub_tui.doorbell import Doorbell, folder
 from taskhub_tui.storage import queries
 from taskhub_tui.storage.store import Store
-from taskhub_tui.waking import Waking
+from taskhub_tui.tuning import Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from taskhub_tui.storage.writer import Tx
 
 
-class Hub(Waking):
+class Hub(Tuning):
     """One front end's connection to the hub; open it with `Hub.open`, and close it."""
 
     def __init__(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from taskhub_tui.domain.model import Event, Notification, Status, Task, TaskView
+from taskhub_tui.domain.model import Event, Notification, Options, StageSpec, Status, Task, TaskView
 from taskhub_tui.storage import queries
 
 if TYPE_CHECKING:
@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from taskhub_tui.domain.filtering import Filter
     from taskhub_tui.domain.listing import Arranged, Listing, SavedView
     from taskhub_tui.domain.model import Blocker
-    from taskhub_tui.domain.views import Changes, Counts, Glance, LogChunk, LogPiece, WorkerInfo
+    from taskhub_tui.domain.views import (
+        AgentRecord,
+        Changes,
+        Counts,
+        Glance,
+        LogChunk,
+        LogPiece,
+        Trial,
+        WorkerInfo,
+    )
     from taskhub_tui.storage.store import Store
 
 
@@ -104,6 +113,12 @@ class Seeing:
 
         return await self._store.read(read)
 
+    async def latest(
+        self, *, text: str = "", status: Collection[Status] = (), limit: int = 200
+    ) -> list[Task]:
+        """Return the newest tasks in which every word of `text` occurs, newest first."""
+        return await self._store.read(lambda reader: queries.latest(reader, text, status, limit))
+
     def _seen(self, reader: queries.Reader, tasks: Sequence[Task]) -> Sequence[Task]:
         """Return tasks with what holds those back that wait for their turn."""
         if not any(task.status is Status.PENDING and not task.waiting_on for task in tasks):
@@ -158,6 +173,26 @@ class Seeing:
         from taskhub_tui.domain import progress
 
         return None if view.task.status.over else progress.remaining(view.stages, self.clock())
+
+    # What past runs tell
+
+    async def expected(self, plan: Sequence[StageSpec], options: Options) -> list[float | None]:
+        """Return the seconds each stage of a plan takes by its past runs; None is unknown."""
+        from taskhub_tui.storage import history
+
+        return await self._store.read(lambda reader: history.expected(reader, plan, options))
+
+    async def records(self, agents: Sequence[str]) -> dict[str, AgentRecord]:
+        """Return how these agents are doing, by name."""
+        from taskhub_tui.storage import history
+
+        return await self._store.read(lambda reader: history.records(reader, agents, self.clock()))
+
+    async def trial(self, channel: str) -> Trial | None:
+        """Return what came of the last trial of a channel; None when it was never tried."""
+        from taskhub_tui.storage import trials
+
+        return await self._store.read(lambda reader: trials.trial(reader, channel))
 
     # What belongs to a task, and to all
 

@@ -214,3 +214,47 @@ class Imported:
     """How many of the new ones were not over, and wait for a person now."""
     notes: Sequence[str]
     """What could not be taken over, in sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRecord:
+    """How an agent is doing, by the tasks whose current or last stage is its own."""
+
+    name: str
+    running: int = 0
+    waiting: int = 0
+    done: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    usual: float | None = None
+    """Median seconds of its work on a task that is done; None is unknown."""
+    limited_until: float | None = None
+    """When its provider takes work again; None when it takes some now."""
+    limited_by: str = ""
+    """What its provider said."""
+
+    @property
+    def success(self) -> float | None:
+        """Share of its finished tasks that are done, 0 to 1; cancelled ones do not count."""
+        over = self.done + self.failed
+        return self.done / over if over else None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelInfo:
+    """A way to reach the person, as the settings and this machine have it."""
+
+    name: str
+    on: bool
+    problem: str | None = None
+    """Why nothing can be shown there now, as a sentence; None when it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A message that was asked for to try out a channel."""
+
+    asked: float
+    tried: float | None
+    said: str | None
+    """Why it did not work; None when it did, or is still to be tried."""

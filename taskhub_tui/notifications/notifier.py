@@ -14,7 +14,7 @@ from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.model import Action, NoticeKind, Notification, Task
 from taskhub_tui.notifications.message import OPEN, REPLY, DeliveryError, Message, Pressed
 from taskhub_tui.notifications.policy import Channel, Context, Event, Prefs, should_notify
-from taskhub_tui.storage import outbox
+from taskhub_tui.storage import outbox, trials
 from taskhub_tui.storage.outbox import Delivery
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
@@ -26,6 +26,8 @@ LOOK = 1.0
 BREATH = 0.05
 """Seconds in which what is said gathers."""
 TRIES = 6
+TRIAL = 60.0
+"""Seconds after which a test message that nobody has shown is no longer wanted."""
 PLAN_AT_ONCE = 100
 """New notifications that are planned in one transaction."""
 _BUTTONS = {
@@ -121,7 +123,36 @@ class Notifier:
         with contextlib.suppress(DeliveryError):
             await sender.send(Message(f"taskhub-said-{self._clock():.3f}", title, words))
 
+    async def _try_out(self) -> None:
+        """Show what a person asked for to try out a channel, and say what came of it."""
+        now = self._clock()
+        for name in await self._store.glance(partial(trials.wanted, since=now - TRIAL)):
+            if not await self._store.write(partial(trials.take, channel=name, now=now)):
+                continue
+            said = await self._show_trial(name)
+            await self._store.write(
+                partial(trials.done, channel=name, now=self._clock(), said=said)
+            )
+
+    async def _show_trial(self, name: str) -> str | None:
+        """Send a test message; return why it did not work, None when it did."""
+        sender = next((s for channel, s in self._channels.items() if channel.value == name), None)
+        if sender is None:
+            return f"The worker that runs now has no channel {name}: it is switched off"
+        try:
+            if (reason := await sender.available()) is not None:
+                return reason
+            key = f"taskhub-trial-{self._clock():.3f}"
+            await sender.send(Message(key, "TaskHub", "This is a test: notifications work."))
+        except DeliveryError as error:
+            return str(error)
+        except Exception as bug:
+            log.exception("%s: a bug in the channel", name)
+            return f"{type(bug).__name__}: {bug}"
+        return None
+
     async def _turn(self) -> float:
+        await self._try_out()
         more = await self._plan()
         for id_, notification_id, channel in await self._store.glance(
             lambda reader: outbox.to_withdraw(reader, self._me)

@@ -233,6 +233,15 @@ def tasks(reader: Reader, text: str, status: Collection[Status], limit: int | No
     return [rows.task_to_show(row) for row in found]
 
 
+def latest(reader: Reader, text: str, status: Collection[Status], limit: int) -> list[Task]:
+    """Return the newest tasks in which every word of `text` occurs."""
+    where, values = _where(text, status)
+    found = reader.execute(
+        f"SELECT {rows.TASK_COLUMNS} FROM task{where} ORDER BY n DESC LIMIT ?", [*values, limit]
+    ).fetchall()
+    return [rows.task_to_show(row) for row in found]
+
+
 def tasks_by_number(reader: Reader, numbers: Sequence[int]) -> list[Task]:
     """Return the tasks with these numbers, in no particular order."""
     found = []

@@ -8,7 +8,20 @@ from textual.binding import Binding
 
 from taskhub_tui.domain.model import Action
 
-Where = Literal["list", "task", "view", "scroll", "hub", "decision", "inbox", "form", "help", "app"]
+Where = Literal[
+    "list",
+    "task",
+    "view",
+    "scroll",
+    "hub",
+    "decision",
+    "inbox",
+    "form",
+    "agents",
+    "settings",
+    "help",
+    "app",
+]
 TITLES: dict[Where, str] = {
     "list": "In the list",
     "task": "With the task under the cursor",
@@ -18,6 +31,8 @@ TITLES: dict[Where, str] = {
     "decision": "In a question",
     "inbox": "In the notifications",
     "form": "In the form for a new task",
+    "agents": "In the list of agents",
+    "settings": "In the settings",
     "help": "In the help",
     "app": "Anywhere, but in a field a letter is a letter",
 }
@@ -359,6 +374,38 @@ ACTIONS: tuple[Act, ...] = (
         "task",
     ),
     Act("list.inbox_pane", "I", "inbox_pane", "Waiting", "Go to what waits, at the right", "hub"),
+    Act("task.again", "d", "again", "Again", "Hand it over once more: fills the form", "task"),
+    Act(
+        "hub.agents", "A", "app.go('agents')", "Agents", "Who can do work, and how they fare", "hub"
+    ),
+    Act("hub.settings", "comma", "app.go('settings')", "Settings", "Every setting", "hub", 0, ","),
+    Act("form.template", "ctrl+o", "template", "Past tasks", "Fill it from a past task", "form"),
+    Act(
+        "form.edit",
+        "ctrl+e",
+        "edit",
+        "Editor",
+        "Write the request, or the options, in your editor",
+        "form",
+        priority=True,
+    ),
+    Act("form.afresh", "ctrl+l", "afresh", "Afresh", "Empty the form", "form"),
+    Act("agents.new", "n", "new", "New", "Hand over a new task to it", "agents"),
+    Act("agents.filter", "f", "filter", "Tasks", "Show only its tasks", "agents"),
+    Act("agents.down", "j,down", "move(1)", "Down", "Next agent", "agents", display="j ↓"),
+    Act("agents.up", "k,up", "move(-1)", "Up", "Agent before", "agents", display="k ↑"),
+    Act("agents.back", "escape,q", "back", "Back", "Back to the tasks", "agents", display="esc"),
+    Act("settings.edit", "enter,space", "edit", "Change", "Change it here", "settings"),
+    Act("settings.default", "D", "default", "Default", "Give its default back", "settings"),
+    Act("settings.test", "t", "test", "Test", "Try out the channel", "settings"),
+    Act("settings.file", "e", "file", "File", "Open the file in your editor", "settings"),
+    Act("settings.worker", "w", "worker", "Worker", "Let a new worker read them", "settings"),
+    Act("settings.check", "c", "check", "Check", "Look for what may be wrong", "settings"),
+    Act("settings.down", "j,down", "move(1)", "Down", "Next", "settings", display="j ↓"),
+    Act("settings.up", "k,up", "move(-1)", "Up", "The one before", "settings", display="k ↑"),
+    Act(
+        "settings.back", "escape,q", "back", "Back", "Back to the tasks", "settings", display="esc"
+    ),
 )
 BY_ID = {act.id: act for act in ACTIONS}
 FIXED: tuple[tuple[Where, str, str], ...] = (

@@ -17,13 +17,14 @@ from textual.theme import Theme
 from textual.widgets import Input, TextArea
 
 from taskhub_tui.domain.errors import TaskHubError
-from taskhub_tui.domain.model import NoticeKind
+from taskhub_tui.domain.model import NewTask, NoticeKind
 from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
 from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.asking import Asker
+from taskhub_tui.tui.handing import Draft
 from taskhub_tui.tui.places import place
 from taskhub_tui.tui.render import AsciiFilter, ControlFilter, NoColour
 from taskhub_tui.tui.screens.main import MainScreen
@@ -105,6 +106,7 @@ class TaskHubApp(App[None]):
         self._terminal_title = ""
         self._taskbar: Taskbar | None = None
         self._glanced = False
+        self.draft = Draft()
         self.asker = Asker(self, hub, self.glyphs, lambda: self.typed)
         self._main = MainScreen(hub, self.glyphs)
         self._watcher = Watcher(
@@ -198,6 +200,19 @@ class TaskHubApp(App[None]):
         else:
             said = f"The work goes on: {tasks}. `taskhub` brings you back."
         self.exit(message=said)
+
+    @property
+    def embedded(self) -> bool:
+        """True when the engine runs in this process."""
+        return bool(self._services)
+
+    def hand_over(self, initial: NewTask | None) -> None:
+        """Show the form for a new task, filled with `initial`."""
+        self._main.hand_over(initial)
+
+    def show_filter(self, text: str) -> None:
+        """Show only the tasks that a filter finds."""
+        self._main.show_filter(text)
 
     async def action_quit(self) -> None:
         self.leave()

@@ -15,6 +15,8 @@ from taskhub_tui.tui.theme import Glyphs
 _PLACES = {
     "inbox": ("notifications", "NotificationsScreen"),
     "help": ("help", "HelpScreen"),
+    "agents": ("agents", "AgentsScreen"),
+    "settings": ("settings", "SettingsScreen"),
 }
 
 

@@ -3,11 +3,13 @@ from pathlib import Path
 from taskhub_tui.tui.actions import ACTIONS, FIXED, TITLES, bindings, together
 from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.reference import markdown
+from taskhub_tui.tui.screens.agents import AgentsScreen
 from taskhub_tui.tui.screens.decision import DecisionScreen
 from taskhub_tui.tui.screens.help import HelpScreen
 from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.screens.new_task import NewTaskScreen
 from taskhub_tui.tui.screens.notifications import NotificationsScreen
+from taskhub_tui.tui.screens.settings import SettingsScreen
 from taskhub_tui.tui.widgets.lines import LinesView
 from taskhub_tui.tui.widgets.task_table import TaskTable
 
@@ -20,6 +22,8 @@ HOMES = {
     "decision": DecisionScreen,
     "inbox": NotificationsScreen,
     "form": NewTaskScreen,
+    "agents": AgentsScreen,
+    "settings": SettingsScreen,
     "help": HelpScreen,
     "app": TaskHubApp,
 }

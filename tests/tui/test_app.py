@@ -29,10 +29,10 @@ def command(code: str, *, title: str | None = None) -> NewTask:
 
 async def test_an_empty_hub_says_what_it_is_and_offers_three_keys(app: TaskHubApp) -> None:
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: "walk away" in text(app))
+        await until(pilot, lambda: "walk away" in text(app) and "help, and" in text(app))
         shown = text(app)
-        for key, meaning in (("n", "hand over a task"), ("s", "try the sample"), ("?", "help")):
-            assert f"{key}  {meaning}" in shown
+        for key, meaning in (("n", "a task of yours"), ("s", "a sample report"), ("?", "help")):
+            assert f"{key}   {meaning}" in shown
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
         assert "In the list" in text(app)

@@ -1,18 +1,22 @@
 """The form for a new task: it makes the task a person means, and says what is missing."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hubs import until
+from textual import events
 from textual.widgets import Input, Select, TextArea
 
 from taskhub_tui.agents.port import Result, Stage, StageContext
 from taskhub_tui.domain.model import AgentCard, NewTask, StageSpec
 from taskhub_tui.hub import Hub
+from taskhub_tui.tui.handing import Draft
 from taskhub_tui.tui.screens import new_task_fields as form
 from taskhub_tui.tui.screens.new_task import NewTaskScreen
 from taskhub_tui.tui.widgets import values
-from taskhub_tui.tui.widgets.path_input import complete
+from taskhub_tui.tui.widgets.path_input import complete, matches
 from tests.tui.forms import HOSTILE, NOW, Host
 
 PLAYBOOK = """
@@ -78,7 +82,8 @@ async def test_a_request_finds_its_agent_and_shows_the_stages(
         text = await seen(app, pilot)
         assert "best fit: Greeter" in text
         assert "the request speaks of “greeting card”" in text
-        assert "1 draft  2 polish" in text
+        assert " 1 draft " in text
+        assert " 2 polish " in text
         await pilot.press("ctrl+s")
         await pilot.pause()
     assert app.answers == [NewTask("Write a greeting card", workdir=str(tmp_path))]
@@ -132,15 +137,31 @@ async def test_gates_and_reviews_are_set_on_the_stages(greeting: Hub, tmp_path: 
     app = host(greeting, tmp_path, NewTask("Write a card", agent="greeter"))
     async with app.run_test(size=(100, 36)) as pilot:
         await pilot.pause()
-        app.screen.query_one("#gate").toggle()
-        app.screen.query_one("#review").toggle()
+        app.screen.query_one("#stages").focus()
+        await pilot.press("space", "down", "right", "enter")
         text = await seen(app, pilot)
-        assert "1 draft (asks first)  2 polish (asks after)" in text
-        assert "[x] before it starts" in text
+        first, second = (line for line in text.splitlines() if " ask before" in line)
+        assert "[x] ask before  [ ] ask after" in first
+        assert "[ ] ask before  [x] ask after" in second
         await pilot.press("ctrl+s")
         await pilot.pause()
     first, last = app.answers[0].stages
     assert (first.gate, first.review, last.gate, last.review) == (True, False, False, True)
+
+
+async def test_a_gate_of_a_playbook_can_be_taken_away_with_the_mouse(
+    greeting: Hub, tmp_path: Path
+) -> None:
+    app = host(greeting, tmp_path, NewTask("Ship it", playbook="release"))
+    async with app.run_test(size=(100, 36)) as pilot:
+        await pilot.pause()
+        plan = app.screen.query_one("#stages")
+        line = (await seen(app, pilot)).splitlines()[plan.region.y + 1]
+        at = line.index("[x] ask before") - plan.region.x
+        await pilot.click("#stages", offset=(at + 1, 1))
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+    assert [stage.gate for stage in app.answers[0].stages] == [False, False]
 
 
 async def test_a_playbook_brings_its_stages(greeting: Hub, tmp_path: Path) -> None:
@@ -148,7 +169,10 @@ async def test_a_playbook_brings_its_stages(greeting: Hub, tmp_path: Path) -> No
     async with app.run_test(size=(100, 36)) as pilot:
         await pilot.pause()
         app.screen.query_one("#who", Select).value = form.PLAYBOOK + "release"
-        assert "2 publish (asks first)  · at most 15m" in await seen(app, pilot)
+        text = await seen(app, pilot)
+        assert "at most 15m" in text
+        (line,) = (one for one in text.splitlines() if " 2 publish" in one)
+        assert "[x] ask before" in line
         await pilot.press("ctrl+s")
         await pilot.pause()
     assert app.answers[0].playbook == "release"
@@ -382,3 +406,116 @@ def test_options_survive_being_written_and_read(table: dict[str, Any]) -> None:
 def test_options_that_cannot_be_read_are_refused_in_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match=r"Not valid|finite"):
         values.read_options(text)
+
+
+async def test_pasted_text_is_cleaned_and_long_text_stays_quick(hub: Hub, tmp_path: Path) -> None:
+    app = host(hub, tmp_path)
+    async with app.run_test(size=(100, 36)) as pilot:
+        await pilot.pause()
+        long = ("word " * 19 + "\n") * 1000
+        app.screen.post_message(events.Paste(HOSTILE + "\n" + long))
+        field = app.screen.query_one("#request", TextArea)
+        await until(pilot, lambda: field.text.count("\n") >= 1000)
+        assert field.text.startswith("[@click=app.quit]x[/] [/nope]")
+        assert "\x1b" not in field.text
+        await pilot.press("x")
+        assert field.text.endswith("x")
+        app.screen.query_one("#when").focus()
+        await pilot.pause()
+        app.screen.post_message(events.Paste("in 2h\x1b]52;c;aGk=\x07"))
+        await until(pilot, lambda: app.screen.query_one("#when", Input).value == "in 2h")
+        assert ", in 2h 00m" in await seen(app, pilot)
+
+
+async def test_what_was_typed_comes_back(hub: Hub, tmp_path: Path) -> None:
+    draft = Draft()
+    first = Host(lambda: NewTaskScreen(hub, workdir=str(tmp_path), draft=draft))
+    async with first.run_test(size=(100, 36)) as pilot:
+        await pilot.press(*"tidy", "escape", "y")
+    assert first.answers == [None]
+    second = Host(lambda: NewTaskScreen(hub, workdir=str(tmp_path), draft=draft))
+    async with second.run_test(size=(100, 36)) as pilot:
+        await pilot.pause()
+        assert second.screen.query_one("#request", TextArea).text == "tidy"
+        await pilot.press("ctrl+l", "y")
+        await pilot.pause()
+        assert second.screen.query_one("#request", TextArea).text == ""
+
+
+async def test_a_past_task_fills_the_form(greeting: Hub, tmp_path: Path) -> None:
+    new = NewTask("Write a card", agent="greeter", workdir=str(tmp_path), options={"tone": "warm"})
+    await greeting.submit(new)
+    await greeting.submit(NewTask("Something else", agent="greeter", workdir=str(tmp_path)))
+    app = host(greeting, tmp_path)
+    async with app.run_test(size=(100, 36)) as pilot:
+        await pilot.pause()
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: "Something else" in app.text())
+        await pilot.press(*"card")
+        await until(pilot, lambda: "Something else" not in app.text())
+        await pilot.press("enter")
+        await until(pilot, lambda: "tone = " in app.screen.query_one("#options", TextArea).text)
+        assert app.screen.query_one("#request", TextArea).text == "Write a card"
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+    (made,) = app.answers
+    assert (made.request, made.agent, made.options) == (new.request, new.agent, new.options)
+    assert [stage.name for stage in made.stages] == ["draft", "polish"]
+
+
+async def test_a_task_to_wait_for_is_found_by_a_part_of_its_title(
+    greeting: Hub, tmp_path: Path
+) -> None:
+    other = await greeting.submit(NewTask("Nightly import", agent="greeter"))
+    app = host(greeting, tmp_path, NewTask("Write a card", agent="greeter"))
+    async with app.run_test(size=(100, 40)) as pilot:
+        await pilot.pause()
+        form_screen = app.screen
+        field = form_screen.query_one("#after", Input)
+        field.focus()
+        await pilot.press(*"nightl")
+        await until(pilot, lambda: "picks one: Nightly import" in app.text())
+        await pilot.press("down")
+        await until(pilot, lambda: "After which task?" in app.text() and other.id in app.text())
+        await pilot.press("enter")
+        await until(pilot, lambda: field.value == other.id and app.screen is form_screen)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+    assert app.answers[0].after == (other.id,)
+
+
+async def test_paths_that_fit_are_shown_and_chosen_by_arrow(greeting: Hub, tmp_path: Path) -> None:
+    (tmp_path / ".secret").mkdir()
+    app = host(greeting, tmp_path)
+    async with app.run_test(size=(100, 36)) as pilot:
+        await pilot.pause()
+        field = app.screen.query_one("#file", Input)
+        field.focus()
+        await pilot.press("p")
+        await until(pilot, lambda: "people.txt" in app.text())
+        await pilot.press("down", "down", "enter")
+        await until(pilot, lambda: field.value == "people.txt")
+        folder = app.screen.query_one("#folder", Input)
+        folder.focus()
+        await pilot.pause()
+        folder.value = f"{tmp_path}/"
+        await until(pilot, lambda: f"{tmp_path}/home/" in app.text())
+        assert ".secret" not in app.text()
+        folder.value = f"{tmp_path}/."
+        await until(pilot, lambda: ".secret/" in app.text())
+
+
+def test_a_large_folder_is_completed_to_the_last(tmp_path: Path) -> None:
+    for number in range(5000):
+        (tmp_path / f"part-{number:05}").touch()
+    assert complete("part-0499", str(tmp_path)) == "part-0499"
+    assert complete("part", str(tmp_path)) == "part-0"
+    assert len(matches("part", str(tmp_path))) == 5000
+
+
+@pytest.mark.parametrize("text", ["tomorrow 8:00", "tomorrow at 23:30"])
+def test_tomorrow_is_understood(text: str) -> None:
+    then = values.read_when(text, NOW)
+    assert then is not None
+    day = dt.datetime.fromtimestamp(then).date() - dt.datetime.fromtimestamp(NOW).date()
+    assert day == dt.timedelta(days=1)

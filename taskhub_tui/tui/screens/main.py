@@ -14,7 +14,7 @@ from textual.widgets import Input
 
 from taskhub_tui.domain import filtering
 from taskhub_tui.domain.batch import Deed
-from taskhub_tui.domain.errors import BadInput, TaskHubError
+from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.listing import Listing
 from taskhub_tui.domain.model import Action, NewTask, Status, Task
 from taskhub_tui.domain.views import Changes, Counts
@@ -22,6 +22,7 @@ from taskhub_tui.hub import Hub
 from taskhub_tui.tui import opening, render
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
+from taskhub_tui.tui.handing import hand_over, same_again
 from taskhub_tui.tui.screens.list_actions import DEEDS, ListActions
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.detail import Detail
@@ -77,7 +78,7 @@ class MainScreen(ListActions):
 
     def compose(self) -> ComposeResult:
         yield self._header
-        yield Welcome()
+        yield Welcome(self._hub)
         with Horizontal(id="body"):
             yield self.table
             yield self.detail
@@ -347,7 +348,7 @@ class MainScreen(ListActions):
         match action:
             case "open":
                 return task is not None and not self.has_class("-open")
-            case "copy_id" | "zoom":
+            case "copy_id" | "zoom" | "again":
                 return task is not None
             case "decide":
                 return task is not None and (task.status is Status.FAILED or render.calls(task))
@@ -422,27 +423,26 @@ class MainScreen(ListActions):
         self.app.notify(said, timeout=4, markup=False)
 
     def action_new(self) -> None:
-        start(self, self._new)
+        self.hand_over()
 
-    async def _new(self) -> None:
-        from taskhub_tui.tui.screens.new_task import NewTaskScreen
+    def hand_over(self, initial: NewTask | None = None) -> None:
+        """Show the form for a new task; `initial` fills it."""
+        start(self, partial(hand_over, self, self._hub, self.app.draft, initial))
 
-        wanted: NewTask | None = None
-        while True:
-            screen = NewTaskScreen(self._hub, workdir=_short(Path.cwd()), initial=wanted)
-            wanted = await self.app.push_screen_wait(screen)
-            if wanted is None:
-                return
-            try:
-                await self.submit(wanted)
-            except BadInput as error:
-                # What was typed is in the form again.
-                self.app.say(error)
-            except TaskHubError as error:
-                self.app.say(error)
-                return
-            else:
-                return
+    def action_again(self) -> None:
+        if (task := self.task_here) is not None:
+            start(self, partial(self._again, task.id))
+
+    async def _again(self, task_id: str) -> None:
+        try:
+            self.hand_over(await same_again(self._hub, task_id))
+        except TaskHubError as error:
+            self.app.say(error)
+
+    def show_filter(self, text: str) -> None:
+        """Show only the tasks that a filter finds."""
+        self._filter.value = text
+        self.table.focus()
 
     async def submit(self, new: NewTask) -> None:
         """Hand over a task, and put the cursor on it."""
@@ -462,9 +462,3 @@ class MainScreen(ListActions):
 
     def action_quit_app(self) -> None:
         self.app.leave()
-
-
-def _short(folder: Path) -> str:
-    """Return a folder as people write it, with `~` for their own."""
-    home = Path.home()
-    return f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)

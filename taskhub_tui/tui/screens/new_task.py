@@ -1,31 +1,46 @@
 """The form for a new task. It builds a NewTask and returns it; the app hands it over."""
 
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.screen import ModalScreen
+from textual.style import Style
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Checkbox, Input, Select, TextArea
+from textual.widgets import Input, Select, TextArea
 
+from taskhub_tui.domain.again import again
 from taskhub_tui.domain.errors import TaskHubError
-from taskhub_tui.domain.model import NewTask, Priority
+from taskhub_tui.domain.model import NewTask, Priority, Status
 from taskhub_tui.hub import Hub
-from taskhub_tui.text import one_line
+from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui.actions import bindings
+from taskhub_tui.tui.background import start
+from taskhub_tui.tui.handing import Draft
 from taskhub_tui.tui.screens import new_task_fields as form
+from taskhub_tui.tui.screens.pick_task import PickTaskScreen
+from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets import values
 from taskhub_tui.tui.widgets.ask import Ask
-from taskhub_tui.tui.widgets.path_input import PathInput
+from taskhub_tui.tui.widgets.path_input import CleanInput, PathInput
 from taskhub_tui.tui.widgets.plain import Keys, Plain
+from taskhub_tui.tui.widgets.stage_plan import StagePlan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from taskhub_tui.domain.delegation import Ranked
+    from taskhub_tui.domain.model import StageSpec
     from taskhub_tui.hub import PlaybookFile
 
+WAITED_FOR = tuple(status for status in Status if not status.over)
+"""What a new task may come after; what is over already needs no waiting for."""
 PAUSE = 0.15
 """Seconds without a key before the preview is made anew."""
 
@@ -48,26 +63,29 @@ _HABITS = (
 _NO_DEADLINE = "none · 2h from its start · 18:00"
 
 
-class Tick(Checkbox):
-    """A checkbox whose shape tells its value, not its colour alone."""
+class AfterInput(CleanInput):
+    """IDs of tasks; the down key picks one by the last word."""
 
-    BUTTON_LEFT = BUTTON_RIGHT = ""
-    BUTTON_INNER = "[ ]"
-    DEFAULT_CSS = """
-    Tick {
-        background: transparent; width: auto; margin-right: 3; padding: 0;
-        & > .toggle--button { color: $muted; background: transparent; }
-        &.-on > .toggle--button { color: $running; background: transparent; }
-        &:focus > .toggle--label { background: $cursor; color: $foreground; text-style: bold; }
-    }
-    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("down", "pick", show=False)]
 
-    def on_mount(self) -> None:
-        self.BUTTON_INNER = "[x]" if self.value else "[ ]"
+    class Wanted(Message):
+        """Somebody wants to pick a task that has this word."""
 
-    def watch_value(self) -> None:
-        self.BUTTON_INNER = "[x]" if self.value else "[ ]"
-        super().watch_value()
+        def __init__(self, word: str) -> None:
+            super().__init__()
+            self.word = word
+
+    def action_pick(self) -> None:
+        words = self.value.replace(",", " ").split(" ")
+        self.post_message(self.Wanted(words[-1]))
+
+
+class Words(TextArea):
+    """A text of many lines, into which nothing is pasted that could be an escape sequence."""
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        # Textual's own handler comes next, with what is left.
+        event.text = clean(event.text, 1_000_000)
 
 
 class NewTaskScreen(ModalScreen[NewTask | None]):
@@ -89,9 +107,10 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
         .name { width: 12; color: $muted; }
         .field { width: 1fr; height: auto; }
         .hint { color: $muted; height: auto; }
+        .found { height: auto; display: none; }
+        .found.-some { display: block; }
         .problem { color: $failed; height: auto; display: none; }
         .problem.-said { display: block; }
-        #stages { color: $foreground; height: auto; }
         Input, TextArea { background: $background; padding: 0; }
         Input:focus, TextArea:focus { background: $cursor; }
         TextArea { height: auto; min-height: 1; max-height: 8; }
@@ -105,22 +124,36 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
         #keys { margin-top: 1; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("form"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("form")]
     AUTO_FOCUS = "#request"
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
 
-    def __init__(self, hub: Hub, *, workdir: str, initial: NewTask | None = None) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        workdir: str,
+        initial: NewTask | None = None,
+        draft: Draft | None = None,
+    ) -> None:
         """
         Args:
             workdir: folder, perhaps with `~`, to work in unless the person names another.
             initial: what the form holds at first, such as a task to do again.
+            draft: keeps what was typed when the person leaves, and gives it back where nothing
+                else fills the form.
         """
         super().__init__()
         self._hub = hub
         self._initial = initial
+        self._workdir = workdir
+        self._draft = draft or Draft()
         self._first = form.fields_of(initial, workdir)
+        self._back = initial is None and self._draft.fields is not None
+        if self._back and self._draft.fields is not None:
+            self._first, self._initial = self._draft.fields, self._draft.initial
+        self._ranked: list[Ranked] = []
+        self._then: Callable[[], None] | None = None
         self._playbooks: list[PlaybookFile] = []
         self._timer: Timer | None = None
         self._tried = False
@@ -135,28 +168,38 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
         with Vertical(id="dialog") as dialog:
             dialog.border_title = " New task "
             with VerticalScroll(id="fields", can_focus=False):
-                yield self._row("Request", TextArea(first.request, compact=True, id="request"))
+                request = Words(
+                    first.request,
+                    placeholder="What is to be done, in your words",
+                    compact=True,
+                    id="request",
+                )
+                yield self._row("Request", request)
+                # Sets of agents find their place in this list, as playbooks do.
                 who = Select(
                     self._choices(), value=first.who, allow_blank=False, compact=True, id="who"
                 )
                 yield self._row("Agent", who, Plain(id="why", classes="hint"))
                 yield self._row(
-                    "File", PathInput(self._folder, value=first.file, compact=True, id="file")
+                    "File",
+                    PathInput(self._folder, value=first.file, compact=True, id="file"),
+                    Plain(id="found-file", classes="found"),
                 )
                 yield self._row(
-                    "Command", Input(first.command, compact=True, id="command"), key="command"
+                    "Command", CleanInput(first.command, compact=True, id="command"), key="command"
                 )
-                yield self._row("Stages", Plain(id="stages"))
-                boxes = Horizontal(
-                    Tick("before it starts", first.gate, compact=True, id="gate"),
-                    Tick("when it is done", first.review, compact=True, id="review"),
-                    classes="field",
+                plan = StagePlan(id="stages")
+                plan.asks.update(
+                    {(at, name): (gate, review) for at, name, gate, review in first.asks}
                 )
-                yield self._row("Ask me", boxes, key="boxes", tight=True)
-                when = Input(
-                    first.when, placeholder="now · in 10m · at 18:00", compact=True, id="when"
+                yield self._row("Stages", plan)
+                when = CleanInput(
+                    first.when,
+                    placeholder="now · in 2h · 22:00 · tomorrow 8:00",
+                    compact=True,
+                    id="when",
                 )
-                yield self._row("When", when, tight=True)
+                yield self._row("When", when, Plain(id="starts", classes="hint"), tight=True)
                 priority = Select(
                     _PRIORITIES,
                     value=Priority(first.priority),
@@ -165,14 +208,24 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
                     id="priority",
                 )
                 yield self._row("Priority", priority, tight=True)
+                folder = PathInput(
+                    lambda: self._workdir,
+                    folders=True,
+                    value=first.folder,
+                    compact=True,
+                    id="folder",
+                )
                 yield self._row(
-                    "Folder", Input(first.folder, compact=True, id="folder"), tight=True
+                    "Folder", folder, Plain(id="found-folder", classes="found"), tight=True
                 )
-                after = Input(
-                    first.after, placeholder="IDs of tasks to wait for", compact=True, id="after"
+                after = AfterInput(
+                    first.after,
+                    placeholder="a task to wait for: part of its title or ID, then ↓",
+                    compact=True,
+                    id="after",
                 )
-                yield self._row("After", after, tight=True)
-                deadline = Input(
+                yield self._row("After", after, Plain(id="others", classes="hint"), tight=True)
+                deadline = CleanInput(
                     first.deadline,
                     placeholder=_NO_DEADLINE,
                     compact=True,
@@ -183,7 +236,7 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
                     _HABITS, value=first.habit, allow_blank=False, compact=True, id="habit"
                 )
                 yield self._row("If cut off", habit, key="habit", tight=True)
-                options = TextArea(
+                options = Words(
                     first.options,
                     placeholder='more for the agent, as lines: name = 3 or name = "text"',
                     compact=True,
@@ -206,18 +259,19 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
         )
 
     def _choices(self) -> list[tuple[Content, str]]:
+        """Return the agents in the order of the ranking, each with its reason, then playbooks."""
+        ranked = self._ranked
         found = [(Content("whoever fits best"), form.BEST)]
-        found += [
-            (
-                Content(
-                    one_line(
-                        f"{card.title}: {card.description}" if card.description else card.title
-                    )
-                ),
-                form.AGENT + card.name,
-            )
-            for card in self._hub.agents()
-        ]
+        if ranked:
+            pairs = [
+                (one.card, one.why if one.score or one.card.problem else one.card.description)
+                for one in ranked
+            ]
+        else:
+            pairs = [(card, card.problem or card.description) for card in self._hub.agents()]
+        for card, why in pairs:
+            words = f"{card.title}: {why}" if why else card.title
+            found.append((Content(one_line(words)), form.AGENT + card.name))
         names = []
         for file in self._playbooks:
             name, said = file.playbook.name, file.playbook.description
@@ -225,16 +279,28 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
                 names.append(name)
                 words = f"Playbook {name}: {said}" if said else f"Playbook {name}"
                 found.append((Content(one_line(words)), form.PLAYBOOK + name))
-        if self._first.who not in [value for _, value in found]:
-            missing = self._first.who.partition(":")[2]
-            found.append((Content(one_line(f"{missing} (not installed)")), self._first.who))
+        chosen = self._chosen_who()
+        if chosen not in [value for _, value in found]:
+            missing = chosen.partition(":")[2]
+            found.append((Content(one_line(f"{missing} (not installed)")), chosen))
         return found
 
+    def _chosen_who(self) -> str:
+        found = self.query("#who").results(Select)
+        return next((str(select.value) for select in found), self._first.who)
+
     def on_mount(self) -> None:
-        self.query_one("#keys", Keys).show(
-            [("form.submit", "start the task"), ("tab", "next field"), ("form.leave", "leave")],
-            main="form.submit",
-        )
+        keys = [
+            ("form.submit", "start the task"),
+            ("tab", "next field"),
+            ("form.template", "past tasks"),
+            ("form.edit", "editor"),
+            ("form.leave", "leave"),
+        ]
+        if self._back:
+            keys.insert(-1, ("form.afresh", "start afresh"))
+            self.app.notify("What you had typed is back", timeout=3, markup=False)
+        self.query_one("#keys", Keys).show(keys, main="form.submit")
         self._preview()
 
     def on_resize(self) -> None:
@@ -265,8 +331,7 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
             who=str(self.query_one("#who", Select).value),
             file=self.query_one("#file", Input).value,
             command=self.query_one("#command", Input).value,
-            gate=self.query_one("#gate", Checkbox).value,
-            review=self.query_one("#review", Checkbox).value,
+            asks=tuple((*stage, *asked) for stage, asked in self.query_one(StagePlan).asks.items()),
             when=self.query_one("#when", Input).value,
             priority=self._priority(),
             folder=self.query_one("#folder", Input).value,
@@ -283,9 +348,9 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
     @on(Input.Changed)
     @on(TextArea.Changed)
     @on(Select.Changed)
-    @on(Checkbox.Changed)
-    def _changed(self, event: Input.Changed | TextArea.Changed | Select.Changed) -> None:
-        if event.control.id:
+    @on(StagePlan.Changed)
+    def _changed(self, event: Message) -> None:
+        if event.control is not None and event.control.id:
             self._touched.add(event.control.id)
         if self._timer is not None:
             self._timer.stop()
@@ -297,15 +362,20 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
 
     def _preview(self) -> None:
         """Show who would do it in which stages, and what is wrong so far."""
+        if not self.query("#keys"):
+            return  # Closed before its turn came.
         fields = self.fields()
         made = form.make(fields, self._hub, self._playbooks, self._initial)
-        why = form.best(fields, self._hub) if fields.who == form.BEST and fields.request else ""
+        self._rank(form.ranking(fields, self._hub) if fields.request.strip() else [])
+        why = form.best(self._ranked) if fields.who == form.BEST and fields.request else ""
         self.query_one("#why", Plain).update(Content(why))
         self.query_one("#why").display = bool(why)
-        stages = form.describe(made.plan)
-        self.query_one("#stages", Plain).update(
-            Content(stages) if stages else Content.styled("known once an agent is", "$muted")
-        )
+        self.query_one(StagePlan).show(made.plan)
+        starts = form.when_words(fields, self._hub.clock())
+        self.query_one("#starts", Plain).update(Content(starts))
+        self.query_one("#starts").display = bool(starts)
+        look = partial(self._look_up, made.plan, fields)
+        start(self, look, group="look up", exclusive=True)
         usual = form.usual_deadline(fields, self._playbooks)
         self.query_one("#deadline", Input).placeholder = (
             f"{values.write_span(usual)} from its start, by the playbook · none · 18:00"
@@ -318,6 +388,152 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
             self.query_one(f"#row-{option}").display = shown
         self._say(dict(made.problems))
         self.call_after_refresh(self._fit)
+
+    def _rank(self, ranked: "list[Ranked]") -> None:
+        """Put the agents in the order of the ranking, unless the list is open."""
+        select = self.query_one("#who", Select)
+        old = [(one.card.name, one.why) for one in self._ranked]
+        if select.expanded or old == [(one.card.name, one.why) for one in ranked]:
+            return
+        self._ranked = ranked
+        chosen = select.value
+        with self.prevent(Select.Changed), select.prevent(Select.Changed):
+            select.set_options(self._choices())
+            select.value = chosen
+
+    async def _look_up(self, plan: "Sequence[StageSpec]", fields: form.Fields) -> None:
+        """Show what the hub knows: how long the stages take, and which tasks are meant."""
+        try:
+            times = await self._hub.expected(plan, form.all_options(fields))
+            words = await self._others(fields.after)
+        except TaskHubError as error:
+            self.app.notify(str(error), severity="warning", markup=False)
+            return
+        self.query_one(StagePlan).expect(times)
+        self.query_one("#others", Plain).update(Content(words))
+        self.query_one("#others").display = bool(words)
+        self.call_after_refresh(self._fit)
+
+    async def _others(self, typed: str) -> str:
+        lines = []
+        for word in typed.replace(",", " ").split():
+            try:
+                task = (await self._hub.status(await self._hub.find(word))).task
+                lines.append(one_line(f"{task.id}  {task.title}", 80))
+            except TaskHubError:
+                fits = await self._hub.latest(text=word, status=WAITED_FOR, limit=3)
+                some = ", ".join(one_line(task.title, 30) for task in fits)
+                lines.append(
+                    f"↓ picks one: {some}" if some else f"no task fits {one_line(word, 30)}"
+                )
+        return "\n".join(lines[-4:])
+
+    @on(PathInput.Found)
+    def _paths(self, event: PathInput.Found) -> None:
+        for line in self.query(f"#found-{event.field.id}").results(Plain):
+            rows = []
+            for at, path in enumerate(event.paths):
+                style = "bold $foreground on $cursor" if at == event.chosen else "$muted"
+                row = Content.styled(path, style)
+                rows.append(row.stylize(Style.from_meta({"path": path, "field": event.field.id})))
+            if event.more:
+                rows.append(Content.styled(f"and {event.more:,} more", "$muted"))
+            line.update(Content("\n").join(rows))
+            line.set_class(bool(rows), "-some")
+        self.call_after_refresh(self._fit)
+
+    def on_click(self, event: events.Click) -> None:
+        path = event.style.meta.get("path")
+        if path is not None:
+            field = self.query_one(f"#{event.style.meta['field']}", PathInput)
+            field.take(path)
+            field.focus()
+
+    # Other ways to fill it
+
+    @on(AfterInput.Wanted)
+    def _pick_after(self, event: "AfterInput.Wanted") -> None:
+        word = event.word
+        picker = PickTaskScreen(
+            self._hub, title="After which task?", status=WAITED_FOR, text=word, glyphs=self._glyphs
+        )
+
+        def picked(task_id: str | None) -> None:
+            if task_id is not None:
+                field = self.query_one("#after", Input)
+                kept = field.value.removesuffix(word).rstrip()
+                field.value = f"{kept} {task_id}".strip()
+                field.cursor_position = len(field.value)
+
+        self.app.push_screen(picker, picked)
+
+    @property
+    def _glyphs(self) -> Glyphs:
+        glyphs = getattr(self.app, "glyphs", UNICODE)
+        return glyphs if isinstance(glyphs, Glyphs) else UNICODE
+
+    def action_template(self) -> None:
+        picker = PickTaskScreen(self._hub, title="Fill the form from", glyphs=self._glyphs)
+
+        def picked(task_id: str | None) -> None:
+            if task_id is not None:
+                start(self, partial(self._copy, task_id))
+
+        self.app.push_screen(picker, picked)
+
+    async def _copy(self, task_id: str) -> None:
+        try:
+            new = again(await self._hub.status(task_id))
+        except TaskHubError as error:
+            self.app.notify(str(error), severity="warning", markup=False)
+            return
+        fill = partial(self.fill, form.fields_of(new, self._workdir), new)
+        if self.fields() == self._first:
+            fill()
+        else:
+            self._ask("Replace what you typed? y replaces it, any other key keeps it", fill)
+
+    def action_afresh(self) -> None:
+        empty = form.fields_of(None, self._workdir)
+        self._ask(
+            "Empty the form? y empties it, any other key keeps it", partial(self.fill, empty, None)
+        )
+
+    def fill(self, fields: form.Fields, initial: NewTask | None) -> None:
+        """Put these into the form in the place of what it holds."""
+        self._initial, self._first = initial, fields
+        self._tried, self._touched = False, set()
+        self.query_one("#request", TextArea).text = fields.request
+        self.query_one("#options", TextArea).text = fields.options
+        for name in ("file", "command", "when", "folder", "after", "deadline"):
+            self.query_one(f"#{name}", Input).value = getattr(fields, name)
+        select = self.query_one("#who", Select)
+        with select.prevent(Select.Changed):
+            select.set_options(self._choices())
+            if fields.who not in [value for _, value in self._choices()]:
+                missing = Content(one_line(f"{fields.who.partition(':')[2]} (not installed)"))
+                select.set_options([*self._choices(), (missing, fields.who)])
+            select.value = fields.who
+        self.query_one("#priority", Select).value = Priority(fields.priority)
+        self.query_one("#habit", Select).value = fields.habit
+        plan = self.query_one(StagePlan)
+        plan.asks.clear()
+        self._preview()
+        self.query_one("#request").focus()
+
+    def action_edit(self) -> None:
+        start(self, self._edit)
+
+    async def _edit(self) -> None:
+        from importlib import import_module
+
+        opening: Any = import_module("taskhub_tui.tui.opening")
+        focused = self.focused
+        field = focused if isinstance(focused, TextArea) else self.query_one("#request", TextArea)
+        suffix = ".toml" if field.id == "options" else ".md"
+        made = await opening.edit(self.app, field.text, suffix)
+        if made is not None:
+            field.text = made
 
     def _say(self, problems: dict[str, str]) -> None:
         """Show the sentences; an empty field is no mistake before somebody tried to send."""
@@ -344,6 +560,7 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
             except TaskHubError as error:
                 problems["after"] = str(error)
         if made.new is not None and not problems:
+            self._keep()
             self.dismiss(made.new)
             return
         self._preview()
@@ -359,22 +576,34 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
         if first is not None:
             first.focus()
 
+    def _keep(self) -> None:
+        self._draft.fields, self._draft.initial = self.fields(), self._initial
+
     def action_leave(self) -> None:
         if self.fields() == self._first:
             self.dismiss(None)
             return
-        self._was = self.focused
-        self.query_one(Ask).ask("Leave and lose what you typed? y leaves, any other key stays")
+
+        def leave() -> None:
+            self._keep()
+            self.dismiss(None)
+
+        self._ask("Leave? n brings back what you typed. y leaves, any other key stays", leave)
+
+    def _ask(self, question: str, then: "Callable[[], None]") -> None:
+        self._was, self._then = self.focused, then
+        self.query_one(Ask).ask(question)
         self.call_after_refresh(self._fit)
 
     @on(Ask.Answered)
     def _answered(self, event: Ask.Answered) -> None:
         event.stop()
-        if event.yes:
-            self.dismiss(None)
+        then, self._then = self._then, None
+        if event.yes and then is not None:
+            then()
         elif self._was is not None:
             self._was.focus()
-            self.call_after_refresh(self._fit)
+        self.call_after_refresh(self._fit)
 
     @on(Keys.Pressed)
     async def _clicked(self, event: Keys.Pressed) -> None:
@@ -384,5 +613,11 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
                 await self.action_submit()
             case "tab":
                 self.focus_next()
+            case "form.template":
+                self.action_template()
+            case "form.edit":
+                self.action_edit()
+            case "form.afresh":
+                self.action_afresh()
             case _:
                 self.action_leave()

@@ -1,21 +1,25 @@
 """What stands in the new-task form, and the task it makes. No widgets here."""
 
+import contextlib
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput, TaskHubError
 from taskhub_tui.domain.model import Interrupt, NewTask, Priority, StageSpec
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui.widgets import values
+from taskhub_tui.tui.widgets.stage_plan import asked as asked_of
 
 if TYPE_CHECKING:
+    from taskhub_tui.domain.delegation import Ranked
     from taskhub_tui.hub import PlaybookFile
 
+RANKED_BY = 20_000
+"""Characters of a request by which the agents are ranked while one types."""
 BEST = "best"
 """The choice that leaves it to the hub which agent fits."""
 AGENT = "agent:"
@@ -34,8 +38,8 @@ class Fields:
     who: str = BEST
     file: str = ""
     command: str = ""
-    gate: bool = False
-    review: bool = False
+    asks: tuple[tuple[int, str, bool, bool], ...] = ()
+    """What was said about stages: position, name, ask before, ask after; the plan says the rest."""
     when: str = ""
     priority: int = Priority.NORMAL
     folder: str = ""
@@ -59,8 +63,6 @@ def fields_of(new: NewTask | None, workdir: str) -> Fields:
         who=f"{PLAYBOOK}{new.playbook}" if new.playbook else who,
         file=clean(str(file)),
         command=clean(argv if isinstance(argv, str) else shlex.join(map(str, argv))),
-        gate=bool(new.stages) and new.stages[0].gate,
-        review=bool(new.stages) and new.stages[-1].review,
         when=values.write_time(new.not_before) if new.not_before is not None else "",
         priority=new.priority,
         folder=clean(new.workdir or workdir),
@@ -148,7 +150,7 @@ def make(
             plan = _plan(new, fields, hub, playbooks, initial)
         except TaskHubError as error:
             problems["who"] = _sentence(error, fields.who)
-    asks = fields.gate or fields.review or fields.habit
+    asks = fields.asks or fields.habit
     if asks or new.playbook or (initial is not None and initial.stages):
         new = replace(new, stages=plan)
     if not fields.deadline.strip():
@@ -163,8 +165,8 @@ def usual_deadline(fields: Fields, playbooks: "Sequence[PlaybookFile]") -> float
     return found[0].deadline if found else None
 
 
-def best(fields: Fields, hub: Hub) -> str:
-    """Return who would get the request, and why; empty when nobody stands out."""
+def ranking(fields: Fields, hub: Hub) -> "list[Ranked]":
+    """Return the agents, the one that fits the request best first, each with its reason."""
     try:
         options = values.read_options(fields.options)
     except ValueError:
@@ -173,10 +175,18 @@ def best(fields: Fields, hub: Hub) -> str:
         options["file"] = fields.file.strip()
     if fields.command.strip():
         options["argv"] = [fields.command.strip()]
-    ranking = hub.suggest(fields.request, options)
-    if not ranking or ranking[0].score <= 0:
+    # Beyond that nobody speaks of somebody else; a hundred pages are not searched at each key.
+    return hub.suggest(fields.request[:RANKED_BY], options)
+
+
+def best(found: "Sequence[Ranked]") -> str:
+    """Return who would get the request, and why; empty when nobody stands out."""
+    if not found or found[0].score <= 0:
         return ""
-    return f"best fit: {one_line(ranking[0].card.title)} – {one_line(ranking[0].why)}"
+    words = f"best fit: {one_line(found[0].card.title)} – {one_line(found[0].why)}"
+    if len(found) > 1 and found[1].score > 0:
+        words += f"\nnext: {one_line(found[1].card.title)} – {one_line(found[1].why)}"
+    return words
 
 
 def takes(fields: Fields, hub: Hub, option: str) -> bool:
@@ -186,19 +196,25 @@ def takes(fields: Fields, hub: Hub, option: str) -> bool:
     return _wants(fields, hub, option)
 
 
-def describe(plan: Sequence[StageSpec]) -> str:
-    """Return the stages on a line: number and name, what they wait for, and a limit in time."""
-    words = []
-    for number, stage in enumerate(plan, 1):
-        asks = ["asks first"] if stage.gate else []
-        asks += ["asks after"] if stage.review else []
-        said = f" ({', '.join(asks)})" if asks else ""
-        words.append(f"{number} {one_line(stage.name, 40)}{said}")
-    limits = [stage.timeout for stage in plan]
-    line = "  ".join(words)
-    if plan and None not in limits:
-        line += f"  · at most {durations.spell(sum(limit or 0.0 for limit in limits))}"
-    return line
+def all_options(fields: Fields) -> dict[str, Any]:
+    """Return the options as far as they can be read: by them past runs are found."""
+    try:
+        options = values.read_options(fields.options)
+    except ValueError:
+        options = {}
+    with contextlib.suppress(ValueError):
+        if fields.command.strip():
+            options["argv"] = values.read_argv(fields.command)
+    return options
+
+
+def when_words(fields: Fields, now: float) -> str:
+    """Return in words when the task would start; empty for now, and for what is no time."""
+    try:
+        at = values.read_when(fields.when, now)
+    except ValueError:
+        return ""
+    return "" if at is None else values.say_time(at, now)
 
 
 def _wants(fields: Fields, hub: Hub, option: str) -> bool:
@@ -227,10 +243,8 @@ def _plan(
     if not asked.stages and initial is not None and fields.who == fields_of(initial, "").who:
         asked = replace(new, stages=initial.stages)
     plan = list(hub.plan(asked))
-    if fields.gate:
-        plan[0] = replace(plan[0], gate=True)
-    if fields.review:
-        plan[-1] = replace(plan[-1], review=True)
+    said = {(at, name): (gate, review) for at, name, gate, review in fields.asks}
+    plan = list(asked_of(plan, said))
     if fields.habit:
         habit = HABITS[fields.habit]
         plan = [replace(stage, on_interrupt=habit) for stage in plan]

@@ -2,24 +2,33 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textual import events
 from textual.binding import Binding, BindingType
-from textual.suggester import Suggester
+from textual.message import Message
 from textual.widgets import Input
 
-LOOK_AT = 2000
+from taskhub_tui.text import one_line
+from taskhub_tui.tui.background import start
+
+LOOK_AT = 50_000
 """Most entries of a folder that are looked at; a larger one is not completed to the last."""
+SHOWN = 6
+"""How many of the paths that fit are shown below the field."""
 
 
-def matches(text: str, folder: str) -> list[str]:
+def matches(text: str, folder: str, *, folders: bool = False) -> list[str]:
     """Return the paths that begin with `text`, relative ones seen from `folder`; sorted.
 
     What is returned begins as `text` does, tilde included; a folder ends in a slash. Names that
-    hold control characters are left out.
+    hold control characters are left out, and hidden ones unless `text` begins their name. With
+    `folders` only those are returned.
     """
+    if text in ("~", ".."):
+        return [text + "/"]
     head, _, start = text.rpartition("/")
     head = text[: len(head) + 1] if "/" in text else ""
     where = Path(folder).expanduser() / Path(head).expanduser() if head else Path(folder)
@@ -32,41 +41,123 @@ def matches(text: str, folder: str) -> list[str]:
                 name = entry.name
                 hidden = name.startswith(".") and not start.startswith(".")
                 if name.startswith(start) and not hidden and name.isprintable():
-                    found.append(head + name + ("/" if entry.is_dir() else ""))
+                    inside = entry.is_dir()
+                    if inside or not folders:
+                        found.append(head + name + ("/" if inside else ""))
     except (OSError, RuntimeError):
         return []
     return sorted(found)
 
 
-def complete(text: str, folder: str) -> str:
+def complete(text: str, folder: str, *, folders: bool = False) -> str:
     """Return `text` as far as all paths that begin with it agree."""
-    found = matches(text, folder)
+    found = matches(text, folder, folders=folders)
     return os.path.commonprefix(found) if found else text  # noqa: RUF071 - letters, not parts
 
 
-class _Paths(Suggester):
-    def __init__(self, folder: Callable[[], str]) -> None:
-        super().__init__(use_cache=False, case_sensitive=True)
+class CleanInput(Input):
+    """An input into which nothing is pasted that could be an escape sequence."""
+
+    def _on_paste(self, event: events.Paste) -> None:
+        # Textual's own handler comes next, with what is left.
+        event.text = one_line(event.text, 10_000)
+
+
+class PathInput(CleanInput):
+    """Shows what fits while one types; tab completes, and goes on where there is nothing to."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "complete", "Complete", show=False),
+        Binding("down", "choose(1)", show=False),
+        Binding("up", "choose(-1)", show=False),
+    ]
+
+    class Found(Message):
+        """What fits has changed: the paths that are shown, which is chosen, and how many more."""
+
+        def __init__(
+            self, field: "PathInput", paths: Sequence[str], chosen: int | None, more: int
+        ) -> None:
+            super().__init__()
+            self.field = field
+            self.paths, self.chosen, self.more = paths, chosen, more
+
+        @property
+        def control(self) -> "PathInput":
+            return self.field
+
+    def __init__(self, folder: Callable[[], str], *, folders: bool = False, **how: Any) -> None:
+        """
+        Args:
+            folder: gives the folder that relative paths are seen from.
+            folders: only folders are wanted.
+        """
+        super().__init__(**how)
         self._folder = folder
+        self._folders = folders
+        self._found: list[str] = []
+        self._chosen: int | None = None
+        self._taken = ""
 
-    async def get_suggestion(self, value: str) -> str | None:
-        found = await asyncio.to_thread(matches, value, self._folder()) if value else []
-        return found[0] if found else None
+    async def _matches(self, text: str) -> list[str]:
+        return await asyncio.to_thread(matches, text, self._folder(), folders=self._folders)
 
+    def watch_has_focus(self, focused: bool) -> None:
+        super().watch_has_focus(focused)
+        self._found, self._chosen = [], None
+        self._tell()
 
-class PathInput(Input):
-    """Suggests paths while one types; tab completes, and goes on where there is nothing to."""
+    def on_input_changed(self) -> None:
+        if self.has_focus and self.value and self.value != self._taken:
+            start(self, self._look, group="paths", exclusive=True)
+        else:
+            self._found, self._chosen = [], None
+            self._tell()
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", "Complete", show=False)]
+    async def _look(self) -> None:
+        text = self.value
+        found = await self._matches(text)
+        if self.value == text:
+            self._found = [] if found == [text] else found
+            self._chosen = None
+            self._tell()
 
-    def __init__(self, folder: Callable[[], str], **how: Any) -> None:
-        """`folder` gives the folder that relative paths are seen from."""
-        super().__init__(suggester=_Paths(folder), **how)
-        self._folder = folder
+    def _tell(self) -> None:
+        first = max(0, (self._chosen or 0) - SHOWN + 1)
+        shown = self._found[first : first + SHOWN]
+        chosen = None if self._chosen is None else self._chosen - first
+        more = len(self._found) - len(shown)
+        self.post_message(self.Found(self, shown, chosen, more))
+
+    def action_choose(self, by: int) -> None:
+        if self._found:
+            at = -1 if self._chosen is None and by > 0 else (self._chosen or 0)
+            self._chosen = (at + by) % len(self._found)
+            self._tell()
+
+    def take(self, path: str) -> None:
+        """Put a path that was chosen into the field; in a folder one goes on."""
+        if not path.endswith("/"):
+            self._taken = path
+        self.value = path
+        self.cursor_position = len(path)
+        self._chosen = None
+
+    async def action_submit(self) -> None:
+        if self._chosen is not None and self._found:
+            self.take(self._found[self._chosen])
+        else:
+            await super().action_submit()
 
     async def action_complete(self) -> None:
+        if self._chosen is not None and self._found:
+            self.take(self._found[self._chosen])
+            return
         text = self.value
-        longer = await asyncio.to_thread(complete, text, self._folder()) if text else text
+        longer = text
+        if text:
+            found = await self._matches(text)
+            longer = os.path.commonprefix(found) if found else text  # noqa: RUF071
         if longer != text and self.value == text:
             self.value = longer
             self.cursor_position = len(longer)

@@ -16,7 +16,7 @@ from taskhub_tui.domain import durations
 from taskhub_tui.text import clean
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
+_CLOCK = re.compile(r"(?:(today|tomorrow)\s+(?:at\s+)?)?(\d{1,2}):(\d{2})")
 _FAR = 3.2e9
 """Seconds; what lies a hundred years ahead is a slip of the finger."""
 _PLACE = re.compile(r" \(at (line \d+, column \d+|end of document)\)$")
@@ -100,8 +100,8 @@ def read_argv(text: str) -> list[str]:
 def read_when(text: str, now: float) -> float | None:
     """Return the time that `text` names, None for now.
 
-    Understands nothing or `now`, `in 10m` or `10m`, `at 18:00` or `18:00` (the next one), and
-    `2026-11-23` or `2026-11-23 18:00`, in local time.
+    Understands nothing or `now`, `in 10m` or `10m`, `at 18:00` or `18:00` (the next one), `today
+    18:00`, `tomorrow 8:00`, and `2026-11-23` or `2026-11-23 18:00`, in local time.
     """
     bare = text.strip().lower()
     if bare in ("", "now"):
@@ -109,11 +109,14 @@ def read_when(text: str, now: float) -> float | None:
     given = bare.removeprefix("at ").removeprefix("in ").strip()
     here = dt.datetime.fromtimestamp(now)
     if clock := _CLOCK.fullmatch(given):
-        hour, minute = int(clock[1]), int(clock[2])
+        day, hour, minute = clock[1], int(clock[2]), int(clock[3])
         if hour > 23 or minute > 59:
             raise ValueError(f"`{given}` is no time of day; write it like 18:00")
         then = here.replace(hour=hour, minute=minute, second=0, microsecond=0)
-        return (then if then > here else then + dt.timedelta(days=1)).timestamp()
+        if day == "today" and then <= here:
+            raise ValueError(f"`{given}` has passed; give a time to come")
+        late = day == "tomorrow" or (day is None and then <= here)
+        return (then + dt.timedelta(days=1) if late else then).timestamp()
     if re.match(r"\d{4}-", given):
         try:
             then = dt.datetime.fromisoformat(given.upper())
@@ -126,7 +129,8 @@ def read_when(text: str, now: float) -> float | None:
         pause = durations.parse(given)
     except ValueError:
         raise ValueError(
-            f"`{text.strip()}` is no time; write now, in 10m, at 18:00 or 2026-11-23 18:00"
+            f"`{text.strip()}` is no time; write now, in 10m, 18:00, tomorrow 8:00"
+            " or 2026-11-23 18:00"
         ) from None
     if pause > _FAR:
         raise ValueError(f"`{text.strip()}` is too far away; give a time you will see")
@@ -178,6 +182,14 @@ def write_time(at: float) -> str:
     """Return a point in time as `read_when` and `read_due` read it."""
     then = dt.datetime.fromtimestamp(at)
     return then.strftime("%Y-%m-%d %H:%M:%S" if then.second else "%Y-%m-%d %H:%M")
+
+
+def say_time(at: float, now: float) -> str:
+    """Return a point in time in words: the day, the time, and how long it is until then."""
+    then, today = dt.datetime.fromtimestamp(at), dt.datetime.fromtimestamp(now).date()
+    days = (then.date() - today).days
+    day = {0: "today", 1: "tomorrow"}.get(days, then.strftime("%a %d %b %Y"))
+    return f"{day} {then:%H:%M}, in {durations.countdown(at - now)}"
 
 
 def _key(name: str) -> str:

@@ -3,28 +3,40 @@
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Static
+
+from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.hub import Hub
+from taskhub_tui.tui.background import start
+from taskhub_tui.tui.widgets.plain import Keys, Plain
 
 _WHAT = (
-    "Hand long-running work to an agent, walk away, and come back to decide.\n"
-    "The work goes on when you close this window; you are told when it is done, or needs you."
+    "Hand long-running work to an agent or a command, and walk away.\n"
+    "It goes on when you close this window, and survives a crash.\n"
+    "It comes back to you when it is done, has failed, or needs an answer."
 )
 _KEYS = (
-    ("n", "hand over a task: a request in your words, or a command to run"),
-    ("s", "try the sample: a report on real oil prices, in under a minute"),
-    ("?", "help: what there is, and every key"),
+    ("s", "a sample report on real oil prices, in under a minute"),
+    ("n", "a task of yours: a request in your words, or a program to run"),
+    ("?", "help, and every key"),
 )
+_SHELL = "taskhub run -- make all"
 
 
 class Welcome(Vertical):
-    """One screen: what this is, and three ways to go on."""
+    """One screen: what this is, ways to go on, and whether you can be told on the desktop."""
 
     DEFAULT_CSS = """
     Welcome {
         align: center middle; height: 1fr; display: none;
-        & Static { width: 78; max-width: 96%; height: auto; }
+        & > * { width: 74; max-width: 94%; height: auto; }
+        & .key { margin-left: 2; }
     }
     """
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__()
+        self._hub = hub
+        self._asked = False
 
     def compose(self) -> ComposeResult:
         lines = [
@@ -33,6 +45,43 @@ class Welcome(Vertical):
             Content.styled(_WHAT, "$foreground"),
             Content(""),
         ]
+        yield Plain(Content("\n").join(lines))
         for key, meaning in _KEYS:
-            lines.append(Content.assemble((f"  {key}  ", "bold $needs"), (meaning, "$muted")))
-        yield Static(Content("\n").join(lines), markup=False)
+            yield Keys([(key, f"  {meaning}")], classes="key")
+        yield Plain(
+            Content.assemble("\n", ("From any shell: ", "$muted"), (_SHELL, "$foreground"), "\n")
+        )
+        yield Plain(id="told")
+
+    def on_show(self) -> None:
+        if not self._asked:
+            self._asked = True
+            start(self, self._look)
+
+    async def _look(self) -> None:
+        """Say whether the desktop can be told."""
+        try:
+            found = await self._hub.channels()
+        except TaskHubError as error:
+            said = str(error)
+        else:
+            desktop = next((one for one in found if one.name == "desktop"), None)
+            if desktop is None:
+                return
+            if not desktop.on:
+                said = "Desktop notifications are switched off."
+            else:
+                said = desktop.problem or "Desktop notifications can be shown."
+        self.query_one("#told", Plain).update(
+            Content.assemble(
+                (said, "$muted"),
+                ("\nTry them in the settings with ", "$muted"),
+                (",", "bold $foreground"),
+                (" and ", "$muted"),
+                ("t", "bold $foreground"),
+            )
+        )
+
+    def on_keys_pressed(self, event: Keys.Pressed) -> None:
+        event.stop()
+        self.app.simulate_key({"?": "question_mark"}.get(event.key, event.key))

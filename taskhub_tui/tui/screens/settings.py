@@ -1,0 +1,416 @@
+"""Every setting with its value and meaning, changed in place; the channels, and what is wrong."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
+
+from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.domain.preferences import BY_KEY, GROUPS
+from taskhub_tui.domain.views import ChannelInfo, Check
+from taskhub_tui.hub import Hub
+from taskhub_tui.text import one_line
+from taskhub_tui.tui.actions import ACTIONS, bindings
+from taskhub_tui.tui.background import start
+from taskhub_tui.tui.theme import UNICODE, Glyphs
+from taskhub_tui.tui.widgets.path_input import CleanInput
+from taskhub_tui.tui.widgets.plain import Keys, Plain
+
+if TYPE_CHECKING:
+    from taskhub_tui.tui.app import TaskHubApp
+
+TRIED_FOR = 20.0
+"""Seconds that a worker may take to show a test message, its start included."""
+_EFFECTS = {
+    "now": "holds at once",
+    "worker": "holds with the next worker: w lets one start",
+    "start": "holds when the app is opened again",
+}
+_SET, _CHANNEL, _CHECK, _KEY = "set:", "channel:", "check:", "key:"
+_MEANINGS = {"in-app": "the list and the toasts here", "desktop": "bubbles of this machine"}
+
+
+class SettingsScreen(Screen[str | None]):
+    """A list, and below it what the row under the cursor means, or the field to change it."""
+
+    DEFAULT_CSS = """
+    SettingsScreen {
+        background: $background;
+        #top { height: auto; background: $panel; padding: 0 2; }
+        #list {
+            height: 1fr; border: none; padding: 0 1; background: $background;
+            scrollbar-size-vertical: 1; scrollbar-color: $faint;
+            &:focus { background-tint: $foreground 0%; }
+            & > .option-list--option-disabled { color: $muted; }
+            & > .option-list--option-highlighted { text-style: none; background: $cursor; }
+        }
+        #foot { height: auto; padding: 0 2; border-top: solid $faint; }
+        #meaning { height: auto; }
+        #typed { display: none; background: $panel; padding: 0; }
+        #problem { color: $failed; height: auto; display: none; }
+        &.-edits #typed { display: block; }
+        &.-wrong #problem { display: block; }
+        #keys { background: $panel; padding: 0 2; }
+    }
+    .-ascii SettingsScreen #foot { border-top: ascii $faint; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("settings")]
+    AUTO_FOCUS = "#list"
+    app: "TaskHubApp"
+
+    def __init__(self, hub: Hub, glyphs: Glyphs = UNICODE) -> None:
+        super().__init__()
+        self._hub = hub
+        self._glyphs = glyphs
+        self._channels: Sequence[ChannelInfo] = ()
+        self._tried: dict[str, str] = {}
+        self._checks: Sequence[Check] | None = None
+        self._stale = False
+        """True when a worker may still work by what the file said before."""
+        self._theme = ""
+
+    def compose(self) -> ComposeResult:
+        yield Plain(id="top")
+        yield OptionList(id="list", markup=False, compact=True)
+        with Vertical(id="foot"):
+            yield Plain(id="meaning")
+            yield CleanInput(id="typed", compact=True)
+            yield Plain(id="problem")
+        yield Keys(id="keys")
+
+    def on_mount(self) -> None:
+        self._theme = self.app.theme
+        self.query_one("#keys", Keys).show(
+            [
+                ("enter", "change"),
+                ("D", "default"),
+                ("t", "test a channel"),
+                ("w", "new worker"),
+                ("e", "editor"),
+                ("c", "check again"),
+                ("esc", "back"),
+            ]
+        )
+        self._draw()
+        start(self, self._look, group="look", exclusive=True)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._draw)
+
+    async def _look(self) -> None:
+        """Ask for what takes a moment: the channels, and what may be wrong."""
+        try:
+            self._channels = await self._hub.channels()
+            self._draw()
+            self._checks = await self._hub.checks()
+        except TaskHubError as error:
+            self.notify(str(error), severity="warning", markup=False)
+        self._draw()
+
+    # What it shows
+
+    def _draw(self) -> None:
+        options = self.query_one("#list", OptionList)
+        at = options.highlighted
+        here = options.get_option_at_index(at).id if at is not None else None
+        rows = self._rows(max(40, options.size.width - 3))
+        options.clear_options()
+        options.add_options(rows)
+        ids = [row.id for row in rows]
+        if here is not None and here in ids:
+            options.highlighted = ids.index(here)
+        else:
+            options.highlighted = next(i for i, row in enumerate(rows) if not row.disabled)
+        parts = [
+            Content.assemble(("Settings", "bold"), "   ", (str(self._hub.paths.config), "$muted"))
+        ]
+        if mistake := self._hub.mistake():
+            parts.append(
+                Content.assemble(
+                    (f"{self._glyphs.failed} ", "$failed"),
+                    f"Line {mistake.line}: {one_line(mistake.sentence, 300)}. e opens it there",
+                )
+            )
+        elif self._stale:
+            parts.append(
+                Content.assemble(
+                    (f"{self._glyphs.needs} ", "$needs"),
+                    "Workers that run now still work by the old settings. w asks them to leave;"
+                    " commands go on, and the next worker adopts them",
+                )
+            )
+        self.query_one("#top", Plain).update(Content("\n").join(parts))
+        self._explain()
+
+    def _rows(self, width: int) -> list[Option]:
+        rows: list[Option] = []
+        chosen = {one.preference.key: one for one in self._hub.chosen()}
+        for group, ones in GROUPS.items():
+            rows.append(self._head(group, first=not rows))
+            for one in ones:
+                now = chosen[one.key]
+                value = now.written or self._glyphs.dash
+                rows.append(
+                    self._row(
+                        _SET + one.key,
+                        one.key,
+                        value,
+                        one.meaning,
+                        width,
+                        bold=now.given,
+                    )
+                )
+        rows.append(self._head("Channels"))
+        for channel in self._channels:
+            state = "on" if channel.on else "off"
+            said = self._tried.get(channel.name) or channel.problem or "can be used"
+            rows.append(self._row(_CHANNEL + channel.name, channel.name, state, said, width))
+        rows.append(self._head("What may be wrong"))
+        if self._checks is None:
+            rows.append(
+                Option(Content.styled(f"  looking {self._glyphs.more}", "$muted"), disabled=True)
+            )
+        for number, check in enumerate(self._checks or ()):
+            rows.append(self._finding(number, check, width))
+        rows.append(self._head("Keys"))
+        for act in ACTIONS:
+            key = f"{_KEY}{act.id}"
+            rows.append(self._row(key, act.id, act.shown_keys, act.meaning, width))
+        return rows
+
+    @staticmethod
+    def _head(words: str, *, first: bool = False) -> Option:
+        return Option(Content.styled(words if first else f"\n{words}", "$muted"), disabled=True)
+
+    @staticmethod
+    def _row(
+        key: str, name: str, value: str, meaning: str, width: int, *, bold: bool = False
+    ) -> Option:
+        short = name.removeprefix("notifications.")
+        left = Content(f"  {one_line(short, 60)}").truncate(27, ellipsis=True, pad=True)
+        middle = Content.styled(one_line(value, 200), "bold $foreground" if bold else "$muted")
+        middle = middle.truncate(22, ellipsis=True, pad=True)
+        right = Content.styled(one_line(meaning), "$muted").truncate(
+            max(8, width - 51), ellipsis=True
+        )
+        return Option(Content.assemble(left, " ", middle, " ", right), id=key)
+
+    def _finding(self, number: int, check: Check, width: int) -> Option:
+        glyph, colour = {
+            "ok": (self._glyphs.done, "$done"),
+            "warn": (self._glyphs.needs, "$needs"),
+            "fail": (self._glyphs.failed, "$failed"),
+        }[check.state]
+        name = Content(one_line(check.name, 24)).truncate(23, ellipsis=True, pad=True)
+        said = Content.styled(one_line(check.message), "$muted").truncate(
+            max(8, width - 29), ellipsis=True
+        )
+        row = Content.assemble("  ", (glyph, colour), " ", name, " ", said)
+        return Option(row, id=f"{_CHECK}{number}")
+
+    @property
+    def _here(self) -> str:
+        options = self.query_one("#list", OptionList)
+        at = options.highlighted
+        return "" if at is None else options.get_option_at_index(at).id or ""
+
+    @on(OptionList.OptionHighlighted)
+    def _explain(self) -> None:
+        kind, _, name = self._here.partition(":")
+        match kind:
+            case "set":
+                one = BY_KEY[name]
+                given = any(c.given for c in self._hub.chosen() if c.preference.key == name)
+                source = "set in the file" if given else "the default"
+                words = f"{one.meaning}.\n{name}: {source}; a change {_EFFECTS[one.effect]}."
+            case "channel":
+                found = next((c for c in self._channels if c.name == name), None)
+                said = self._tried.get(name) or (found and found.problem) or "It can be used"
+                words = f"{_MEANINGS.get(name, name)}. t sends a test.\n{said}"
+            case "check":
+                check = (self._checks or ())[int(name)]
+                words = f"{check.message}\n{check.remedy or ''}"
+            case "key":
+                words = f"{name}: what a key does is named by this.\nThe app's help says more: ?"
+            case _:
+                words = ""
+        self.query_one("#meaning", Plain).update(Content(words))
+
+    # Changing
+
+    @on(OptionList.OptionSelected)
+    def action_edit(self) -> None:
+        kind, _, name = self._here.partition(":")
+        if kind == "channel":
+            self.action_test()
+        if kind != "set":
+            return
+        one = BY_KEY[name]
+        now = next(c for c in self._hub.chosen() if c.preference.key == name)
+        if one.kind == "switch":
+            start(self, partial(self._set, name, "off" if now.value else "on"))
+            return
+        field = self.query_one("#typed", Input)
+        field.value = now.written
+        self._themes = sorted(self.app.available_themes) if one.kind == "theme" else []
+        field.placeholder = f"{name}; enter keeps it, esc does not"
+        self.add_class("-edits")
+        field.focus()
+        if self._themes:
+            self.query_one("#meaning", Plain).update(
+                Content(f"{one.meaning}: {', '.join(self._themes)}")
+            )
+
+    @on(Input.Changed)
+    def _typing(self, event: Input.Changed) -> None:
+        self.remove_class("-wrong")
+        if self._here == f"{_SET}theme" and event.value in self.app.available_themes:
+            self.app.theme = event.value
+
+    @on(Input.Submitted)
+    def _typed(self, event: Input.Submitted) -> None:
+        name = self._here.removeprefix(_SET)
+        if name == "theme" and event.value not in self.app.available_themes:
+            self._wrong(f"There is no theme `{one_line(event.value, 40)}`")
+            return
+        start(self, partial(self._set, name, event.value))
+
+    def action_default(self) -> None:
+        if self._here.startswith(_SET):
+            start(self, partial(self._set, self._here.removeprefix(_SET), None))
+
+    async def _set(self, name: str, text: str | None) -> None:
+        try:
+            await self._hub.set_preference(name, text)
+        except TaskHubError as error:
+            said = f"{error}. {error.hint}" if error.hint else str(error)
+            if self.has_class("-edits"):
+                self._wrong(said)
+            else:
+                self.notify(said, severity="warning", markup=False)
+            return
+        if name == "theme":
+            self._theme = self.app.theme = self._hub.settings.theme
+        self._stale = self._stale or BY_KEY[name].effect == "worker"
+        self._close()
+        self._draw()
+
+    def _wrong(self, sentence: str) -> None:
+        self.query_one("#problem", Plain).update(Content(sentence))
+        self.add_class("-wrong")
+
+    def _close(self) -> None:
+        self.remove_class("-edits", "-wrong")
+        self.query_one("#list").focus()
+
+    def action_back(self) -> None:
+        if self.has_class("-edits"):
+            self.app.theme = self._theme
+            self._close()
+            self._explain()
+        else:
+            self.dismiss(None)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # In the field a letter is a letter.
+        return action == "back" or not self.has_class("-edits") or action not in _LETTERS
+
+    def action_move(self, by: int) -> None:
+        options = self.query_one("#list", OptionList)
+        (options.action_cursor_down if by > 0 else options.action_cursor_up)()
+
+    # The file, the worker, the channels
+
+    def action_file(self) -> None:
+        start(self, self._edit_file)
+
+    async def _edit_file(self) -> None:
+        from taskhub_tui.tui.editor import open_file
+
+        mistake = self._hub.mistake()
+        said = await open_file(self.app, self._hub.paths.config, mistake.line if mistake else 1)
+        if said is None:
+            try:
+                self._hub.reread()
+                self._stale = True
+            except TaskHubError as error:
+                said = str(error)
+        if said is not None:
+            self.notify(said, severity="warning", markup=False)
+        self._draw()
+
+    def action_worker(self) -> None:
+        start(self, self._new_worker)
+
+    async def _new_worker(self) -> None:
+        if self.app.embedded:
+            said = "The engine runs in this window: open TaskHub again to let it read them"
+        else:
+            try:
+                asked = await self._hub.stop_worker()
+            except TaskHubError as error:
+                said = str(error)
+            else:
+                self._stale = False
+                said = (
+                    "The worker leaves; the next one starts when there is work, and reads them"
+                    if asked
+                    else "No worker runs; the next one reads them"
+                )
+        self.notify(said, markup=False)
+        self._draw()
+
+    def action_test(self) -> None:
+        if self._here.startswith(_CHANNEL):
+            start(self, partial(self._test, self._here.removeprefix(_CHANNEL)), group="test")
+        else:
+            self.notify("Put the cursor on a channel, further down", markup=False)
+
+    async def _test(self, name: str) -> None:
+        if name == "in-app":
+            self.notify("This is a test: notifications look like this", markup=False)
+            self._tried[name] = "Shown in this window"
+            self._draw()
+            return
+        self._tried[name] = f"Asked a worker to send it {self._glyphs.more}"
+        self._draw()
+        try:
+            self._tried[name] = await self._answer(name)
+        except TaskHubError as error:
+            self._tried[name] = str(error)
+        self._draw()
+
+    async def _answer(self, name: str) -> str:
+        await self._hub.try_channel(name)
+        end = asyncio.get_running_loop().time() + TRIED_FOR
+        while asyncio.get_running_loop().time() < end:
+            trial = await self._hub.trial(name)
+            if trial is not None and trial.tried is not None:
+                return trial.said or "Delivered: look at your screen"
+            await self._hub.changed(0.5)
+        return "No worker has taken it up; c looks for what may be wrong"
+
+    def action_check(self) -> None:
+        self._checks = None
+        self._draw()
+        start(self, self._look, group="look", exclusive=True)
+
+    @on(Keys.Pressed)
+    async def _clicked(self, event: Keys.Pressed) -> None:
+        event.stop()
+        name = {"enter": "edit", "D": "default", "t": "test", "w": "worker", "e": "file"}
+        name |= {"c": "check", "esc": "back"}
+        await self.run_action(name[event.key])
+
+
+_LETTERS = ("edit", "default", "test", "file", "worker", "check", "move")
+"""What keys do in the list only."""

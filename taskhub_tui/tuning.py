@@ -1,0 +1,256 @@
+"""The settings as a front end changes them: one key at a time, the rest of the file as it was.
+
+What only one call needs is imported there, as in `hub`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taskhub_tui import config
+from taskhub_tui.domain.errors import BadInput
+from taskhub_tui.waking import Waking
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from taskhub_tui.config import Settings
+    from taskhub_tui.domain.preferences import Preference
+    from taskhub_tui.domain.views import ChannelInfo
+
+_PLACE = re.compile(r"\(?at line (\d+)")
+_KEY = re.compile(r"`([\w.-]+)`")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A setting as it holds now."""
+
+    preference: Preference
+    value: Any
+    given: bool
+    """True when the file says so; False for the default."""
+
+    @property
+    def written(self) -> str:
+        from taskhub_tui.domain import preferences
+
+        return preferences.write(self.preference.kind, self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is wrong with the file, and where."""
+
+    sentence: str
+    line: int
+
+
+class Tuning(Waking):
+    """The part of a hub that knows and changes the settings, and tries out the channels."""
+
+    def chosen(self) -> list[Chosen]:
+        """Return every setting in the order of `preferences.GROUPS`, as the file has it now.
+
+        While the file has a mistake, what was read before holds.
+        """
+        from taskhub_tui.domain import preferences
+
+        try:
+            text = _text(self.paths.config)
+            settings = config.read(text, self.paths.config, self.settings.owner)
+            given = _keys(text)
+        except BadInput:
+            settings, given = self.settings, frozenset()
+        return [
+            Chosen(one, _value(settings, one), one.key in given)
+            for one in preferences.BY_KEY.values()
+        ]
+
+    def mistake(self) -> Mistake | None:
+        """Return what is wrong with the settings file; None when nothing is."""
+        try:
+            text = _text(self.paths.config)
+        except BadInput as error:
+            return Mistake(str(error), 1)
+        try:
+            self._checked(text)
+        except BadInput as error:
+            said = f"{error}. {error.hint}" if error.hint else str(error)
+            return Mistake(said, _line(text, str(error)))
+        return None
+
+    async def set_preference(self, key: str, text: str | None) -> None:
+        """Write a setting into the file, which keeps its comments; None gives the default back.
+
+        Raises:
+            BadInput: the value cannot be, the file has a mistake already, or cannot be written.
+        """
+        await asyncio.to_thread(self._set, key, text)
+
+    def _set(self, key: str, text: str | None) -> None:
+        from taskhub_tui.domain import preferences
+
+        file = self.paths.config
+        before = _text(file)
+        self._checked(before)
+        value = None
+        if text is not None:
+            try:
+                value = preferences.read(preferences.BY_KEY[key].kind, text)
+            except ValueError as error:
+                raise BadInput(str(error)) from None
+        after = _changed(before, key, value)
+        settings = self._checked(after)
+        if after != before:
+            _replace(file, after)
+        self.settings = settings
+
+    def reread(self) -> None:
+        """Read the file again, after it was changed elsewhere.
+
+        Raises:
+            BadInput: it has a mistake; what was read before holds on.
+        """
+        self.settings = self._checked(_text(self.paths.config))
+
+    def _checked(self, text: str) -> Settings:
+        settings = config.read(text, self.paths.config, config.account())
+        if settings.notifications:
+            from taskhub_tui import diagnosis
+
+            diagnosis.check_notifications(self.paths, settings)
+        return settings
+
+    # The channels
+
+    async def channels(self) -> Sequence[ChannelInfo]:
+        """Return the ways to reach the person, and what stands in the way of each."""
+        from taskhub_tui import diagnosis
+
+        return await diagnosis.channels(self.paths, self.settings)
+
+    async def try_channel(self, name: str) -> None:
+        """Ask a worker for a message on a channel; `trial` says what came of it.
+
+        Raises:
+            WorkerError, BadInput: there is no worker, and none can start.
+        """
+        from taskhub_tui.storage import trials
+
+        if self._autostart:
+            await self.ensure_worker()
+        await self._store.write(lambda tx: trials.ask(tx, name, self.clock()))
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file} cannot be read: {error}") from error
+
+
+def _value(settings: Settings, one: Preference) -> Any:
+    table, *path = one.key.split(".")
+    found: Any = getattr(settings, table)
+    if table != "notifications":
+        return getattr(found, path[0]) if path else found
+    for part in path:
+        found = found.get(part) if isinstance(found, dict) else None
+    return one.default if found is None else found
+
+
+def _keys(text: str) -> frozenset[str]:
+    import tomllib
+
+    found: set[str] = set()
+
+    def walk(table: dict[str, Any], before: str) -> None:
+        for name, value in table.items():
+            found.add(before + name)
+            if isinstance(value, dict):
+                walk(value, f"{before}{name}.")
+
+    walk(tomllib.loads(text), "")
+    return frozenset(found)
+
+
+def _changed(text: str, key: str, value: Any) -> str:
+    """Return the file with one key changed, or without it where `value` is None."""
+    import tomlkit
+    from tomlkit.items import Table
+
+    document = tomlkit.parse(text)
+    *tables, name = key.split(".")
+    place: Any = document
+    for part in tables:
+        if part not in place:
+            if value is None:
+                return text
+            place[part] = tomlkit.table()
+        place = place[part]
+    if value is None:
+        place.pop(name, None)
+    elif isinstance(value, dict):
+        inline = tomlkit.inline_table()
+        inline.update(value)
+        # A table of its own stays one, with what it says about itself.
+        if isinstance(place.get(name), Table):
+            kept = place[name]
+            for gone in [one for one in kept if one not in value]:
+                del kept[gone]
+            kept.update(value)
+        else:
+            place[name] = inline
+    else:
+        place[name] = value
+    return tomlkit.dumps(document)
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write the file as a whole or not at all; it keeps its mode, and a link stays one."""
+    import tempfile
+
+    target = file.resolve()
+    try:
+        if not target.parent.is_dir():
+            config.make_private(target.parent)
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".config-", suffix=".toml")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as made:
+                made.write(text)
+                made.flush()
+                os.fchmod(made.fileno(), mode)
+                os.fsync(made.fileno())
+            os.replace(name, target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise BadInput(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _line(text: str, sentence: str) -> int:
+    """Return the line of the file that a sentence about it means; the first when in doubt."""
+    if place := _PLACE.search(sentence):
+        return int(place[1])
+    for named in _KEY.findall(sentence):
+        *tables, name = named.split(".")
+        here: list[str] = []
+        for number, line in enumerate(text.splitlines(), 1):
+            bare = line.strip()
+            if bare.startswith("["):
+                here = bare.strip("[] ").split(".")
+            if re.match(rf"[\"']?{re.escape(name)}[\"']?\s*[=.]", bare) and here == tables:
+                return number
+            if bare.startswith("[") and here == [*tables, name]:
+                return number
+    return 1
