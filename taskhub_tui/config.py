@@ -141,6 +141,8 @@ class Settings:
     theme: str = "taskhub"
     ascii: bool = False
     """Draw with ASCII characters only."""
+    undo: float = 5.0
+    """Seconds in which a decision taken in the app can be taken back; 0 sends it at once."""
     limits: Limits = NO_LIMITS
     """How many stages may run at once over all workers."""
     stall: Patience = field(default_factory=Patience)
@@ -158,13 +160,14 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "lease": (int, float),
     "theme": (str,),
     "ascii": (bool,),
+    "undo": (int, float),
     "limits": (dict,),
     "stall": (dict,),
     "notifications": (dict,),
     "backup": (dict,),
     "retention": (dict,),
 }
-_LEAST: dict[str, float] = {"concurrency": 1, "idle_exit": 0, "lease": 1}
+_LEAST: dict[str, float] = {"concurrency": 1, "idle_exit": 0, "lease": 1, "undo": 0}
 
 
 def settings(where: Paths) -> Settings:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from taskhub_tui.config import Paths, Settings
     from taskhub_tui.domain.views import Changes, Counts, LogChunk, LogPiece, WorkerInfo
+    from taskhub_tui.domain.waiting import Waiting
     from taskhub_tui.storage.store import Store
 
 
@@ -89,6 +90,16 @@ class Seeing:
     async def counts(self) -> Counts:
         """Return how many tasks there are of each kind."""
         return await self._store.read(queries.counts)
+
+    async def waiting(self) -> list[Waiting]:
+        """Return what waits for a person, the most urgent first.
+
+        These are the open questions, the newest failures that nobody has put away, and tasks that
+        came paused out of a backup or from another place.
+        """
+        from taskhub_tui.storage import waits
+
+        return (await self._store.read(waits.waiting))[0]
 
     async def changes(self, since: int) -> Changes:
         """Return what changed after sequence number `since`; 0 gives everything."""

@@ -8,7 +8,8 @@ from textual.color import Color
 from textual.filter import LineFilter
 
 from taskhub_tui.domain.durations import countdown, spell
-from taskhub_tui.domain.model import Blocker, BlockerKind, Status, Task, WaitingOn
+from taskhub_tui.domain.model import Status, Task, WaitingOn
+from taskhub_tui.domain.waiting import question as question
 from taskhub_tui.tui.theme import Glyphs
 
 # Nothing of this may reach the terminal inside a line: C0, DEL, C1, bidi and invisible characters.
@@ -119,14 +120,6 @@ def calls(task: Task) -> bool:
     """True when a person is asked about the task."""
     running = task.status is Status.IN_PROGRESS
     return task.status is Status.BLOCKED or (running and task.waiting_on is WaitingOn.USER)
-
-
-def question(blocker: Blocker, task: Task, now: float) -> str:
-    """Return what is asked; of a silent stage with the time that it is silent by now."""
-    if blocker.kind is BlockerKind.STALLED and task.silent_since is not None:
-        then = countdown(blocker.created - task.silent_since)
-        return blocker.question.replace(f" {then}.", f" {countdown(now - task.silent_since)}.")
-    return blocker.question
 
 
 def left(task: Task, now: float) -> str:
