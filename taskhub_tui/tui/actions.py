@@ -8,13 +8,16 @@ from textual.binding import Binding
 
 from taskhub_tui.domain.model import Action
 
-Where = Literal["list", "task", "view", "scroll", "hub"]
+Where = Literal["list", "task", "view", "scroll", "hub", "inbox", "decision", "undo"]
 TITLES: dict[Where, str] = {
     "list": "In the list",
     "task": "With the task under the cursor",
     "view": "In the log, the result and the events",
     "scroll": "While the focus is there",
     "hub": "Anywhere",
+    "inbox": "In the inbox",
+    "decision": "In a dialog that asks",
+    "undo": "For a few seconds after a decision",
 }
 
 
@@ -191,6 +194,64 @@ ACTIONS: tuple[Act, ...] = (
         display="ctrl+p",
     ),
     Act("hub.quit", "q", "quit_app", "Quit", "Leave; the work goes on", "hub", 10),
+    Act("undo.undo", "u", "app.undo", "Undo", "Take back the last decision", "undo", 3),
+    Act("inbox.down", "j,down", "move(1)", "Down", "Next entry", "inbox", display="j ↓"),
+    Act("inbox.up", "k,up", "move(-1)", "Up", "Entry before", "inbox", display="k ↑"),
+    Act("inbox.top", "g,home", "top", "Top", "First entry", "inbox"),
+    Act("inbox.end", "G,end", "end", "End", "Last entry", "inbox"),
+    Act("inbox.page_down", "ctrl+d,pagedown", "page(1)", "Page down", "A page down", "inbox"),
+    Act("inbox.page_up", "ctrl+u,pageup", "page(-1)", "Page up", "A page up", "inbox"),
+    Act("inbox.part", "tab", "part", "News", "From what waits to the news, and back", "inbox"),
+    Act("inbox.open", "enter", "read", "Read", "All of it; of news, the task", "inbox", 2),
+    Act("inbox.answer", "a", "answer", "Answer", "Decide; the marked ones together", "inbox", 1),
+    *(
+        Act(
+            f"inbox.choose_{n}",
+            str(n),
+            f"choose({n})",
+            f"Choice {n}",
+            f"Give answer {n}, where it is in sight",
+            "inbox",
+        )
+        for n in range(1, 10)
+    ),
+    Act("inbox.deny", "d", f"decide('{Action.DENY}')", "Deny", "Say no, with a reason", "inbox", 5),
+    Act(
+        "inbox.context",
+        "c",
+        f"decide('{Action.PROVIDE_CONTEXT}')",
+        "Context",
+        "Answer in words, or tell more",
+        "inbox",
+    ),
+    Act(
+        "inbox.modify", "m", f"decide('{Action.MODIFY}')", "Modify", "Change what it asks", "inbox"
+    ),
+    Act(
+        "inbox.reassign",
+        "t",
+        f"decide('{Action.REASSIGN}')",
+        "Reassign",
+        "Give it to another agent",
+        "inbox",
+    ),
+    Act("inbox.retry", "r", f"decide('{Action.RETRY}')", "Retry", "Run it again", "inbox", 6),
+    Act(
+        "inbox.cancel",
+        "X",
+        f"decide('{Action.CANCEL}')",
+        "Cancel",
+        "End it; asks before it does",
+        "inbox",
+    ),
+    Act("inbox.resume", "p", "resume", "Go on", "Let what came paused go on", "inbox", 7),
+    Act("inbox.mark", "space", "mark", "Mark", "Mark it, or not", "inbox", 4),
+    Act("inbox.range", "v", "range", "Range", "Mark from here to the next v", "inbox"),
+    Act("inbox.kind", "V", "kind", "All alike", "Mark all that wait for the same reason", "inbox"),
+    Act("inbox.away", "e", "away", "Away", "Put a failure away; mark news as read", "inbox", 8),
+    Act("inbox.read_all", "R", "read_all", "All read", "Mark all news as read", "inbox", 9),
+    Act("inbox.task", "o", "task", "Task", "Open its task", "inbox", 10),
+    Act("inbox.back", "escape,q", "back", "Back", "Back; first drops the marks", "inbox", 3, "esc"),
 )
 BY_ID = {act.id: act for act in ACTIONS}
 

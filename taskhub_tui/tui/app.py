@@ -14,7 +14,7 @@ from taskhub_tui.domain.model import NoticeKind
 from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
-from taskhub_tui.tui.actions import ACTIONS
+from taskhub_tui.tui.actions import ACTIONS, bindings
 from taskhub_tui.tui.asking import Asker
 from taskhub_tui.tui.places import place
 from taskhub_tui.tui.render import AsciiFilter, ControlFilter
@@ -33,6 +33,7 @@ class TaskHubApp(App[None]):
     TITLE = "TaskHub"
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
+    BINDINGS = [*bindings("undo")]
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class TaskHubApp(App[None]):
         if ascii:
             self._filters.append(AsciiFilter())
         self._services = services
+        self._leaving = False
         self._tasks: list[asyncio.Task[None]] = []
         self._initial_task = initial_task
         self.typed = -60.0
@@ -117,6 +119,9 @@ class TaskHubApp(App[None]):
         self._main.warn(self._trouble)
 
     async def on_unmount(self) -> None:
+        # However the app ends, what was decided is sent.
+        with contextlib.suppress(TaskHubError):
+            await self.asker.leave()
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
@@ -125,7 +130,15 @@ class TaskHubApp(App[None]):
         self._write("\x1b[23;2t")
 
     def leave(self) -> None:
-        """End the app, and say what becomes of the work."""
+        """End the app, send what was decided, and say what becomes of the work."""
+        if not self._leaving:
+            self._leaving = True
+            self.run_worker(self._leave(), exit_on_error=False)
+
+    async def _leave(self) -> None:
+        wrong: list[str] = []
+        with contextlib.suppress(TaskHubError):
+            wrong = await self.asker.leave()
         at_work = self._counts.running + self._counts.queued
         tasks = "1 task" if at_work == 1 else f"{at_work:,} tasks"
         if not at_work:
@@ -136,7 +149,7 @@ class TaskHubApp(App[None]):
             )
         else:
             said = f"The work goes on: {tasks}. `taskhub` brings you back."
-        self.exit(message=said)
+        self.exit(message="\n".join([*wrong, said]))
 
     async def action_quit(self) -> None:
         self.leave()
@@ -149,6 +162,15 @@ class TaskHubApp(App[None]):
     def _came_back(self, task_id: str | None) -> None:
         if task_id:
             self._main.show_task(task_id)
+
+    def action_undo(self) -> None:
+        """Take back the last decision, while that is possible."""
+        self.asker.sender.undo()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "undo":
+            return bool(self.asker.sender.held)
+        return super().check_action(action, parameters)
 
     def action_help_quit(self) -> None:
         self.notify("q leaves TaskHub; the work goes on", timeout=3)

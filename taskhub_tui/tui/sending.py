@@ -1,8 +1,9 @@
 """Decisions that were taken and can still be taken back: they are sent a few seconds later."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from textual.app import App
 from textual.timer import Timer
@@ -73,7 +74,7 @@ class Held:
 
 
 class Sender:
-    """Holds decisions for the time in which they can be taken back, then carries them to the hub."""
+    """Holds decisions while they can be taken back, then carries them to the hub."""
 
     def __init__(
         self,
@@ -140,8 +141,11 @@ class Sender:
         for held in [held for held in self.held if held.due <= now]:
             self.held.remove(held)
             self._under_way.append(held)
-            start(self._app, lambda held=held: self._send(held), group="sending")  # type: ignore[misc]
+            start(self._app, partial(self._deliver, held), group="sending")
         self.show()
+
+    async def _deliver(self, held: Held) -> None:
+        await self._send(held)
 
     async def flush(self) -> list[str]:
         """Send everything at once; return what could not be done, in sentences."""
@@ -149,11 +153,12 @@ class Sender:
         while self.held:
             held = self.held.pop(0)
             wrong += await self._send(held, quiet=True)
-        self._news()
         return wrong
 
     async def follow(
-        self, changed: Iterable[Task], settled_by: Callable[[Task, Blocker | None], object]
+        self,
+        changed: Iterable[Task],
+        settled_by: Callable[[Task, Blocker | None], Awaitable[str | None]],
     ) -> None:
         """Give up what was settled elsewhere meanwhile, and say so.
 
@@ -163,11 +168,11 @@ class Sender:
         ids = {task.id for task in changed}
         for held in [*self.held]:
             for part in [part for part in held.parts if part.task.id in ids]:
-                said = await settled_by(part.task, part.blocker)  # type: ignore[misc]
+                said = await settled_by(part.task, part.blocker)
                 if said is None or held not in self.held:
                     continue
                 held.parts.remove(part)
-                held.gone.append(str(said))
+                held.gone.append(said)
                 if not held.parts:
                     self.held.remove(held)
                 self._say(f"{said}. Your decision was not sent.")
@@ -183,6 +188,8 @@ class Sender:
         UndoLine.show_on(self._app, lines, self.undo, self._glyphs)
 
     def _news(self) -> None:
+        if not self._app.screen_stack:
+            return  # The app has ended.
         self.show()
         self._app.refresh_bindings()
         self._settled()
@@ -209,7 +216,7 @@ class Sender:
             self._under_way.remove(held)
         if not quiet:
             self._report(held, done, late, wrong)
-        self._news()
+            self._news()
         return [*late, *wrong]
 
     async def _send_one(self, part: Taken) -> None:
@@ -236,9 +243,7 @@ class Sender:
     def _about(part: Taken, said: str, several: bool) -> str:
         return f"{one_line(part.task.title, 40)}: {said}" if several else said
 
-    def _report(
-        self, held: Held, done: list[Taken], late: list[str], wrong: list[str]
-    ) -> None:
+    def _report(self, held: Held, done: list[Taken], late: list[str], wrong: list[str]) -> None:
         several = len(done) + len(late) + len(wrong) > 1
         if not several and done:
             self._app.notify(

@@ -26,7 +26,9 @@ def task(n: int = 1, status: Status = Status.BLOCKED, **more: Any) -> Task:
 def asked(n: int = 1, kind: BlockerKind = BlockerKind.APPROVAL, **more: Any) -> Waiting:
     of = more.pop("task", {})
     fields = {"key": "ask", "created": NOW - 60, "question": "Go on?", "version": 1, **more}
-    return Waiting(task(n, **of), Blocker(id=f"b{n}", task_id=f"t{n}", stage=0, kind=kind, **fields))
+    return Waiting(
+        task(n, **of), Blocker(id=f"b{n}", task_id=f"t{n}", stage=0, kind=kind, **fields)
+    )
 
 
 def failed(n: int = 1, **more: Any) -> Waiting:

@@ -27,6 +27,8 @@ KEYS: Mapping[Action, str] = {
 """The key of each decision; no two decisions that contradict each other lie on one key."""
 
 _COMMANDS = waiting.COMMANDS
+LOG_LINES = 10
+"""How many lines of a log are shown at first."""
 _FIRST = (*_COMMANDS, "diff", "patch", "arguments")
 _LABELS = {"reason": "Why", "why": "Why", "cwd": "Folder", "workdir": "Folder"}
 
@@ -138,7 +140,7 @@ def facts(view: TaskView, now: float, log_tail: Sequence[str] = ()) -> list[Fact
         usual = f", usually {durations.spell(stage.estimate)}" if stage.estimate else ""
         found.append(Fact("Running", Content(f"for {durations.spell(now - stage.started)}{usual}")))
     if log_tail and (view.task.status is Status.FAILED or _interrupted(view) or _stalled(view)):
-        lines = "\n".join(clean(line.rstrip("\n")) for line in log_tail[-10:])
+        lines = "\n".join(clean(line.rstrip("\n")) for line in log_tail)
         found.append(Fact("Log", Content.styled(lines, "$muted"), block=True))
     return found
 
