@@ -64,6 +64,8 @@ class Asker:
         self._open: tuple[DecisionScreen, TaskView] | None = None
         self._busy = False
         self._again: str | None = None
+        self.returned: set[Case] = set()
+        """Questions whose decision was just taken back; a list puts its cursor there."""
         self.sender = Sender(app, hub, glyphs, undone=self._undone, settled=self._held_changed)
         self.news: Signal[None] = Signal(app, "what waits has changed")
         """Published when something waits for a person that did not, or does no more."""
@@ -288,9 +290,11 @@ class Asker:
         for part in held.parts:
             if part.case is not None:
                 self._put_off.discard(part.case)
+                self.returned.add(part.case)
         again = held.parts[0].task.id
         one = len(held.parts) == 1 and held.parts[0].case is not None
         start(self._app, self._line_up, group="line up")
+        self.news.publish(None)
         if not one:
             return
         if self._open is not None:

@@ -1,4 +1,5 @@
 from taskhub_tui.tui.actions import ACTIONS, TITLES, bindings
+from taskhub_tui.tui.screens.inbox import InboxScreen
 from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.widgets.lines import LinesView
 from taskhub_tui.tui.widgets.task_table import TaskTable
@@ -9,6 +10,7 @@ HOMES = {
     "task": MainScreen,
     "view": MainScreen,
     "hub": MainScreen,
+    "inbox": InboxScreen,
 }
 
 
@@ -23,7 +25,7 @@ def test_every_action_has_an_id_of_its_own_and_is_done_somewhere() -> None:
 
 
 def test_no_key_means_two_things_in_one_place() -> None:
-    for places in (("list",), ("scroll",), ("task", "view", "hub")):
+    for places in (("list",), ("scroll",), ("task", "view", "hub", "undo"), ("inbox", "undo")):
         keys = [key for binding in bindings(*places) for key in binding.key.split(",")]
         assert len(keys) == len(set(keys))
 

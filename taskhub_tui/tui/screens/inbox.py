@@ -136,6 +136,10 @@ class InboxScreen(Screen[str | None]):
         self._draw_top()
         self._drawn_at = time.monotonic()
         self.entries.set_entries(ids, frozenset(heads), self._entry)
+        back = [key for key, one in self._waiting.items() if one.case in self.app.asker.returned]
+        self.app.asker.returned.clear()
+        if back:
+            self.entries.go_to(back[0])
         await self._read()
 
     def _entry(self, key: str) -> Entry | None:

@@ -47,7 +47,7 @@ class PreflightScreen(ModalScreen[str | None]):
         Binding("pagedown,ctrl+d", "scroll(10)", "Page down", show=False),
         Binding("pageup,ctrl+u", "scroll(-10)", "Page up", show=False),
     ]
-    AUTO_FOCUS = "Input, #rows"
+    AUTO_FOCUS = ""
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
 
     def __init__(
@@ -93,6 +93,7 @@ class PreflightScreen(ModalScreen[str | None]):
     def on_mount(self) -> None:
         keys = [("y", f"{self._title.lower()} {self._possible}")] if self._possible else []
         self.query_one("#keys", Keys).show([*keys, ("esc", "back")], main="y", colour="$needs")
+        (*self.query(Input), self.query_one("#rows"))[0].focus()
         self.call_after_refresh(self._fit)
 
     def on_resize(self) -> None:
