@@ -251,6 +251,7 @@ ACTIONS: tuple[Act, ...] = (
     Act("inbox.away", "e", "away", "Away", "Put a failure away; mark news as read", "inbox", 8),
     Act("inbox.read_all", "R", "read_all", "All read", "Mark all news as read", "inbox", 9),
     Act("inbox.task", "o", "task", "Task", "Open its task", "inbox", 10),
+    Act("decision.log", "l", "log", "Log", "More of a failure's log, or less again", "decision"),
     Act("inbox.back", "escape,q", "back", "Back", "Back; first drops the marks", "inbox", 3, "esc"),
 )
 BY_ID = {act.id: act for act in ACTIONS}

@@ -1,4 +1,5 @@
 from taskhub_tui.tui.actions import ACTIONS, TITLES, bindings
+from taskhub_tui.tui.screens.decision import DecisionScreen
 from taskhub_tui.tui.screens.inbox import InboxScreen
 from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.widgets.lines import LinesView
@@ -11,6 +12,7 @@ HOMES = {
     "view": MainScreen,
     "hub": MainScreen,
     "inbox": InboxScreen,
+    "decision": DecisionScreen,
 }
 
 

@@ -88,8 +88,7 @@ class DecisionScreen(ModalScreen[Decision | None]):
         *(Binding(str(n), f"choose({n - 1})", f"Choice {n}", show=False) for n in range(1, 10)),
         Binding("j", "scroll(1)", "Down", show=False),
         Binding("k", "scroll(-1)", "Up", show=False),
-        Binding("l", "log", "Log", show=False, id="decision.log"),
-        *bindings("undo"),
+        *bindings("decision", "undo"),
     ]
     AUTO_FOCUS = "#body"
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
