@@ -147,6 +147,8 @@ class Settings:
     """Progress in the terminal's taskbar; None: where the terminal is known to take it."""
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The `[keys]` table: the user's own keys by ID of the action; read by `tui.keymap`."""
+    undo: float = 5.0
+    """Seconds in which a decision taken in the app can be taken back; 0 sends it at once."""
     limits: Limits = NO_LIMITS
     """How many stages may run at once over all workers."""
     stall: Patience = field(default_factory=Patience)
@@ -167,13 +169,14 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "reduced_motion": (bool,),
     "taskbar": (bool,),
     "keys": (dict,),
+    "undo": (int, float),
     "limits": (dict,),
     "stall": (dict,),
     "notifications": (dict,),
     "backup": (dict,),
     "retention": (dict,),
 }
-_LEAST: dict[str, float] = {"concurrency": 1, "idle_exit": 0, "lease": 1}
+_LEAST: dict[str, float] = {"concurrency": 1, "idle_exit": 0, "lease": 1, "undo": 0}
 
 
 def account() -> str:

@@ -38,6 +38,7 @@ def take(
     known: Known | None,
     blocker_id: str | None,
     version: int | None,
+    write: bool = True,
 ) -> None:
     """Write what `decision` makes of the task, unless it was decided or has changed meanwhile.
 
@@ -45,6 +46,7 @@ def take(
         task: as the database has it; for RETRY, with `waiting_on` as people see it.
         plan, known: as for `lifecycle.decide`.
         blocker_id, version: the question that the person saw, if any.
+        write: False only finds out whether it would be taken; `tx` may be a reader then.
 
     Raises:
         AlreadyDecided: somebody was faster, or the question has changed.
@@ -64,6 +66,8 @@ def take(
         if (late := _too_late(tx, task, now, None)) is not None:
             raise AlreadyDecided(f"{late}; {refused}", refused.hint) from None
         raise
+    if not write:
+        return
     changes.write_decided(tx, change, by=decision.by, channel=decision.channel)
     if action is Action.RETRY and task.waiting_on is WaitingOn.PROVIDER:
         # Whoever wants it now wants to know whether the provider takes it now.

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from taskhub_tui.domain.listing import SavedView
     from taskhub_tui.domain.playbook import Playbook
     from taskhub_tui.domain.views import Check
+    from taskhub_tui.domain.waiting import Waiting
     from taskhub_tui.planning import Planner
     from taskhub_tui.planning import PlaybookFile as PlaybookFile
     from taskhub_tui.storage.writer import Tx
@@ -237,6 +238,15 @@ class Hub(Tuning):
             await self._condemn(task.id, error)
         return found
 
+    async def waiting(self) -> list[Waiting]:
+        """Return what waits for a person, the most urgent first; tasks of unreadable ones fail."""
+        from taskhub_tui.storage import waits
+
+        found, damaged = await self._store.read(waits.waiting)
+        for task, error in damaged:
+            await self._condemn(task.id, error)
+        return await super().waiting() if damaged else found
+
     async def decide(
         self,
         task_id: str,
@@ -261,32 +271,63 @@ class Hub(Tuning):
             BadInput: the decision lacks something, or names what does not exist; or no worker can
                 start.
         """
-        from taskhub_tui import deciding
-        from taskhub_tui.domain.evolve import replace
-
         await self._check_before()
-        decision = deciding.cleaned(
-            Decision(
-                action,
-                by=self._actor,
-                channel=self._channel,
-                text=text,
-                choice=choice,
-                data=dict(data or {}),
-                agent=agent,
-            )
+        decision = Decision(
+            action,
+            by=self._actor,
+            channel=self._channel,
+            text=text,
+            choice=choice,
+            data=dict(data or {}),
+            agent=agent,
         )
+        take = self._taking(task_id, decision, blocker_id, version)
+        try:
+            await self._store.write(take)
+        except Damaged as error:
+            await self._condemn(task_id, error)
+            raise
+        await self._wake()
+        return await self.status(task_id)
+
+    async def try_out(
+        self,
+        task_id: str,
+        decision: Decision,
+        *,
+        blocker_id: str | None = None,
+        version: int | None = None,
+    ) -> None:
+        """Find out whether a decision would be taken, without taking it; raises as `decide`."""
+        decision = _replaced(decision, by=self._actor, channel=self._channel)
+        take = self._taking(task_id, decision, blocker_id, version, write=False)
+        await self._store.read(take)
+
+    def _taking(
+        self,
+        task_id: str,
+        decision: Decision,
+        blocker_id: str | None,
+        version: int | None,
+        *,
+        write: bool = True,
+    ) -> Callable[[Any], None]:
+        """Return what takes a decision within a transaction."""
+        from taskhub_tui import deciding
+
+        decision = deciding.cleaned(decision)
+        action, agent = decision.action, decision.agent
         plan: Sequence[StageSpec] = ()
         if action is Action.REASSIGN and agent:
             plan = self._planner.own_stages(agent)
         changes_options = action is Action.MODIFY and "options" in decision.data
         known = self._planner.options() if changes_options else None
 
-        def take(tx: Tx) -> None:
+        def take(tx: Any) -> None:
             task = queries.task_by_id(tx, task_id)
             if action is Action.RETRY:
                 (seen,) = self._seen(tx, [task])
-                task = replace(task, waiting_on=seen.waiting_on)
+                task = _replaced(task, waiting_on=seen.waiting_on)
             deciding.take(
                 tx,
                 task,
@@ -296,15 +337,10 @@ class Hub(Tuning):
                 known=known,
                 blocker_id=blocker_id,
                 version=version,
+                write=write,
             )
 
-        try:
-            await self._store.write(take)
-        except Damaged as error:
-            await self._condemn(task_id, error)
-            raise
-        await self._wake()
-        return await self.status(task_id)
+        return take
 
     async def _condemn(self, task_id: str, damage: Damaged) -> None:
         """Fail a task that nobody can decide about: RETRY and CANCEL are possible then."""
@@ -452,6 +488,12 @@ class Hub(Tuning):
         from taskhub_tui.diagnosis import checks
 
         return await checks(self.paths, self.settings)
+
+
+def _replaced(thing: Any, **values: Any) -> Any:
+    from taskhub_tui.domain.evolve import replace
+
+    return replace(thing, **values)
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Trial,
         WorkerInfo,
     )
+    from taskhub_tui.domain.waiting import Waiting
     from taskhub_tui.storage.store import Store
 
 
@@ -156,6 +157,16 @@ class Seeing:
     async def glance(self) -> Glance:
         """Return the hub in a few words."""
         return await self._store.read(queries.glance)
+
+    async def waiting(self) -> list[Waiting]:
+        """Return what waits for a person, the most urgent first.
+
+        These are the open questions, the newest failures that nobody has put away, and tasks that
+        came paused out of a backup or from another place.
+        """
+        from taskhub_tui.storage import waits
+
+        return (await self._store.read(waits.waiting))[0]
 
     async def changes(self, since: int) -> Changes:
         """Return what changed after sequence number `since`; 0 gives everything."""

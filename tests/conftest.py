@@ -29,8 +29,8 @@ def where(home: Path) -> Paths:
 
 @pytest.fixture
 def settings() -> Settings:
-    """Settings of a test: the desktop of who runs it is left alone."""
-    return Settings(owner="ann", notifications={"desktop": {"enabled": False}})
+    """Settings of a test: the desktop is left alone, and decisions are sent at once."""
+    return Settings(owner="ann", undo=0, notifications={"desktop": {"enabled": False}})
 
 
 @pytest.fixture

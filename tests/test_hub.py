@@ -13,8 +13,8 @@ import pytest
 from support import ScriptedAgent, eventually, house, until
 
 from taskhub_tui.config import Paths, Settings
-from taskhub_tui.domain.errors import BadInput, BadPlaybook, UnknownTask
-from taskhub_tui.domain.model import Action, NewTask, StageSpec, Status
+from taskhub_tui.domain.errors import BadInput, BadPlaybook, NotLegal, UnknownTask
+from taskhub_tui.domain.model import Action, Decision, NewTask, StageSpec, Status
 from taskhub_tui.hub import Hub
 
 
@@ -335,3 +335,12 @@ async def test_a_worker_that_is_killed_is_replaced_within_seconds_and_adopts(
         assert runs.read_text() == "once\n"
         assert "adopted" in [event.kind for event in await hub.events(task.id)]
         await eventually(lambda: _nobody(hub))
+
+
+async def test_a_decision_that_is_tried_out_changes_nothing(hub: Hub) -> None:
+    task = await hub.submit(NewTask("wait", agent="command", options={"argv": ["true"]}))
+    before = await hub.status(task.id)
+    await hub.try_out(task.id, Decision(Action.CANCEL, "", "app"))
+    assert await hub.status(task.id) == before
+    with pytest.raises(NotLegal):
+        await hub.try_out(task.id, Decision(Action.APPROVE, "", "app"))

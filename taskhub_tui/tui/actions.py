@@ -16,6 +16,7 @@ Where = Literal[
     "hub",
     "decision",
     "inbox",
+    "undo",
     "form",
     "agents",
     "settings",
@@ -28,15 +29,21 @@ TITLES: dict[Where, str] = {
     "view": "In the log, the result and the events",
     "scroll": "While the focus is there",
     "hub": "On the first screen",
-    "decision": "In a question",
-    "inbox": "In the notifications",
+    "decision": "In a dialog that asks",
+    "inbox": "In the inbox",
+    "undo": "For a few seconds after a decision",
     "form": "In the form for a new task",
     "agents": "In the list of agents",
     "settings": "In the settings",
     "help": "In the help",
     "app": "Anywhere, but in a field a letter is a letter",
 }
-_TOGETHER: tuple[tuple[Where, ...], ...] = (("list", "task", "view", "hub"), ("scroll",))
+_TOGETHER: tuple[tuple[Where, ...], ...] = (
+    ("list", "task", "view", "hub", "undo"),
+    ("inbox", "undo"),
+    ("decision", "undo"),
+    ("scroll",),
+)
 
 
 def together() -> Iterator[tuple[Where, ...]]:
@@ -262,10 +269,6 @@ ACTIONS: tuple[Act, ...] = (
     ),
     Act("decision.down", "j", "scroll(1)", "Down", "A line down", "decision", named=False),
     Act("decision.up", "k", "scroll(-1)", "Up", "A line up", "decision", named=False),
-    Act("inbox.back", "escape,q", "back", "Back", "Back to the list", "inbox", display="esc q"),
-    Act("inbox.read_all", "R", "read_all", "Read", "Mark all notifications as read", "inbox"),
-    Act("inbox.down", "j", "move(1)", "Down", "Next entry", "inbox", display="j ↓", named=False),
-    Act("inbox.up", "k", "move(-1)", "Up", "Entry before", "inbox", display="k ↑", named=False),
     Act(
         "form.submit",
         "ctrl+s,ctrl+enter",
@@ -406,11 +409,69 @@ ACTIONS: tuple[Act, ...] = (
     Act(
         "settings.back", "escape,q", "back", "Back", "Back to the tasks", "settings", display="esc"
     ),
+    Act("undo.undo", "u", "app.undo", "Undo", "Take back the last decision", "undo", 3),
+    Act("inbox.down", "j,down", "move(1)", "Down", "Next entry", "inbox", display="j ↓"),
+    Act("inbox.up", "k,up", "move(-1)", "Up", "Entry before", "inbox", display="k ↑"),
+    Act("inbox.top", "g,home", "top", "Top", "First entry", "inbox"),
+    Act("inbox.end", "G,end", "end", "End", "Last entry", "inbox"),
+    Act("inbox.page_down", "ctrl+d,pagedown", "page(1)", "Page down", "A page down", "inbox"),
+    Act("inbox.page_up", "ctrl+u,pageup", "page(-1)", "Page up", "A page up", "inbox"),
+    Act("inbox.part", "tab", "part", "News", "From what waits to the news, and back", "inbox"),
+    Act("inbox.open", "enter", "read", "Read", "All of it; of news, the task", "inbox", 2),
+    Act("inbox.answer", "a", "answer", "Answer", "Decide; the marked ones together", "inbox", 1),
+    *(
+        Act(
+            f"inbox.choose_{n}",
+            str(n),
+            f"choose({n})",
+            f"Choice {n}",
+            f"Give answer {n}, where it is in sight",
+            "inbox",
+        )
+        for n in range(1, 10)
+    ),
+    Act("inbox.deny", "d", f"decide('{Action.DENY}')", "Deny", "Say no, with a reason", "inbox", 5),
+    Act(
+        "inbox.context",
+        "c",
+        f"decide('{Action.PROVIDE_CONTEXT}')",
+        "Context",
+        "Answer in words, or tell more",
+        "inbox",
+    ),
+    Act(
+        "inbox.modify", "m", f"decide('{Action.MODIFY}')", "Modify", "Change what it asks", "inbox"
+    ),
+    Act(
+        "inbox.reassign",
+        "t",
+        f"decide('{Action.REASSIGN}')",
+        "Reassign",
+        "Give it to another agent",
+        "inbox",
+    ),
+    Act("inbox.retry", "r", f"decide('{Action.RETRY}')", "Retry", "Run it again", "inbox", 6),
+    Act(
+        "inbox.cancel",
+        "X",
+        f"decide('{Action.CANCEL}')",
+        "Cancel",
+        "End it; asks before it does",
+        "inbox",
+    ),
+    Act("inbox.resume", "p", "resume", "Go on", "Let what came paused go on", "inbox", 7),
+    Act("inbox.mark", "space", "mark", "Mark", "Mark it, or not", "inbox", 4),
+    Act("inbox.range", "v", "range", "Range", "Mark from here to the next v", "inbox"),
+    Act("inbox.kind", "V", "kind", "All alike", "Mark all that wait for the same reason", "inbox"),
+    Act("inbox.away", "e", "away", "Away", "Put a failure away; mark news as read", "inbox", 8),
+    Act("inbox.read_all", "R", "read_all", "All read", "Mark all news as read", "inbox", 9),
+    Act("inbox.task", "o", "task", "Task", "Open its task", "inbox", 10),
+    Act("decision.log", "l", "log", "Log", "More of a failure's log, or less again", "decision"),
+    Act("inbox.back", "escape,q", "back", "Back", "Back; first drops the marks", "inbox", 3, "esc"),
 )
 BY_ID = {act.id: act for act in ACTIONS}
 FIXED: tuple[tuple[Where, str, str], ...] = (
     ("decision", "1 … 9", "Take the choice with this number"),
-    ("inbox", "enter", "Open the task"),
     ("form", "tab", "Next field; shift+tab goes back"),
     ("app", "ctrl+c", "Copy what is selected with the mouse"),
     ("app", "ctrl+q", "Leave, from anywhere; the work goes on"),

@@ -53,7 +53,7 @@ class TaskHubApp(App[None]):
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
     COMMANDS = {_palette}
-    BINDINGS = [*bindings("app")]
+    BINDINGS = [*bindings("app", "undo")]
 
     def __init__(
         self,
@@ -92,6 +92,7 @@ class TaskHubApp(App[None]):
         """The keys of all actions."""
         self.set_keymap(self.own_keys.for_textual())
         self._services = services
+        self._leaving = False
         self._tasks: list[asyncio.Task[None]] = []
         self._initial_task = initial_task
         self.typed = -60.0
@@ -178,6 +179,9 @@ class TaskHubApp(App[None]):
         self._main.warn(self._trouble)
 
     async def on_unmount(self) -> None:
+        # However the app ends, what was decided is sent.
+        with contextlib.suppress(TaskHubError):
+            await self.asker.leave()
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
@@ -188,7 +192,15 @@ class TaskHubApp(App[None]):
         self._write("\x1b[23;2t")
 
     def leave(self) -> None:
-        """End the app, and say what becomes of the work."""
+        """End the app, send what was decided, and say what becomes of the work."""
+        if not self._leaving:
+            self._leaving = True
+            self.run_worker(self._leave(), exit_on_error=False)
+
+    async def _leave(self) -> None:
+        wrong: list[str] = []
+        with contextlib.suppress(TaskHubError):
+            wrong = await self.asker.leave()
         at_work = self._counts.running + self._counts.queued
         tasks = "1 task" if at_work == 1 else f"{at_work:,} tasks"
         if not at_work:
@@ -199,7 +211,7 @@ class TaskHubApp(App[None]):
             )
         else:
             said = f"The work goes on: {tasks}. `taskhub` brings you back."
-        self.exit(message=said)
+        self.exit(message="\n".join([*wrong, said]))
 
     @property
     def embedded(self) -> bool:
@@ -239,6 +251,10 @@ class TaskHubApp(App[None]):
             helping.HelpScreen(self.hub, self.glyphs, here=[*here, "app"], legal=legal)
         )
 
+    def action_undo(self) -> None:
+        """Take back the last decision, while that is possible."""
+        self.asker.sender.undo()
+
     def action_help_quit(self) -> None:
         key = self.own_keys.short("hub.quit") or "ctrl+q"
         self.notify(f"{key} leaves TaskHub; the work goes on", timeout=3, markup=False)
@@ -247,6 +263,8 @@ class TaskHubApp(App[None]):
         if action == "suspend_process":
             # In a field that is written in, the same key takes the last change back.
             return not isinstance(self.focused, Input | TextArea)
+        if action == "undo":
+            return bool(self.asker.sender.held)
         return True
 
     def action_suspend_process(self) -> None:

@@ -6,11 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import App
+from textual.signal import Signal
 from textual.widgets import Input, TextArea
 
-from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.domain.errors import AlreadyDecided, TaskHubError
 from taskhub_tui.domain.model import (
     Action,
+    Blocker,
     BlockerKind,
     Decision,
     Event,
@@ -20,9 +22,12 @@ from taskhub_tui.domain.model import (
     TaskView,
 )
 from taskhub_tui.domain.views import Changes
+from taskhub_tui.domain.waiting import Case, Need, Waiting, case_of
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.background import start
+from taskhub_tui.tui.render import calls
+from taskhub_tui.tui.sending import Held, Sender, Taken
 from taskhub_tui.tui.theme import Glyphs
 
 if TYPE_CHECKING:
@@ -30,27 +35,13 @@ if TYPE_CHECKING:
 
 QUIET = 1.0
 """Seconds without a key before a dialog may open by itself."""
-_TAIL = 16_000
-
-Case = tuple[str, object]
-"""What makes a question this one and no other: its ID and version, or the moment of a failure."""
-
-
-def case_of(view: TaskView) -> Case | None:
-    """Return the question that a task raises, or None."""
-    if view.blocker is not None:
-        return view.blocker.id, view.blocker.version
-    if view.task.status is Status.FAILED:
-        return _failure(view.task)
-    return None
+_TAIL = 64_000
+"""Bytes of a log that are read for a dialog."""
+_TAIL_LINES = 300
 
 
 def _through(event: Event) -> str:
     return f" ({event.channel})" if event.channel else ""
-
-
-def _failure(task: Task) -> Case:
-    return task.id, task.ended or task.changed
 
 
 class Asker:
@@ -68,57 +59,66 @@ class Asker:
         self._glyphs = glyphs
         self._typed = typed
         self._queue: list[tuple[Case, str]] = []
-        self._failed: dict[str, Case] = {}
         self._put_off: set[Case] = set()
+        self._announced: set[Case] = set()
         self._open: tuple[DecisionScreen, TaskView] | None = None
         self._busy = False
-        self._announced: set[Case] = set()
+        self._again: str | None = None
+        self.returned: set[Case] = set()
+        """Questions whose decision was just taken back; a list puts its cursor there."""
+        self.sender = Sender(app, hub, glyphs, undone=self._undone, settled=self._held_changed)
+        self.news: Signal[None] = Signal(app, "what waits has changed")
+        """Published when something waits for a person that did not, or does no more."""
 
     # What is open
 
     async def start(self) -> None:
         """Take up what waits since before the app was opened."""
-        untold = {
-            notice.task_id
-            for notice in await self._hub.notifications()
-            if notice.kind is NoticeKind.ERROR and not notice.read and not notice.withdrawn
-        }
-        for task in await self._hub.tasks(status=(Status.FAILED,), limit=200):
-            if task.id in untold:
-                self._failed[task.id] = _failure(task)
         await self._line_up()
 
     async def follow(self, changes: Changes) -> None:
         """Take note of changed tasks; close the dialog whose question is settled."""
-        for task in changes.tasks:
-            if task.status is Status.FAILED:
-                self._failed[task.id] = _failure(task)
-            else:
-                self._failed.pop(task.id, None)
-        if changes.tasks:
+        self.news.publish(None)
+        await self.sender.follow(changes.tasks, self._settled_meanwhile)
+        queued = {task_id for _, task_id in self._queue}
+        if any(
+            task.id in queued or task.status is Status.FAILED or calls(task)
+            for task in changes.tasks
+        ):
             await self._line_up()
         if self._open is not None and any(
             task.id == self._open[1].task.id for task in changes.tasks
         ):
             await self._still_open(*self._open)
 
+    async def waiting(self) -> list[Waiting]:
+        """Return what waits for a person, without what is decided and only not sent yet."""
+        decided = self.sender.cases
+        return [one for one in await self._hub.waiting() if one.case not in decided]
+
     async def _line_up(self) -> None:
-        questions = [
-            ((blocker.id, blocker.version), task.id) for blocker, task in await self._hub.blockers()
-        ]
-        failures = [(case, task_id) for task_id, case in self._failed.items()]
         self._queue = [
-            (case, task_id)
-            for case, task_id in [*questions, *failures]
-            if case not in self._put_off
+            (one.case, one.task.id)
+            for one in await self.waiting()
+            if one.need is not Need.PAUSED and one.case not in self._put_off
         ]
 
     async def _still_open(self, screen: "DecisionScreen", seen: TaskView) -> None:
         now = await self._hub.status(seen.task.id)
-        before, after = case_of(seen), case_of(now)
+        before, after = case_of(seen.task, seen.blocker), case_of(now.task, now.blocker)
         if before == after and (before is not None or now.legal == seen.legal):
             return
         screen.close_because(await self._settled(seen, now))
+
+    async def _settled_meanwhile(self, task: Task, blocker: Blocker | None) -> str | None:
+        """Say who settled a question; None while it is open as it was seen."""
+        before = case_of(task, blocker)
+        if before is None:
+            return None
+        now = await self._hub.status(task.id)
+        if case_of(now.task, now.blocker) == before:
+            return None
+        return await self._settled(TaskView(task, (), blocker, (), ()), now)
 
     async def _settled(self, seen: TaskView, now: TaskView) -> str:
         """Say who settled the question that was shown."""
@@ -145,10 +145,14 @@ class Asker:
 
     def consider(self) -> None:
         """Raise the next question if the user is not in the middle of something."""
-        if self._busy or not self._queue or not self._free():
+        if self._busy or not self._queue:
             return
-        (_, task_id), total = self._queue[0], len(self._queue)
-        self.ask(task_id, place=(1, total))
+        if not self._free():
+            self._announce()
+            return
+        (case, task_id), total = self._queue[0], len(self._queue)
+        self._announced.add(case)
+        self.ask(task_id, place=(1, total), raised=True)
 
     def _free(self) -> bool:
         app = self._app
@@ -158,45 +162,100 @@ class Asker:
             and time.monotonic() - self._typed() >= QUIET
         )
 
+    def _announce(self) -> None:
+        """Say once, to who is busy elsewhere, that something waits; without a sound."""
+        app = self._app
+        elsewhere = len(app.screen_stack) > 1 or isinstance(app.focused, Input | TextArea)
+        if not elsewhere or getattr(app.screen, "shows_waiting", False):
+            return
+        new = [case for case, _ in self._queue if case not in self._announced]
+        if not new:
+            return
+        self._announced.update(new)
+        count = len(new)
+        waits = "1 question waits" if count == 1 else f"{count} questions wait"
+        said = f"{self._glyphs.needs} {waits} for you {self._glyphs.dot} i in the list: inbox"
+        app.notify(said, timeout=4, markup=False)
+
     def ask(
-        self, task_id: str, *, action: Action | None = None, place: tuple[int, int] = (1, 1)
+        self,
+        task_id: str,
+        *,
+        action: Action | None = None,
+        place: tuple[int, int] = (1, 1),
+        raised: bool = False,
     ) -> None:
-        """Open the dialog for a task; `action` is what the user has chosen already."""
+        """Open the dialog for a task.
+
+        Args:
+            action: what the user has chosen already.
+            raised: it opens by itself; a failure that is closed then is put away.
+        """
         if not self._busy:
             self._busy = True
-            asked = partial(self._asked, task_id, action, place)
+            asked = partial(self._asked, task_id, action, place, raised)
             start(self._app, asked, group="asking")
 
-    async def _asked(self, task_id: str, action: Action | None, place: tuple[int, int]) -> None:
+    async def _asked(
+        self, task_id: str, action: Action | None, place: tuple[int, int], raised: bool
+    ) -> None:
         from taskhub_tui.tui.screens.decision import DecisionScreen
 
         try:
             view = await self._hub.status(task_id)
-            case = case_of(view)
+            case = case_of(view.task, view.blocker)
             if not view.legal or (case is None and action is None):
                 self._queue = [entry for entry in self._queue if entry[1] != task_id]
                 return
             screen = DecisionScreen(
                 view,
                 self._hub.agents(),
+                ranking=self._hub.suggest(view.task.request, view.task.options),
                 place=place,
                 glyphs=self._glyphs,
                 log_tail=await self._tail(view),
                 clock=self._hub.clock,
                 initial_action=action,
+                raised=raised,
+                check=partial(self._check, view),
+                undo=self.sender.undo,
             )
             self._open = screen, view
             decision = await self._app.push_screen_wait(screen)
             self._open = None
             if decision is not None:
-                await self._take(view, decision)
-            elif case is not None:
-                await self._later(view, case)
+                await self.sender.take([Taken(view.task, view.blocker, decision)])
+            elif case is not None and not screen.gave_way:
+                await self._later(view, case, raised=raised)
+            self.sender.show()
         except TaskHubError as error:
             self._say(error)
         finally:
             self._open = None
             self._busy = False
+            again, self._again = self._again, None
+            if again is not None:
+                self.ask(again)
+
+    async def _check(self, view: TaskView, decision: Decision) -> str | None:
+        """Return why a decision would be refused, while it can still be mended.
+
+        Raises:
+            AlreadyDecided: somebody was faster, or the question has changed.
+        """
+        blocker = view.blocker
+        try:
+            await self._hub.try_out(
+                view.task.id,
+                decision,
+                blocker_id=blocker.id if blocker else None,
+                version=blocker.version if blocker else None,
+            )
+        except AlreadyDecided:
+            raise
+        except TaskHubError as error:
+            return f"{error}. {error.hint}" if error.hint else str(error)
+        return None
 
     async def _tail(self, view: TaskView) -> Sequence[str]:
         kind = view.blocker.kind if view.blocker is not None else None
@@ -204,44 +263,54 @@ class Asker:
         if view.task.status is not Status.FAILED and not told:
             return ()
         chunk = await self._hub.read_log(view.task.id, -_TAIL, _TAIL)
-        return [line.text for line in chunk.lines[-10:]]
+        return [line.text for line in chunk.lines[-_TAIL_LINES:]]
 
-    async def _later(self, view: TaskView, case: Case) -> None:
+    async def _later(self, view: TaskView, case: Case, *, raised: bool) -> None:
         """Remember that the user has seen this question and leaves it for later."""
         self._put_off.add(case)
         self._queue = [entry for entry in self._queue if entry[0] != case]
-        if view.task.status is Status.FAILED:
-            told = [
-                notice.id
-                for notice in await self._hub.notifications()
-                if notice.task_id == view.task.id
-                and notice.kind is NoticeKind.ERROR
-                and not notice.read
-            ]
-            await self._hub.mark_read(told)
+        if view.task.status is Status.FAILED and raised:
+            await self.put_away([view.task.id])
 
-    async def _take(self, view: TaskView, decision: Decision) -> None:
-        blocker = view.blocker
-        await self._hub.decide(
-            view.task.id,
-            decision.action,
-            text=decision.text,
-            choice=decision.choice,
-            data=decision.data,
-            agent=decision.agent,
-            blocker_id=blocker.id if blocker else None,
-            version=blocker.version if blocker else None,
-        )
-        self._queue = [entry for entry in self._queue if entry[1] != view.task.id]
-        done = decision.action.name.replace("_", " ").capitalize()
-        if (
-            blocker is not None
-            and blocker.kind is BlockerKind.INPUT
-            and decision.action is Action.PROVIDE_CONTEXT
-        ):
-            done = "Answered"
-        title = one_line(view.task.title, 60)
-        self._app.notify(f"{done}: {title}", timeout=3, markup=False)
+    async def put_away(self, task_ids: Sequence[str]) -> None:
+        """Take failures off what waits: what was told about them counts as read."""
+        told = [
+            notice.id
+            for notice in await self._hub.notifications(1000)
+            if notice.task_id in task_ids and notice.kind is NoticeKind.ERROR and not notice.read
+        ]
+        await self._hub.mark_read(told)
+
+    # Taking back
+
+    def _undone(self, held: Held) -> None:
+        """Put the question again that a decision was taken back from."""
+        said = held.doing.replace(":", " taken back:", 1)
+        self._app.notify(said, timeout=3, markup=False)
+        for part in held.parts:
+            if part.case is not None:
+                self._put_off.discard(part.case)
+                self.returned.add(part.case)
+        again = held.parts[0].task.id
+        one = len(held.parts) == 1 and held.parts[0].case is not None
+        start(self._app, self._line_up, group="line up")
+        self.news.publish(None)
+        if not one:
+            return
+        if self._open is not None:
+            if self._open[0].give_way():
+                self._again = again
+        elif len(self._app.screen_stack) == 1:
+            self.ask(again)
+
+    def _held_changed(self) -> None:
+        decided = self.sender.cases
+        self._queue = [entry for entry in self._queue if entry[0] not in decided]
+        self.news.publish(None)
+
+    async def leave(self) -> list[str]:
+        """Send what is still held; return what could not be done."""
+        return await self.sender.flush()
 
     def _say(self, error: TaskHubError) -> None:
         hint = f"\n{error.hint}" if error.hint else ""

@@ -13,7 +13,7 @@ from taskhub_tui.hub import Hub
 from taskhub_tui.tui.theme import Glyphs
 
 _PLACES = {
-    "inbox": ("notifications", "NotificationsScreen"),
+    "inbox": ("inbox", "InboxScreen"),
     "help": ("help", "HelpScreen"),
     "agents": ("agents", "AgentsScreen"),
     "settings": ("settings", "SettingsScreen"),

@@ -6,8 +6,6 @@ Also for what is printed in a shell, so nothing of the app is imported here.
 from taskhub_tui.domain.durations import countdown, spell
 from taskhub_tui.domain.limits import waits
 from taskhub_tui.domain.model import (
-    Blocker,
-    BlockerKind,
     Stage,
     StageStatus,
     Status,
@@ -15,6 +13,7 @@ from taskhub_tui.domain.model import (
     WaitingOn,
 )
 from taskhub_tui.domain.stall import silence
+from taskhub_tui.domain.waiting import question as question
 from taskhub_tui.tui.glyphs import Glyphs
 
 
@@ -48,14 +47,6 @@ def calls(task: Task) -> bool:
     """True when a person is asked about the task."""
     running = task.status is Status.IN_PROGRESS
     return task.status is Status.BLOCKED or (running and task.waiting_on is WaitingOn.USER)
-
-
-def question(blocker: Blocker, task: Task, now: float) -> str:
-    """Return what is asked; of a silent stage with the time that it is silent by now."""
-    if blocker.kind is BlockerKind.STALLED and task.silent_since is not None:
-        then = countdown(blocker.created - task.silent_since)
-        return blocker.question.replace(f" {then}.", f" {countdown(now - task.silent_since)}.")
-    return blocker.question
 
 
 def left(task: Task, now: float) -> str:

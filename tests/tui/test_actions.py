@@ -6,9 +6,9 @@ from taskhub_tui.tui.reference import markdown
 from taskhub_tui.tui.screens.agents import AgentsScreen
 from taskhub_tui.tui.screens.decision import DecisionScreen
 from taskhub_tui.tui.screens.help import HelpScreen
+from taskhub_tui.tui.screens.inbox import InboxScreen
 from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.screens.new_task import NewTaskScreen
-from taskhub_tui.tui.screens.notifications import NotificationsScreen
 from taskhub_tui.tui.screens.settings import SettingsScreen
 from taskhub_tui.tui.widgets.lines import LinesView
 from taskhub_tui.tui.widgets.task_table import TaskTable
@@ -20,7 +20,8 @@ HOMES = {
     "view": MainScreen,
     "hub": MainScreen,
     "decision": DecisionScreen,
-    "inbox": NotificationsScreen,
+    "inbox": InboxScreen,
+    "undo": TaskHubApp,
     "form": NewTaskScreen,
     "agents": AgentsScreen,
     "settings": SettingsScreen,

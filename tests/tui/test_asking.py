@@ -38,7 +38,7 @@ async def test_a_question_that_waits_is_raised_and_one_key_answers_it(
             return (await hub.status(task.id)).blocker is None
 
         await until(pilot, answered)
-        await until(pilot, lambda: "Approve: Migrate" in text(app))
+        await until(pilot, lambda: "Approved: Migrate" in text(app))
         event = (await hub.events(task.id))[-1]
         assert (event.data["action"], event.channel) == ("approve", "app")
 

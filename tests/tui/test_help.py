@@ -8,8 +8,8 @@ from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.commands import legal
 from taskhub_tui.tui.screens.decision import DecisionScreen
 from taskhub_tui.tui.screens.help import HelpScreen
+from taskhub_tui.tui.screens.inbox import InboxScreen
 from taskhub_tui.tui.screens.new_task import NewTaskScreen
-from taskhub_tui.tui.screens.notifications import NotificationsScreen
 from taskhub_tui.tui.widgets.detail import Detail
 
 
@@ -28,7 +28,7 @@ async def test_help_shows_the_keys_of_its_place_first(app: TaskHubApp, seed: See
         await pilot.press("escape")
         await until(pilot, lambda: len(app.screen_stack) == 1)
         await pilot.press("i")
-        await until(pilot, lambda: isinstance(app.screen, NotificationsScreen))
+        await until(pilot, lambda: isinstance(app.screen, InboxScreen))
         await pilot.press("question_mark")
         await until(pilot, lambda: "In the notifications" in text(app).splitlines()[1])
 

@@ -13,8 +13,8 @@ from taskhub_tui.hub import Hub
 from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.screens.decision import DecisionScreen
 from taskhub_tui.tui.screens.help import HelpScreen
+from taskhub_tui.tui.screens.inbox import InboxScreen
 from taskhub_tui.tui.screens.new_task import NewTaskScreen
-from taskhub_tui.tui.screens.notifications import NotificationsScreen
 from taskhub_tui.tui.theme import DARK, LIGHT, contrast, variables
 from taskhub_tui.tui.widgets.detail import Detail
 
@@ -65,7 +65,7 @@ async def every_screen(app: TaskHubApp, pilot, check) -> None:
     check("main")
     for keys, kind, name in (
         ("question_mark", HelpScreen, "help"),
-        ("i", NotificationsScreen, "inbox"),
+        ("i", InboxScreen, "inbox"),
         ("n", NewTaskScreen, "new"),
         ("a", DecisionScreen, "decision"),
     ):

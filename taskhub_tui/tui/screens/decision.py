@@ -6,34 +6,31 @@ and while somebody types, Enter alone decides nothing, and what cannot be undone
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from taskhub_tui.domain.model import (
-    Action,
-    AgentCard,
-    BlockerKind,
-    Choice,
-    Decision,
-    TaskView,
-)
+from taskhub_tui.domain.delegation import Ranked
+from taskhub_tui.domain.errors import AlreadyDecided, TaskHubError
+from taskhub_tui.domain.model import Action, AgentCard, Choice, Decision, Status, TaskView
+from taskhub_tui.domain.waiting import meant
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.actions import bindings
+from taskhub_tui.tui.background import start
 from taskhub_tui.tui.screens import decision_words as words
 from taskhub_tui.tui.screens.decision_forms import (
     AgentForm,
     ConfirmForm,
     Form,
-    ModifyForm,
     ReasonForm,
     TypedYesForm,
     WordsForm,
@@ -41,7 +38,9 @@ from taskhub_tui.tui.screens.decision_forms import (
     decision,
     running,
 )
+from taskhub_tui.tui.screens.modify_form import ModifyForm
 from taskhub_tui.tui.theme import UNICODE, Glyphs
+from taskhub_tui.tui.widgets.case import CaseText
 from taskhub_tui.tui.widgets.pick import Pick
 from taskhub_tui.tui.widgets.plain import Keys, Plain
 
@@ -67,13 +66,8 @@ class DecisionScreen(ModalScreen[Decision | None]):
         #dialog.-running { border: round $running; border-title-color: $running; }
         #dialog.-muted { border: round $muted; border-title-color: $muted; }
         #dialog.-done { border: round $done; border-title-color: $done; }
-        #body { height: auto; scrollbar-size-vertical: 1; scrollbar-color: $faint; }
-        #body Plain { height: auto; }
-        #asked { margin: 1 0; }
-        .fact { height: auto; }
-        .name { color: $muted; }
-        .value { width: 1fr; }
-        .block { padding: 0 0 0 2; margin-bottom: 1; }
+        #place { height: 1; color: $muted; display: none; }
+        #place.-long { display: block; }
         #choices {
             height: auto; max-height: 11; margin-top: 1; padding: 0;
             background: $panel; border: none;
@@ -84,7 +78,7 @@ class DecisionScreen(ModalScreen[Decision | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("decision"),
+        *bindings("decision", "undo"),
         *(Binding(str(n), f"choose({n - 1})", f"Choice {n}", show=False) for n in range(1, 10)),
     ]
     AUTO_FOCUS = "#body"
@@ -95,20 +89,29 @@ class DecisionScreen(ModalScreen[Decision | None]):
         view: TaskView,
         cards: Sequence[AgentCard],
         *,
+        ranking: Sequence[Ranked] = (),
         place: tuple[int, int] = (1, 1),
         glyphs: Glyphs = UNICODE,
         log_tail: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
         initial_action: Action | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        raised: bool = False,
+        check: Callable[[Decision], Awaitable[str | None]] | None = None,
+        undo: Callable[[], None] = lambda: None,
     ) -> None:
         """
         Args:
+            ranking: the agents by how well they suit the task, with the reasons.
             place: this question's place among the open ones, and how many there are.
-            log_tail: the last lines of the task's log; the last ten are shown of a failure.
+            log_tail: the last lines of the task's log; of a failure ten are shown, more with l.
             initial_action: what the person has asked for already; its form opens at once. An
                 approval still wants its own key.
             monotonic: seconds, for the moment in which keys are dead.
+            raised: it opened by itself; to close a failure is to put it away then.
+            check: returns why a decision would be refused, so that it can be mended; raises
+                AlreadyDecided when it comes too late.
+            undo: takes the last decision back, which was made before this one.
         """
         super().__init__()
         self.view = view
@@ -121,6 +124,13 @@ class DecisionScreen(ModalScreen[Decision | None]):
         self._monotonic = monotonic
         self._quiet_since = monotonic()
         self._awake = False
+        self._ranking = ranking
+        self._raised = raised
+        self._check = check
+        self._undo = undo
+        self._checking = False
+        self.gave_way = False
+        """True when it closed so that another question could be put again."""
         self._gone: str | None = None
         self._form: Form | None = None
         self._forms: dict[Action, Form] = {}
@@ -133,10 +143,8 @@ class DecisionScreen(ModalScreen[Decision | None]):
         number, total = self._place
         with Vertical(id="dialog", classes=f"-{colour}") as dialog:
             dialog.border_title = f" {title} · {number} of {total} " if total > 1 else f" {title} "
-            with VerticalScroll(id="body"):
-                yield Plain(words.about(self.view, now), id="about")
-                yield Plain(words.asked(self.view, now), id="asked")
-                yield from self._facts(now)
+            yield CaseText(self.view, now, self._log_tail, id="body")
+            yield Plain(id="place")
             if self._choices:
                 yield Pick(
                     *(Option(self._choice(n, one)) for n, one in enumerate(self._choices, 1)),
@@ -144,19 +152,6 @@ class DecisionScreen(ModalScreen[Decision | None]):
                 )
             yield Plain(id="notice")
             yield Keys(id="actions")
-
-    def _facts(self, now: float) -> ComposeResult:
-        found = words.facts(self.view, now, self._log_tail)
-        wide = min(18, max((len(fact.label) for fact in found if not fact.block), default=0)) + 2
-        for fact in found:
-            if not fact.block:
-                name = Plain(fact.label, classes="name")
-                name.styles.width = wide
-                yield Horizontal(name, Plain(fact.text, classes="value"), classes="fact")
-                continue
-            if fact.label:
-                yield Plain(fact.label, classes="name")
-            yield Plain(fact.text, classes="block")
 
     @staticmethod
     def _choice(number: int, choice: Choice) -> Content:
@@ -172,6 +167,9 @@ class DecisionScreen(ModalScreen[Decision | None]):
         self._wake()
         self._show_keys()
         self.set_interval(5.0, self._tick)
+        body = self.query_one("#body")
+        self.watch(body, "scroll_y", self._show_place, init=False)
+        self.watch(body, "virtual_size", self._show_place, init=False)
         if self._initial is not None and self._initial in self.view.legal:
             self._open_for(self._initial)
         self.call_after_refresh(self._fit)
@@ -182,9 +180,28 @@ class DecisionScreen(ModalScreen[Decision | None]):
     def _tick(self) -> None:
         if self._gone_from_screen:
             return
-        now = self._clock()
-        self.query_one("#about", Plain).update(words.about(self.view, now))
-        self.query_one("#asked", Plain).update(words.asked(self.view, now))
+        self.query_one("#body", CaseText).tick(self._clock())
+
+    def _show_place(self) -> None:
+        """Say which lines are in sight of a text that is longer than the dialog."""
+        if not self.query("#place"):
+            return
+        body, line = self.query_one("#body"), self.query_one("#place", Plain)
+        total, seen = body.virtual_size.height, body.size.height
+        long = body.display and total > seen > 0
+        if long:
+            first = round(body.scroll_y) + 1
+            last = min(total, first + seen - 1)
+            words_ = Content.styled(f"lines {first}{self._glyphs.dash}{last} of {total}", "$muted")
+            if last < total:
+                dot = Content.styled(f" {self._glyphs.dot} ", "$muted")
+                below = f"{total - last} more below"
+                colour = "$needs" if Action.APPROVE in self.view.legal else "$muted"
+                words_ = Content.assemble(words_, dot, (below, colour))
+            line.update(words_)
+        if line.has_class("-long") != long:
+            line.set_class(long, "-long")
+            self.call_after_refresh(self._fit)
 
     def _fit(self) -> None:
         """Give the text what the lines below it leave, so that the keys are always in sight."""
@@ -201,11 +218,12 @@ class DecisionScreen(ModalScreen[Decision | None]):
         if self._form is not None:
             room -= self._form.outer_size.height + self._form.styles.margin.height
         self.query_one("#body").styles.max_height = max(3, room)
+        self.call_after_refresh(self._show_place)
 
     @property
     def _gone_from_screen(self) -> bool:
         """True when what was to be done later comes while the dialog goes, part by part."""
-        return len(self.query("#dialog, #body, #about, #asked, #notice, #actions")) < 6
+        return len(self.query("#dialog, #body, #notice, #actions")) < 4
 
     def _show_keys(self) -> None:
         if self._gone_from_screen:
@@ -219,7 +237,11 @@ class DecisionScreen(ModalScreen[Decision | None]):
         else:
             keys = [(f"decision.{act}", words.label(self.view, act)) for act in self.view.legal]
             main = keys[0][0] if keys else None
+            if self.query_one("#body", CaseText).has_more_log:
+                keys.append(("decision.log", "log"))
             later = "decide later" if self.view.blocker is not None else "close"
+            if self._raised and self.view.task.status is Status.FAILED:
+                later = "put away"
             bar.show(
                 [*keys, ("decision.later", later)],
                 main=main,
@@ -251,7 +273,10 @@ class DecisionScreen(ModalScreen[Decision | None]):
         return self._awake
 
     def on_key(self, event: events.Key) -> None:
-        # Keys pass here before any binding of the dialog is looked at.
+        # Keys pass here before any binding of the dialog is looked at. To take the last decision
+        # back is harmless, and it may be too late in a moment.
+        if event.key == "u" and self._form is None and self.app.check_action("undo", ()):
+            return
         if not self._listens():
             event.stop()
             event.prevent_default()
@@ -263,7 +288,7 @@ class DecisionScreen(ModalScreen[Decision | None]):
     # What a person does
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("begin", "choose", "scroll"):
+        if action in ("begin", "choose", "scroll", "log"):
             if self._form is not None or self._gone is not None:
                 return False
             if action == "begin":
@@ -282,11 +307,19 @@ class DecisionScreen(ModalScreen[Decision | None]):
         if not self._listens() or index >= len(self._choices) or self._gone is not None:
             return
         choice = self._choices[index]
-        self._take(decision(self._meant(choice), choice=choice.id))
+        assert self.view.blocker is not None
+        self._take(decision(meant(self.view.blocker, choice), choice=choice.id))
 
     def action_later(self) -> None:
         if self._listens():
             self.dismiss(None)
+
+    async def action_log(self) -> None:
+        """Show more of the log, or less again."""
+        body = self.query_one("#body", CaseText)
+        if body.has_more_log:
+            await body.enlarge()
+            self.call_after_refresh(self._fit)
 
     def action_scroll(self, lines: int) -> None:
         self.query_one("#body").scroll_relative(y=lines, animate=False)
@@ -301,8 +334,12 @@ class DecisionScreen(ModalScreen[Decision | None]):
         event.stop()
         if not self._listens():
             return
-        if self._form is not None and self._gone is None:
-            if event.key == "esc":
+        if event.key == "decision.log":
+            await self.action_log()
+        elif self._form is not None and self._gone is None:
+            if event.key == "ctrl+e":
+                self._form.action_edit()
+            elif event.key == "esc":
                 self._form.action_back()
             else:
                 self._form.action_send()
@@ -312,15 +349,6 @@ class DecisionScreen(ModalScreen[Decision | None]):
             for action in self.view.legal:
                 if event.key == f"decision.{action}":
                     self.action_begin(action.value)
-
-    def _meant(self, choice: Choice) -> Action:
-        """Return the decision that choosing `choice` is."""
-        kind = self.view.blocker.kind if self.view.blocker is not None else None
-        if choice.effect == "deny":
-            return Action.DENY
-        if kind is BlockerKind.INPUT:
-            return Action.PROVIDE_CONTEXT
-        return Action.APPROVE
 
     # The forms
 
@@ -335,9 +363,13 @@ class DecisionScreen(ModalScreen[Decision | None]):
             case Action.PROVIDE_CONTEXT:
                 self._open(self._forms.setdefault(action, WordsForm(self.view)))
             case Action.MODIFY:
-                self._open(self._forms.setdefault(action, ModifyForm(self.view, self._clock)))
+                self._open(
+                    self._forms.setdefault(action, ModifyForm(self.view, self._clock, self._cards))
+                )
             case Action.REASSIGN:
-                self._open(self._forms.setdefault(action, AgentForm(self.view, self._cards)))
+                self._open(
+                    self._forms.setdefault(action, AgentForm(self.view, self._cards, self._ranking))
+                )
             case _:
                 pass
 
@@ -397,7 +429,47 @@ class DecisionScreen(ModalScreen[Decision | None]):
         elif not confirmed and taken.action is Action.REASSIGN and running(self.view):
             self._open(YesForm(self.view, taken, "An agent is at work on it. Stop it?"))
         else:
+            self._finish(taken)
+
+    def _finish(self, taken: Decision) -> None:
+        if self._check is None:
             self.dismiss(taken)
+        elif not self._checking:
+            self._checking = True
+            start(self, partial(self._checked, taken), group="checking")
+
+    async def _checked(self, taken: Decision) -> None:
+        """Close with `taken`, if the hub would take it; else say why not, and keep the form."""
+        assert self._check is not None
+        try:
+            wrong = await self._check(taken)
+        except AlreadyDecided as late:
+            self.close_because(str(late))
+            return
+        except TaskHubError as error:
+            wrong = str(error)
+        finally:
+            self._checking = False
+        if self._gone is not None or not self.is_current:
+            return
+        if wrong is None:
+            self.dismiss(taken)
+            return
+        if isinstance(self._form, ConfirmForm):
+            back = self._forms.get(taken.action)
+            self._open(back) if back is not None else self._shut()
+        notice = self.query_one("#notice", Plain)
+        notice.update(Content(wrong))
+        notice.add_class("-said")
+        self.call_after_refresh(self._fit)
+
+    def give_way(self) -> bool:
+        """Close without a decision for another question; False while somebody writes in it."""
+        if self._typing or not self.is_current or self._gone is not None:
+            return False
+        self.gave_way = True
+        self.dismiss(None)
+        return True
 
     # When somebody else was faster
 

@@ -1,24 +1,68 @@
 """The small forms inside the decision dialog: a reason, words, changes, another agent, a yes."""
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events, on
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, OptionList, TextArea
 from textual.widgets.option_list import Option
 
+from taskhub_tui.domain.delegation import Ranked
 from taskhub_tui.domain.model import Action, AgentCard, Decision, Status, TaskView
 from taskhub_tui.text import clean, one_line
+from taskhub_tui.tui.background import start
 from taskhub_tui.tui.screens import decision_words as words
-from taskhub_tui.tui.widgets import values
 from taskhub_tui.tui.widgets.pick import Pick
 from taskhub_tui.tui.widgets.plain import Plain
+
+
+async def edit(app: App[Any], text: str, suffix: str) -> str | None:
+    """Return `text` as it came out of the user's editor; None when nothing was edited.
+
+    Raises:
+        OSError: the editor could not be started, or left no file that can be read.
+    """
+    import asyncio
+    import subprocess
+    import tempfile
+
+    words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    with tempfile.TemporaryDirectory(prefix="taskhub-") as folder:
+        path = Path(folder) / f"text{suffix}"
+        path.write_text(text, encoding="utf-8")
+        try:
+            with app.batch_update(), app.suspend():
+                done = await asyncio.to_thread(subprocess.run, [*words, str(path)], check=False)
+        except SuspendNotSupported:
+            raise OSError("there is no terminal for it here") from None
+        app.refresh(layout=True)
+        return path.read_text("utf-8", "replace") if done.returncode == 0 else None
+
+
+def edit_in(form: "Form", field: TextArea, suffix: str) -> None:
+    """Let the user write `field` in an editor."""
+
+    async def run() -> None:
+        try:
+            written = await edit(form.app, field.text, suffix)
+        except (OSError, ValueError) as error:
+            said = f"The editor could not be used: {error}. $EDITOR names it."
+            form.app.notify(said, severity="warning", markup=False)
+            return
+        if written is not None and form.is_attached:
+            field.text = clean(written).rstrip("\n")
+            field.focus()
+
+    start(form, run, group="editor", exclusive=True)
 
 
 def decision(action: Action, **parts: Any) -> Decision:
@@ -44,6 +88,7 @@ class Form(Vertical):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", show=False),
         Binding("ctrl+s,ctrl+enter", "send", "Send", show=False),
+        Binding("ctrl+e", "edit", "Editor", show=False, priority=True),
     ]
     keys: Sequence[tuple[str, str]] = (("ctrl+s", "send"), ("esc", "back"))
     """What the line of keys says while this form is open."""
@@ -83,6 +128,9 @@ class Form(Vertical):
     def action_back(self) -> None:
         self.post_message(self.Back())
 
+    def action_edit(self) -> None:
+        """Write in the user's editor, where the form has a text for that."""
+
     def action_send(self) -> None:
         """Send what is there, if it can be sent; else say what is missing."""
 
@@ -119,6 +167,8 @@ class ReasonForm(Form):
 class WordsForm(Form):
     """Several lines: context, or the answer to a question."""
 
+    keys = (("ctrl+s", "send"), ("ctrl+e", "editor"), ("esc", "back"))
+
     def compose(self) -> ComposeResult:
         yield Plain(words.effect(self.view, Action.PROVIDE_CONTEXT), classes="label")
         yield TextArea(compact=True)
@@ -136,131 +186,15 @@ class WordsForm(Form):
     def _forgive(self) -> None:
         self._say("")
 
+    def action_edit(self) -> None:
+        edit_in(self, self.query_one(TextArea), ".md")
+
     def action_send(self) -> None:
         text = clean(self.query_one(TextArea).text).strip()
         if not text:
             self._say("Write something first; an empty text says nothing")
             return
         self.post_message(self.Sent(decision(Action.PROVIDE_CONTEXT, text=text)))
-
-
-class ModifyForm(Form):
-    """What may be changed: the request, the options, and the arguments an agent proposed."""
-
-    DEFAULT_CSS = """
-    ModifyForm {
-        height: auto;
-        #fields { height: auto; }
-        #fields .label { margin-top: 1; }
-    }
-    """
-    alone = True
-
-    def __init__(self, view: TaskView, clock: Callable[[], float]) -> None:
-        super().__init__(view)
-        self._clock = clock
-        due = view.task.deadline
-        # One that has passed is no wish any more: it goes with the next try.
-        ahead = due is not None and due > clock()
-        self._deadline = values.write_time(due) if due is not None and ahead else ""
-        stage = words.stage_of(view)
-        own: Mapping[str, Any] = stage.options if stage is not None else {}
-        self._options = {**view.task.options, **own}
-        detail = view.blocker.detail if view.blocker is not None else {}
-        asked = words.approves(view, Action.MODIFY) and "arguments" in detail
-        self._has_arguments = asked
-        self._arguments = detail["arguments"] if asked else None
-
-    def compose(self) -> ComposeResult:
-        yield Plain(words.effect(self.view, Action.MODIFY), classes="label")
-        with VerticalScroll(id="fields", can_focus=False):
-            if self._has_arguments:
-                yield Plain("Arguments, as JSON", classes="label")
-                text = values.to_json(self._arguments)
-                yield TextArea(text, compact=True, id="arguments")
-            yield Plain("Request", classes="label")
-            yield TextArea(clean(self.view.task.request), compact=True, id="request")
-            yield Plain("Options, as TOML or JSON", classes="label")
-            yield TextArea(values.to_toml(self._options), compact=True, id="options")
-            asked = self.view.blocker is not None
-            alone = " (changed alone, it leaves the question open)" if asked else ""
-            yield Plain(f"Deadline{alone}", classes="label")
-            yield Input(
-                self._deadline,
-                placeholder="none · 2h from now · 18:00",
-                compact=True,
-                id="deadline",
-            )
-        yield Plain(classes="problem")
-
-    @property
-    def first(self) -> Widget:
-        return self.query(TextArea).first()
-
-    @property
-    def typed(self) -> bool:
-        try:
-            return bool(self._changed())
-        except ValueError:
-            return True
-
-    @on(TextArea.Changed)
-    @on(Input.Changed)
-    def _check(self) -> None:
-        try:
-            self._changed()
-        except ValueError as error:
-            self._say(str(error))
-        else:
-            self._say("")
-
-    def action_send(self) -> None:
-        try:
-            changed = self._changed()
-        except ValueError as error:
-            self._say(str(error))
-            return
-        if not changed:
-            self._say("Nothing is changed yet")
-            return
-        self.post_message(self.Sent(decision(Action.MODIFY, data=changed)))
-
-    def _changed(self) -> dict[str, Any]:
-        """Return what differs from what is.
-
-        Raises:
-            ValueError: a field cannot be read; the message names it.
-        """
-        changed: dict[str, Any] = {}
-        request = clean(self.query_one("#request", TextArea).text).strip()
-        if not request:
-            raise ValueError("The request is empty; say what is to be done")
-        if request != clean(self.view.task.request).strip():
-            changed["request"] = request
-        try:
-            options = values.read_options(self.query_one("#options", TextArea).text)
-        except ValueError as error:
-            raise ValueError(f"Options: {error}") from None
-        if different := values.difference(self._options, options):
-            changed["options"] = different
-        if self._has_arguments:
-            try:
-                arguments = values.read_json(self.query_one("#arguments", TextArea).text)
-            except ValueError as error:
-                raise ValueError(f"Arguments: {error}") from None
-            if isinstance(self._arguments, Mapping) and not isinstance(arguments, dict):
-                raise ValueError("Arguments: they must stay an object, between { and }")
-            if not values.same(self._arguments, arguments):
-                changed["arguments"] = arguments
-        due = self.query_one("#deadline", Input).value.strip()
-        if due != self._deadline:
-            now = self._clock()
-            try:
-                at, within = values.read_due(due, now)
-            except ValueError as error:
-                raise ValueError(f"Deadline: {error}") from None
-            changed["deadline"] = at if within is None else now + within
-        return changed
 
 
 class AgentForm(Form):
@@ -274,9 +208,15 @@ class AgentForm(Form):
     """
     keys = (("enter", "reassign"), ("esc", "back"))
 
-    def __init__(self, view: TaskView, cards: Sequence[AgentCard]) -> None:
+    def __init__(
+        self, view: TaskView, cards: Sequence[AgentCard], ranking: Sequence[Ranked] = ()
+    ) -> None:
+        """`ranking` puts those first that suit the task best, and says why."""
         super().__init__(view)
-        self._cards = {card.name: card for card in cards}
+        self._why = {one.card.name: one.why for one in ranking if one.card.problem is None}
+        fit = sorted(ranking, key=lambda one: one.card.problem is not None)
+        ordered = [*(one.card for one in fit), *cards]
+        self._cards = {card.name: card for card in ordered}
 
     def compose(self) -> ComposeResult:
         stage = words.stage_of(self.view)
@@ -296,13 +236,14 @@ class AgentForm(Form):
     def _out(card: AgentCard) -> bool:
         return card.problem is not None
 
-    @staticmethod
-    def _prompt(card: AgentCard, current: bool) -> Content:
+    def _prompt(self, card: AgentCard, current: bool) -> Content:
         lines = [Content.styled(one_line(card.title), "bold $muted" if current else "bold")]
         if current:
             lines[0] = Content.assemble(lines[0], ("  has it now", "$muted"))
         if card.description:
-            lines.append(Content.styled("  " + one_line(card.description), "$muted"))
+            lines.append(Content.styled("  " + one_line(card.description, 160), "$muted"))
+        if (why := self._why.get(card.name)) and not current:
+            lines.append(Content.styled("  " + one_line(why, 160), "$running"))
         if card.problem:
             lines.append(Content.styled("  " + one_line(card.problem), "$failed"))
         return Content("\n").join(lines)

@@ -7,9 +7,9 @@ from typing import Any
 
 from textual.content import Content
 
-from taskhub_tui.domain import durations
+from taskhub_tui.domain import durations, waiting
 from taskhub_tui.domain.legal import GATE, REVIEW
-from taskhub_tui.domain.model import Action, Blocker, BlockerKind, Stage, Status, TaskView
+from taskhub_tui.domain.model import Action, BlockerKind, Stage, Status, TaskView
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui import render
 from taskhub_tui.tui.theme import Glyphs, task_look
@@ -26,7 +26,9 @@ KEYS: Mapping[Action, str] = {
 }
 """The key of each decision; no two decisions that contradict each other lie on one key."""
 
-_COMMANDS = ("command", "commands", "cmd", "argv", "script")
+_COMMANDS = waiting.COMMANDS
+LOG_LINES = 10
+"""How many lines of a log are shown at first."""
 _FIRST = (*_COMMANDS, "diff", "patch", "arguments")
 _LABELS = {"reason": "Why", "why": "Why", "cwd": "Folder", "workdir": "Folder"}
 
@@ -138,7 +140,7 @@ def facts(view: TaskView, now: float, log_tail: Sequence[str] = ()) -> list[Fact
         usual = f", usually {durations.spell(stage.estimate)}" if stage.estimate else ""
         found.append(Fact("Running", Content(f"for {durations.spell(now - stage.started)}{usual}")))
     if log_tail and (view.task.status is Status.FAILED or _interrupted(view) or _stalled(view)):
-        lines = "\n".join(clean(line.rstrip("\n")) for line in log_tail[-10:])
+        lines = "\n".join(clean(line.rstrip("\n")) for line in log_tail)
         found.append(Fact("Log", Content.styled(lines, "$muted"), block=True))
     return found
 
@@ -199,7 +201,7 @@ def effect(view: TaskView, action: Action) -> str:
             return "The agent is told not to do this, and why; it goes on from there."
         case Action.MODIFY if key == GATE:
             return "This approves: the stage starts with your changes."
-        case Action.MODIFY if blocker is not None and _proposes(blocker):
+        case Action.MODIFY if blocker is not None and waiting.proposes(blocker):
             return "Changed arguments are approved; a changed request starts the stage anew."
         case Action.MODIFY if blocker is None and view.task.status is not Status.FAILED:
             return "It counts from the next stage that starts."
@@ -219,19 +221,7 @@ def effect(view: TaskView, action: Action) -> str:
 
 def approves(view: TaskView, action: Action) -> bool:
     """True when `action` lets go ahead what was asked about."""
-    if view.blocker is None:
-        return False
-    if action is Action.APPROVE:
-        return True
-    if action is Action.PROVIDE_CONTEXT:
-        return view.blocker.key == GATE
-    return action is Action.MODIFY and (view.blocker.key == GATE or _proposes(view.blocker))
-
-
-def _proposes(blocker: Blocker) -> bool:
-    """True when an agent asks to use arguments that can be changed."""
-    engine = blocker.key in (GATE, REVIEW)
-    return blocker.kind is BlockerKind.APPROVAL and not engine and "arguments" in blocker.detail
+    return waiting.approves(view.blocker, action)
 
 
 def _stalled(view: TaskView) -> bool:

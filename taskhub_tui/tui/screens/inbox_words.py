@@ -1,0 +1,61 @@
+"""What the inbox says: pure functions from what waits, and from news, to entries."""
+
+from taskhub_tui.domain import durations, waiting
+from taskhub_tui.domain.model import NoticeKind, Notification
+from taskhub_tui.domain.waiting import Need, Waiting
+from taskhub_tui.text import clean, one_line
+from taskhub_tui.tui.theme import Glyphs
+from taskhub_tui.tui.widgets.entries import Entry, Part
+
+
+def entry_of(one: Waiting, now: float, glyphs: Glyphs) -> Entry:
+    """Return the entry of something that waits."""
+    look = {Need.FAILED: (glyphs.failed, "failed"), Need.PAUSED: (glyphs.paused, "muted")}
+    dot = f" {glyphs.dot} "
+    under: list[Part] = []
+    if one.risky:
+        under += [("high risk", "failed"), (dot, "muted")]
+    if then := waiting.consequence(one, now):
+        under += [(then, "needs" if one.due is not None else "muted"), (dot, "muted")]
+    under.append((f"{one.need}{dot}{one_line(one.task.title, 200)}{dot}{one.task.id}", "muted"))
+    return Entry(
+        key_of(one),
+        ((waiting.line(one, now), "strong"),),
+        tuple(under),
+        (f"{durations.spell(now - one.since):>5}", "muted"),
+        look.get(one.need, (glyphs.needs, "needs strong")),
+    )
+
+
+def key_of(one: Waiting) -> str:
+    """Return the name of its entry: the same as long as it is the same question."""
+    return "w-" + "-".join(str(part) for part in one.case)
+
+
+def news_of(one: Notification, now: float, glyphs: Glyphs) -> Entry:
+    """Return the entry of a notification."""
+    look = {
+        NoticeKind.ACKNOWLEDGED: (glyphs.queued, "muted"),
+        NoticeKind.PROGRESS: (glyphs.running, "running"),
+        NoticeKind.BLOCKER: (glyphs.needs, "needs"),
+        NoticeKind.ERROR: (glyphs.failed, "failed"),
+        NoticeKind.COMPLETED: (glyphs.done, "done"),
+    }[one.kind]
+    body = clean(one.body).strip().splitlines()
+    answered = one.withdrawn is not None
+    words = ["answered"] if answered else []
+    words += [one_line(body[0], 300)] if body else []
+    words.append(one.task_id)
+    quiet = answered or one.read is not None
+    return Entry(
+        f"n-{one.id}",
+        ((one_line(one.title, 300), "muted" if quiet else "strong"),),
+        ((f" {glyphs.dot} ".join(words), "muted"),),
+        (f"{durations.spell(now - one.created):>5}", "muted"),
+        (look[0], "muted") if answered else look,
+    )
+
+
+def heading(words: str) -> Entry:
+    """Return what stands above a part of the list."""
+    return Entry(f"h-{words}", ((words, "muted"),), heading=True)

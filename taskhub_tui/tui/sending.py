@@ -1,0 +1,268 @@
+"""Decisions that were taken and can still be taken back: they are sent a few seconds later."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from textual.app import App
+from textual.timer import Timer
+
+from taskhub_tui.domain.errors import AlreadyDecided, NotLegal, TaskHubError
+from taskhub_tui.domain.model import Action, Blocker, BlockerKind, Decision, Status, Task
+from taskhub_tui.domain.waiting import Case, case_of
+from taskhub_tui.hub import Hub
+from taskhub_tui.text import one_line
+from taskhub_tui.tui.background import start
+from taskhub_tui.tui.theme import Glyphs
+from taskhub_tui.tui.widgets.undo import UndoLine
+
+_EVERY = 0.25
+
+_DOING = {
+    Action.APPROVE: ("Approving", "Approved", "approved"),
+    Action.DENY: ("Denying", "Denied", "denied"),
+    Action.PROVIDE_CONTEXT: ("Adding context", "Context added", "told more"),
+    Action.MODIFY: ("Changing", "Changed", "changed"),
+    Action.REASSIGN: ("Reassigning", "Reassigned", "reassigned"),
+    Action.RETRY: ("Running again", "Runs again", "run again"),
+    Action.CANCEL: ("Cancelling", "Cancelled", "cancelled"),
+    None: ("Letting go on", "Goes on", "resumed"),
+}
+_ANSWER = ("Answering", "Answered", "answered")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A decision about one task, with the question that the person saw."""
+
+    task: Task
+    blocker: Blocker | None
+    decision: Decision | None
+    """None lets a paused task go on."""
+
+    @property
+    def case(self) -> Case | None:
+        return case_of(self.task, self.blocker)
+
+    @property
+    def words(self) -> tuple[str, str, str]:
+        """What is being done, what was done, and the same in a count."""
+        if self.decision is None:
+            return _DOING[None]
+        asks = self.blocker is not None and self.blocker.kind is BlockerKind.INPUT
+        if asks and self.decision.action is Action.PROVIDE_CONTEXT:
+            return _ANSWER
+        return _DOING[self.decision.action]
+
+
+@dataclass(eq=False)
+class Held:
+    """One decision of a person, about one task or several, that is not sent yet."""
+
+    parts: list[Taken]
+    due: float
+    """When it is sent, by the sender's clock."""
+    gone: list[str] = field(default_factory=list)
+    """What became of those that were answered elsewhere meanwhile."""
+
+    @property
+    def doing(self) -> str:
+        if len(self.parts) == 1:
+            return f"{self.parts[0].words[0]}: {one_line(self.parts[0].task.title, 60)}"
+        return f"{self.parts[0].words[0]}: {len(self.parts)} tasks"
+
+
+class Sender:
+    """Holds decisions while they can be taken back, then carries them to the hub."""
+
+    def __init__(
+        self,
+        app: App[None],
+        hub: Hub,
+        glyphs: Glyphs,
+        *,
+        undone: Callable[[Held], None],
+        settled: Callable[[], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """
+        Args:
+            undone: called with what was taken back.
+            settled: called when something is held, sent or taken back.
+        """
+        self._app = app
+        self._hub = hub
+        self._glyphs = glyphs
+        self._undone = undone
+        self._settled = settled
+        self.monotonic = monotonic
+        self.held: list[Held] = []
+        self._under_way: list[Held] = []
+        self._timer: Timer | None = None
+
+    @property
+    def cases(self) -> set[Case]:
+        """The questions that are decided already, but for the sending."""
+        return {
+            part.case
+            for held in (*self.held, *self._under_way)
+            for part in held.parts
+            if part.case is not None
+        }
+
+    async def take(self, parts: Sequence[Taken]) -> None:
+        """Send these decisions when the time to take them back is over."""
+        wait = self._hub.settings.undo
+        held = Held([*parts], self.monotonic() + wait)
+        if not held.parts:
+            return
+        if wait <= 0:
+            await self._send(held)
+            return
+        self.held.append(held)
+        if self._timer is None:
+            self._timer = self._app.set_interval(_EVERY, self.tick)
+        self._news()
+
+    def undo(self, held: Held | None = None) -> None:
+        """Take back `held`, or the last decision."""
+        if held is None and self.held:
+            held = self.held[-1]
+        if held is None or held not in self.held:
+            return
+        self.held.remove(held)
+        self._news()
+        self._undone(held)
+
+    def tick(self) -> None:
+        """Send what is due, and count down the rest."""
+        now = self.monotonic()
+        for held in [held for held in self.held if held.due <= now]:
+            self.held.remove(held)
+            self._under_way.append(held)
+            start(self._app, partial(self._deliver, held), group="sending")
+        self.show()
+
+    async def _deliver(self, held: Held) -> None:
+        await self._send(held)
+
+    async def flush(self) -> list[str]:
+        """Send everything at once; return what could not be done, in sentences."""
+        wrong: list[str] = []
+        while self.held:
+            held = self.held.pop(0)
+            wrong += await self._send(held, quiet=True)
+        return wrong
+
+    async def follow(
+        self,
+        changed: Iterable[Task],
+        settled_by: Callable[[Task, Blocker | None], Awaitable[str | None]],
+    ) -> None:
+        """Give up what was settled elsewhere meanwhile, and say so.
+
+        Args:
+            settled_by: an async function that returns who settled a question, None if nobody did.
+        """
+        ids = {task.id for task in changed}
+        for held in [*self.held]:
+            for part in [part for part in held.parts if part.task.id in ids]:
+                said = await settled_by(part.task, part.blocker)
+                if said is None or held not in self.held:
+                    continue
+                held.parts.remove(part)
+                held.gone.append(said)
+                if not held.parts:
+                    self.held.remove(held)
+                self._say(f"{said}. Your decision was not sent.")
+        self._news()
+
+    def show(self) -> None:
+        """Show on the screen in front what can be taken back."""
+        if not self.held and self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        now = self.monotonic()
+        lines = [(held, held.doing, max(1, round(held.due - now))) for held in self.held]
+        UndoLine.show_on(self._app, lines, self.undo, self._glyphs)
+
+    def _news(self) -> None:
+        if not self._app.screen_stack:
+            return  # The app has ended.
+        self.show()
+        self._app.refresh_bindings()
+        self._settled()
+
+    async def _send(self, held: Held, *, quiet: bool = False) -> list[str]:
+        """Carry the decisions to the hub; each is refused alone. Return what went wrong."""
+        if held not in self._under_way:
+            self._under_way.append(held)
+        done: list[Taken] = []
+        late: list[str] = [*held.gone]
+        wrong: list[str] = []
+        try:
+            for part in held.parts:
+                try:
+                    await self._send_one(part)
+                    done.append(part)
+                except (AlreadyDecided, NotLegal) as error:
+                    late.append(self._about(part, str(error), len(held.parts) > 1))
+                except TaskHubError as error:
+                    hint = f"\n{error.hint}" if error.hint else ""
+                    said = f"{error}{hint}"
+                    wrong.append(self._about(part, said, len(held.parts) > 1))
+        finally:
+            self._under_way.remove(held)
+        if not quiet:
+            self._report(held, done, late, wrong)
+            self._news()
+        return [*late, *wrong]
+
+    async def _send_one(self, part: Taken) -> None:
+        task, blocker, decision = part.task, part.blocker, part.decision
+        if decision is None:
+            await self._hub.resume(task.id)
+            return
+        if blocker is None and task.status is Status.FAILED:
+            now = await self._hub.status(task.id)
+            if case_of(now.task, now.blocker) != part.case:
+                raise AlreadyDecided("It is not the failure that you saw", "Look at it again")
+        await self._hub.decide(
+            task.id,
+            decision.action,
+            text=decision.text,
+            choice=decision.choice,
+            data=decision.data,
+            agent=decision.agent,
+            blocker_id=blocker.id if blocker else None,
+            version=blocker.version if blocker else None,
+        )
+
+    @staticmethod
+    def _about(part: Taken, said: str, several: bool) -> str:
+        return f"{one_line(part.task.title, 40)}: {said}" if several else said
+
+    def _report(self, held: Held, done: list[Taken], late: list[str], wrong: list[str]) -> None:
+        several = len(done) + len(late) + len(wrong) > 1
+        if not several and done:
+            self._app.notify(
+                f"{done[0].words[1]}: {one_line(done[0].task.title, 60)}", timeout=3, markup=False
+            )
+            return
+        if not several:
+            for said in (*late, *wrong):
+                self._say(said)
+            return
+        words = [f"{len(done)} {done[0].words[2]}"] if done else []
+        if late:
+            were = "was" if len(late) == 1 else "were"
+            words.append(f"{len(late)} {were} answered elsewhere")
+        if wrong:
+            words.append(f"{len(wrong)} could not be done")
+        said = "\n".join([", ".join(words), *wrong[:3]])
+        bad = "warning" if wrong or late else "information"
+        self._app.notify(said, severity=bad, timeout=6, markup=False)  # type: ignore[arg-type]
+
+    def _say(self, sentence: str) -> None:
+        self._app.notify(sentence, severity="warning", timeout=8, markup=False)

@@ -1,0 +1,142 @@
+"""A decision can be taken back for some seconds; then it is sent, once, or said to be too late."""
+
+from dataclasses import replace
+
+import pytest
+from hubs import Seed, asleep, text, until
+
+from taskhub_tui.config import Settings
+from taskhub_tui.domain.model import Action, Decision, Status, Task
+from taskhub_tui.hub import Hub
+from taskhub_tui.tui.app import TaskHubApp
+from taskhub_tui.tui.screens.decision import DecisionScreen
+from taskhub_tui.tui.sending import Taken
+from tests.tui.forms import Moments
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(owner="ann", undo=5, notifications={"desktop": {"enabled": False}})
+
+
+async def approve(app: TaskHubApp, hub: Hub, task: Task) -> None:
+    view = await hub.status(task.id)
+    taken = Taken(view.task, view.blocker, Decision(Action.APPROVE, "", "app"))
+    await app.asker.sender.take([taken])
+
+
+async def is_open(hub: Hub, task: Task) -> bool:
+    return (await hub.status(task.id)).blocker is not None
+
+
+def quiet(hub: Hub) -> tuple[TaskHubApp, Moments]:
+    """Return an app that raises nothing by itself, and its time for taking back."""
+    app, moments = TaskHubApp(hub, services=[asleep]), Moments()
+    app.asker.consider = lambda: None  # type: ignore[method-assign]
+    app.asker.sender.monotonic = moments
+    return app, moments
+
+
+async def test_it_counts_down_and_is_sent_when_the_time_is_over(hub: Hub, seed: Seed) -> None:
+    task = await seed.put("Migrate", Status.BLOCKED)
+    app, moments = quiet(hub)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: "Migrate" in text(app))
+        await approve(app, hub, task)
+        await until(pilot, lambda: "Approving: Migrate · u undoes · 5" in text(app))
+        moments.at += 3
+        await until(pilot, lambda: "u undoes · 2" in text(app))
+        assert await is_open(hub, task)
+        moments.at += 2
+        await until(pilot, lambda: "Approved: Migrate" in text(app))
+        assert not await is_open(hub, task)
+        await until(pilot, lambda: "undoes" not in text(app))
+
+
+async def test_taken_back_the_question_returns_and_nothing_was_sent(hub: Hub, seed: Seed) -> None:
+    task = await seed.put("Migrate", Status.BLOCKED, question="Now?")
+    app, moments = quiet(hub)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "Migrate" in text(app))
+        await approve(app, hub, task)
+        await until(pilot, lambda: "u undoes" in text(app))
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(app.screen, DecisionScreen) and "Now?" in text(app))
+        moments.at += 10
+        app.asker.sender.tick()
+        await pilot.pause()
+        assert await is_open(hub, task)
+
+
+async def test_a_second_decision_does_not_take_the_first_one_back(hub: Hub, seed: Seed) -> None:
+    one, two = [await seed.put(name, Status.BLOCKED) for name in ("One", "Two")]
+    app, moments = quiet(hub)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "Two" in text(app))
+        await approve(app, hub, one)
+        moments.at += 1
+        await approve(app, hub, two)
+        await until(pilot, lambda: "One · click undoes" in text(app) and "Two · u" in text(app))
+        await pilot.press("u")
+        moments.at += 5
+        app.asker.sender.tick()
+        await until(pilot, lambda: not app.asker.sender.cases)
+        assert not await is_open(hub, one)
+        assert await is_open(hub, two)
+
+
+async def test_u_works_in_the_next_dialog_at_once_and_puts_the_question_again(
+    hub: Hub, seed: Seed
+) -> None:
+    one, two = [await seed.put(n, Status.BLOCKED, question=f"{n}?") for n in ("One", "Two")]
+    app, _ = quiet(hub)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "Two" in text(app))
+        await approve(app, hub, one)
+        app.asker.ask(two.id)
+        await until(pilot, lambda: isinstance(app.screen, DecisionScreen) and "Two?" in text(app))
+        await until(pilot, lambda: "Approving: One" in text(app))
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(app.screen, DecisionScreen) and "One?" in text(app))
+
+
+async def test_when_somebody_else_was_faster_a_sentence_says_so(
+    hub: Hub, other: Hub, seed: Seed
+) -> None:
+    task = await seed.put("Migrate", Status.BLOCKED)
+    app, _ = quiet(hub)
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await until(pilot, lambda: "Migrate" in text(app))
+        await approve(app, hub, task)
+        await other.decide(task.id, Action.DENY)
+        await until(pilot, lambda: "Peter (desktop) chose DENY: Migrate" in text(app))
+        await until(pilot, lambda: "Your decision was" in text(app))
+        assert not app.asker.sender.held
+
+
+async def test_leaving_sends_at_once(hub: Hub, seed: Seed) -> None:
+    task = await seed.put("Migrate", Status.BLOCKED)
+    app, _ = quiet(hub)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "Migrate" in text(app))
+        await approve(app, hub, task)
+        await pilot.press("q")
+        await until(pilot, lambda: not app.is_running or app._exit)
+    assert not await is_open(hub, task)
+
+
+async def test_a_failure_that_came_again_meanwhile_is_not_retried(hub: Hub, seed: Seed) -> None:
+    task = await seed.put("Nightly", Status.FAILED, error="No column")
+    seen = await hub.status(task.id)
+    app, moments = quiet(hub)
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await until(pilot, lambda: "Nightly" in text(app))
+        taken = Taken(seen.task, None, Decision(Action.RETRY, "", "app"))
+        async with app._watcher._looking:  # The news has not come through yet.
+            await app.asker.sender.take([taken])
+            now = await seed.now(task)
+            await seed.become(replace(now, ended=(now.ended or 0) + 1))
+            moments.at += 6
+            app.asker.sender.tick()
+            await until(pilot, lambda: "It is not the failure that you saw" in text(app))
+        assert (await hub.status(task.id)).task.status is Status.FAILED
