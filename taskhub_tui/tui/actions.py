@@ -8,13 +8,18 @@ from textual.binding import Binding
 
 from taskhub_tui.domain.model import Action
 
-Where = Literal["list", "task", "view", "scroll", "hub"]
+Where = Literal["list", "task", "view", "scroll", "hub", "tabs", "log", "result", "files", "events"]
 TITLES: dict[Where, str] = {
     "list": "In the list",
     "task": "With the task under the cursor",
     "view": "In the log, the result and the events",
     "scroll": "While the focus is there",
     "hub": "Anywhere",
+    "tabs": "In the tabs of a task",
+    "log": "In the log",
+    "result": "In the result",
+    "files": "In the files",
+    "events": "In the events",
 }
 
 
@@ -114,7 +119,7 @@ ACTIONS: tuple[Act, ...] = (
         "right_square_bracket",
         "tab(1)",
         "Tab",
-        "Next of log, result, events",
+        "Next of log, result, files, events, about",
         "view",
         4,
         "]",
@@ -191,6 +196,71 @@ ACTIONS: tuple[Act, ...] = (
         display="ctrl+p",
     ),
     Act("hub.quit", "q", "quit_app", "Quit", "Leave; the work goes on", "hub", 10),
+    # The tabs of a task: what each line of text can do, and what only one of them can.
+    Act("scroll.find", "slash", "find", "Find", "Find words here", "scroll", 6, "/"),
+    Act("scroll.next", "n", "find_next(1)", "Next", "Next place with the words", "scroll", 3),
+    Act("scroll.before", "N", "find_next(-1)", "Before", "The place before", "scroll"),
+    Act(
+        "scroll.clear",
+        "escape",
+        "clear_find",
+        "Clear",
+        "End the search, take the mark away",
+        "scroll",
+        display="esc",
+    ),
+    Act("scroll.copy", "y", "copy", "Copy", "Copy the marked line or the selection", "scroll", 5),
+    Act("tabs.log", "1", "show_tab('log')", "Log", "The log", "tabs"),
+    Act("tabs.result", "2", "show_tab('result')", "Result", "The result", "tabs"),
+    Act("tabs.files", "3", "show_tab('files')", "Files", "The files it has made", "tabs"),
+    Act("tabs.events", "4", "show_tab('events')", "Events", "What has happened to it", "tabs"),
+    Act("tabs.about", "5", "show_tab('about')", "About", "Its request, options, cost", "tabs"),
+    Act("log.error", "e", "error(1)", "Error", "Next line that tells of a mistake", "log", 5),
+    Act("log.error_before", "E", "error(-1)", "Error before", "The one before", "log"),
+    Act("log.wrap", "w", "wrap", "Wrap", "Wrap long lines, or not", "log", 6),
+    Act("log.page", "o", "page_log", "Pager", "All of it in $PAGER", "log", 6),
+    Act("log.mark", "J,shift+down", "mark(1)", "Mark", "Mark the next line", "log", display="J"),
+    Act(
+        "log.mark_before",
+        "K,shift+up",
+        "mark(-1)",
+        "Mark before",
+        "Mark the line before",
+        "log",
+        display="K",
+    ),
+    Act("result.link", "u", "link(1)", "Link", "Next link, and where it leads", "result", 5),
+    Act("result.link_before", "U", "link(-1)", "Link before", "The link before", "result"),
+    Act("result.open_link", "enter", "open_link", "Open link", "Open it outside", "result", 2),
+    *(
+        Act(
+            f"result.next_{n}",
+            str(n),
+            f"follow_up({n})",
+            "What next",
+            f"Hand over suggested follow-up {n}",
+            "result",
+            2 if n == 1 else 0,
+        )
+        for n in range(1, 10)
+    ),
+    Act("files.open", "enter,o", "open_file", "Open", "Open it outside", "files", 2),
+    Act("files.save", "s", "save_file", "Save", "Save a copy elsewhere", "files", 3),
+    Act("files.look", "v", "look", "Look", "Look at the picture here", "files", 3),
+    Act("files.down", "j,down", "choose(1)", "Down", "Next file", "files", display="j ↓"),
+    Act("files.up", "k,up", "choose(-1)", "Up", "File before", "files", display="k ↑"),
+    Act(
+        "events.open",
+        "enter,space",
+        "unfold",
+        "Open",
+        "All that is recorded of it",
+        "events",
+        2,
+        "enter",
+    ),
+    Act("events.down", "j,down", "choose(1)", "Down", "Next line", "events", display="j ↓"),
+    Act("events.up", "k,up", "choose(-1)", "Up", "Line before", "events", display="k ↑"),
 )
 BY_ID = {act.id: act for act in ACTIONS}
 

@@ -1,6 +1,7 @@
 """Drawing text that came from outside: cells of fixed width, bars, and the last guard."""
 
 import re
+import time
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -166,3 +167,10 @@ def stage(task: Task, now: float, glyphs: Glyphs) -> str:
     if task.silent_since is not None:
         return "silent " + spell(now - task.silent_since)
     return f"{min(task.stage + 1, task.stages)}/{task.stages} {task.stage_name}"
+
+
+def clock(at: float) -> str:
+    """Return a time of day; the day instead of what is not near today."""
+    then = time.localtime(at)
+    near = abs(at - time.time()) < 86400 * 0.9
+    return time.strftime("%H:%M", then) if near else time.strftime("%d %b", then)

@@ -89,11 +89,12 @@ class Glyphs:
     dot: str = "·"
     up: str = "↑"
     enter: str = "⏎"
+    opened: str = "▾"
 
 
 UNICODE = Glyphs()
 ASCII = Glyphs(
-    ".", ">", "!", "=", "~", "+", "x", "-", "#", "-", "|", ">", "-", "~", "-", "above", "enter"
+    ".", ">", "!", "=", "~", "+", "x", "-", "#", "-", "|", ">", "-", "~", "-", "above", "enter", "v"
 )
 
 

@@ -1,6 +1,11 @@
 from taskhub_tui.tui.actions import ACTIONS, TITLES, bindings
 from taskhub_tui.tui.screens.main import MainScreen
+from taskhub_tui.tui.widgets.detail import Detail
+from taskhub_tui.tui.widgets.events import EventsView
+from taskhub_tui.tui.widgets.files import FilesView
 from taskhub_tui.tui.widgets.lines import LinesView
+from taskhub_tui.tui.widgets.log_view import LogView
+from taskhub_tui.tui.widgets.result import ResultView
 from taskhub_tui.tui.widgets.task_table import TaskTable
 
 HOMES = {
@@ -9,6 +14,11 @@ HOMES = {
     "task": MainScreen,
     "view": MainScreen,
     "hub": MainScreen,
+    "tabs": Detail,
+    "log": LogView,
+    "result": ResultView,
+    "files": FilesView,
+    "events": EventsView,
 }
 
 
@@ -23,7 +33,8 @@ def test_every_action_has_an_id_of_its_own_and_is_done_somewhere() -> None:
 
 
 def test_no_key_means_two_things_in_one_place() -> None:
-    for places in (("list",), ("scroll",), ("task", "view", "hub")):
+    singles = ("list", "scroll", "tabs", "log", "result", "files", "events")
+    for places in (*((one,) for one in singles), ("task", "view", "hub")):
         keys = [key for binding in bindings(*places) for key in binding.key.split(",")]
         assert len(keys) == len(set(keys))
 

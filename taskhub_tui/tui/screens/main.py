@@ -314,10 +314,13 @@ class MainScreen(Screen[None]):
     def action_new(self) -> None:
         start(self, self._new)
 
-    async def _new(self) -> None:
+    @on(Detail.FollowUp)
+    def _follow_up(self, event: Detail.FollowUp) -> None:
+        start(self, partial(self._new, event.new))
+
+    async def _new(self, wanted: NewTask | None = None) -> None:
         from taskhub_tui.tui.screens.new_task import NewTaskScreen
 
-        wanted: NewTask | None = None
         while True:
             screen = NewTaskScreen(self._hub, workdir=_short(Path.cwd()), initial=wanted)
             wanted = await self.app.push_screen_wait(screen)
