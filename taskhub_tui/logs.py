@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import BinaryIO
 
+from taskhub_tui.domain.finding import Wanted
 from taskhub_tui.domain.views import LogChunk, LogPiece, LogRun
 from taskhub_tui.text import clean
 
@@ -75,18 +76,19 @@ def read(path: Path, offset: int, limit: int) -> LogChunk:
     return LogChunk(_runs(before, data), start + len(data), at_end)
 
 
-def pieces(path: Path, offset: int, size: int) -> list[LogPiece]:
+def pieces(path: Path, offset: int, size: int, until: int | None = None) -> list[LogPiece]:
     """Return where whole lines lie from byte `offset` on, without reading what they say.
 
     Each piece has at most `size` bytes, or one line that is longer. A negative offset counts from
     the end of the file; where the file is shorter than `offset`, one empty piece says how long.
+    `until` is where to stop, the end of a line; None is the end of the file.
     """
     found: list[LogPiece] = []
     try:
         with path.open("rb") as file:
             start = _seek_line(file, offset)
             rest = b""
-            while data := file.read(_SCAN):
+            while data := file.read(_some(file, until)):
                 rest += data
                 at = 0
                 while len(rest) - at > size:
@@ -101,6 +103,32 @@ def pieces(path: Path, offset: int, size: int) -> list[LogPiece]:
     end = rest.rfind(b"\n") + 1
     if end or not found:
         found.append(LogPiece(start, start + end, rest.count(b"\n", 0, end)))
+    return found
+
+
+def _some(file: BinaryIO, until: int | None) -> int:
+    return _SCAN if until is None else max(0, min(_SCAN, until - file.tell()))
+
+
+def find(path: Path, start: int, end: int, wanted: Wanted) -> list[int]:
+    """Return which of the lines between two offsets are wanted, by their numbers from 0.
+
+    Both offsets are where lines begin.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            data = file.read(max(0, end - start))
+            before = _head(file, start) if data.startswith(b"\t") else b""
+    except FileNotFoundError:
+        return []
+    if not wanted.may_hold((before + data).decode("utf-8", "replace")):
+        return []
+    found: list[int] = []
+    line = 0
+    for run in _runs(before, data):
+        found += [line + number for number in wanted.lines(run.text, run.stream)]
+        line += run.text.count("\n") + 1
     return found
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from taskhub_tui.config import Paths, Settings
     from taskhub_tui.domain.filtering import Filter
+    from taskhub_tui.domain.finding import Wanted
     from taskhub_tui.domain.listing import Arranged, Listing, SavedView
     from taskhub_tui.domain.model import Blocker
     from taskhub_tui.domain.views import (
@@ -234,16 +235,27 @@ class Seeing:
 
         return await asyncio.to_thread(logs.read, self.paths.log(task_id), offset, limit)
 
-    async def log_pieces(self, task_id: str, offset: int, size: int) -> list[LogPiece]:
+    async def log_pieces(
+        self, task_id: str, offset: int, size: int, until: int | None = None
+    ) -> list[LogPiece]:
         """Return where whole lines of a log lie from byte `offset` on, without reading them.
 
         Each piece has at most `size` bytes, or one longer line. A negative offset counts from the
         end. There is always one piece at least, and where the log is shorter than `offset` it
-        begins earlier.
+        begins earlier. `until` is where to stop, the beginning of a line.
         """
         from taskhub_tui import logs
 
-        return await asyncio.to_thread(logs.pieces, self.paths.log(task_id), offset, size)
+        return await asyncio.to_thread(logs.pieces, self.paths.log(task_id), offset, size, until)
+
+    async def find_in_log(self, task_id: str, start: int, end: int, wanted: Wanted) -> list[int]:
+        """Return which of the lines of a log between two offsets are wanted, numbered from 0.
+
+        A few hundred kilobytes take some milliseconds: long logs are looked through by pieces.
+        """
+        from taskhub_tui import logs
+
+        return await asyncio.to_thread(logs.find, self.paths.log(task_id), start, end, wanted)
 
     async def workers(self) -> list[WorkerInfo]:
         """Return the workers that have been seen, dead ones included."""

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskhub_tui import logs
+from taskhub_tui.domain.finding import Words
 from taskhub_tui.domain.views import LogLine
 from taskhub_tui.logs import LINE_LIMIT, format_lines
 from taskhub_tui.text import clean
@@ -116,3 +117,33 @@ def test_a_strange_line_with_a_return_in_it_counts_as_one(tmp_path: Path) -> Non
     (piece,) = logs.pieces(path, 0, 1000)
     lines = logs.read(path, 0, 1000).lines
     assert (piece.lines, [line.text for line in lines]) == (2, ["half  line", "last"])
+
+
+@given(SAID, st.integers(1, 60), st.sampled_from(["a", "0", "out", "err", " "]))
+def test_words_are_found_in_what_was_said_and_not_in_its_stamp(
+    tmp_path_factory: pytest.TempPathFactory,
+    said: list[tuple[float, str, str]],
+    size: int,
+    word: str,
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "log"
+    path.write_text("".join(format_lines(*one) for one in said), encoding="utf-8", newline="")
+    wanted = Words(word)
+    lines = whole(path)
+    expected = [n for n, line in enumerate(lines) if wanted.pattern.search(line.text)]
+    found: list[int] = []
+    before = 0
+    for piece in logs.pieces(path, 0, size):
+        found += [before + n for n in logs.find(path, piece.start, piece.end, wanted)]
+        before += piece.lines
+    assert found == expected
+
+
+def test_pieces_end_where_they_are_to_end(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("".join(format_lines(1.0, "out", f"line {n}") for n in range(100)))
+    whole_log = logs.pieces(path, 0, 200)
+    cut = whole_log[5].start
+    assert logs.pieces(path, 0, 200, cut) == whole_log[:5]
+    assert sum(one.lines for one in logs.pieces(path, cut, 200, cut)) == 0
+    assert logs.find(tmp_path / "none", 0, 9, Words("x")) == []

@@ -91,7 +91,17 @@ class Result:
     text: str = ""
     """A summary in a sentence or a few, as plain text."""
     data: Mapping[str, Json] = field(default_factory=dict)
-    """JSON handed to later stages; small (under 100 kB), large things are artifacts."""
+    """JSON handed to later stages; small (under 100 kB), large things are artifacts.
+
+    Two keys have a meaning for people, and both are optional:
+
+    `follow_ups` lists what could be done next, each a mapping with `title` and `request`, and
+    perhaps `agent` and `options`. They stand under the result, and one that is chosen opens the
+    form for a new task, filled in.
+
+    `usage` is what the stage has cost, as a mapping: `cost_usd`, `input_tokens`, `output_tokens`,
+    `cached_tokens`, `total_tokens`, `requests`, `seconds`, `model`. The sums of a task are shown.
+    """
 
 
 @dataclass(frozen=True, slots=True)

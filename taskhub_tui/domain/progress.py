@@ -60,6 +60,35 @@ def remaining(stages: Sequence[Stage], now: float) -> float | None:
     return total + unknown * seconds / weight
 
 
+def left(stage: Stage, now: float) -> float | None:
+    """Return the seconds that an unfinished stage probably has before it; None is unknown."""
+    if stage.status is StageStatus.RUNNING or stage.estimate is not None:
+        return _stage(stage, now)[1]
+    return None
+
+
+def starts(stages: Sequence[Stage], now: float) -> list[float | None]:
+    """Return when each stage that has not begun will probably start, as a time; None is unknown.
+
+    What comes after a question to a person is unknown, since nobody can tell how long that takes.
+    """
+    found: list[float | None] = []
+    at: float | None = now
+    for stage in stages:
+        asks = stage.status in (StageStatus.BLOCKED, StageStatus.FAILED, StageStatus.CANCELLED)
+        if stage.status is StageStatus.PENDING:
+            if stage.gate and not stage.approved:
+                at = None
+            found.append(at)
+        else:
+            found.append(None)
+        if stage.status is StageStatus.DONE or at is None:
+            continue
+        rest = left(stage, now)
+        at = None if rest is None or asks or stage.review else at + rest
+    return found
+
+
 def _stage(stage: Stage, now: float) -> tuple[float | None, float | None]:
     """Return the whole time and the time left of one unfinished stage."""
     if stage.status is not StageStatus.RUNNING or stage.started is None:

@@ -33,12 +33,13 @@ class Glyphs:
     marked: str = "▪"
     unfolded: str = "▾"
     folded: str = "▹"
+    opened: str = "▾"
 
 
 UNICODE = Glyphs()
 ASCII = Glyphs(
     ".", ">", "!", "=", "~", "+", "x", "-", "#", "-", "|", ">", "-", "~", "-", "above", "enter",
-    "v", "*", "-", "+",
+    "v", "*", "-", "+", "v",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Drawing text that came from outside: cells of fixed width, bars, and the last guard."""
 
 import re
+import time
 from functools import lru_cache
 
 from rich.cells import cell_len, set_cell_size
@@ -111,3 +112,10 @@ def fit(text: str, width: int, glyphs: Glyphs) -> str:
     if cell_len(text) <= width:
         return set_cell_size(text, width)
     return set_cell_size(set_cell_size(text, width - 1).rstrip() + glyphs.more, width)
+
+
+def clock(at: float) -> str:
+    """Return a time of day; the day instead of what is not near today."""
+    then = time.localtime(at)
+    near = abs(at - time.time()) < 86400 * 0.9
+    return time.strftime("%H:%M", then) if near else time.strftime("%d %b", then)

@@ -1,6 +1,7 @@
 """Progress and time remaining have one definition."""
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -104,3 +105,24 @@ def test_progress_rises_with_what_the_agent_says(
     assert before is not None
     assert after is not None
     assert before <= after
+
+
+def test_what_comes_after_a_question_has_no_time() -> None:
+    def one(n: int, status: StageStatus = StageStatus.PENDING, **more: Any) -> Stage:
+        return Stage("t", n, f"s{n}", "a", status, **more)
+
+    running = one(0, StageStatus.RUNNING, started=90.0, estimate=30.0)
+    coming = [one(1, estimate=10.0), one(2, estimate=5.0)]
+    assert progress.starts([running, *coming], 100.0) == [None, 120.0, 130.0]
+    unknown = [running, one(1), one(2, estimate=5.0)]
+    assert progress.starts(unknown, 100.0) == [None, 120.0, None]
+    gated = [running, one(1, gate=True, estimate=1.0), one(2)]
+    assert progress.starts(gated, 100.0) == [None, None, None]
+    passed = [running, one(1, gate=True, approved=True, estimate=1.0), one(2)]
+    assert progress.starts(passed, 100.0) == [None, 120.0, 121.0]
+    reviewed = [running, one(1, review=True, estimate=1.0), one(2)]
+    assert progress.starts(reviewed, 100.0) == [None, 120.0, None]
+    assert progress.starts([one(0, StageStatus.BLOCKED, estimate=9.0), one(1)], 100.0) == [
+        None,
+        None,
+    ]

@@ -1,9 +1,11 @@
 """What the tests of the app share: tasks in any state, written by the real store, and waiting."""
 
 import asyncio
+import mimetypes
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
@@ -14,6 +16,7 @@ from taskhub_tui.domain import ids
 from taskhub_tui.domain.change import Change, Happened, Notice
 from taskhub_tui.domain.model import (
     Action,
+    Artifact,
     Blocker,
     BlockerKind,
     NoticeKind,
@@ -24,6 +27,7 @@ from taskhub_tui.domain.model import (
 )
 from taskhub_tui.hub import Hub
 from taskhub_tui.storage import changes, queries, submissions
+from taskhub_tui.storage import stages as stage_rows
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 
@@ -157,6 +161,18 @@ class Seed:
         """Return the task as it stands in the store."""
         found: Task = await self.store.read(lambda reader: queries.task_by_id(reader, task.id))
         return found
+
+    async def files(self, task: Task, *paths: Path, stage: int = 0) -> None:
+        """Hand over files as an agent would."""
+        now = await self.now(task)
+
+        def write(tx: Tx) -> None:
+            for path in paths:
+                kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+                made = Artifact(task.id, stage, path.name, str(path), kind, 1, now.changed)
+                stage_rows.artifact(tx, now.n, now.fence, made, main=False)
+
+        await self.store.write(write)
 
     async def many(self, count: int) -> None:
         """Write many pending tasks at once."""

@@ -10,7 +10,12 @@ from taskhub_tui.tui.screens.inbox import InboxScreen
 from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.screens.new_task import NewTaskScreen
 from taskhub_tui.tui.screens.settings import SettingsScreen
+from taskhub_tui.tui.widgets.detail import Detail
+from taskhub_tui.tui.widgets.events import EventsView
+from taskhub_tui.tui.widgets.files import FilesView
 from taskhub_tui.tui.widgets.lines import LinesView
+from taskhub_tui.tui.widgets.log_view import LogView
+from taskhub_tui.tui.widgets.result import ResultView
 from taskhub_tui.tui.widgets.task_table import TaskTable
 
 HOMES = {
@@ -27,6 +32,11 @@ HOMES = {
     "settings": SettingsScreen,
     "help": HelpScreen,
     "app": TaskHubApp,
+    "tabs": Detail,
+    "log": LogView,
+    "result": ResultView,
+    "files": FilesView,
+    "events": EventsView,
 }
 PAGE = Path(__file__).parents[2] / "docs" / "keys.md"
 

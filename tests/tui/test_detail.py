@@ -1,11 +1,13 @@
 """One task in full: a log of any length, reports, plots, and what has happened, in words."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hubs import Seed, text, until
+from rich.cells import cell_len
 
 from taskhub_tui.config import Paths
 from taskhub_tui.domain.model import (
@@ -20,12 +22,15 @@ from taskhub_tui.domain.model import (
 )
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui.app import TaskHubApp
+from taskhub_tui.tui.render import clock
+from taskhub_tui.tui.theme import UNICODE
 from taskhub_tui.tui.widgets import log_view, markdown_view
 from taskhub_tui.tui.widgets.detail import Detail
 from taskhub_tui.tui.widgets.events import sentence
 from taskhub_tui.tui.widgets.log_view import LogView
-from taskhub_tui.tui.widgets.stages import told
+from taskhub_tui.tui.widgets.stages import timeline, told, took
 
+TASK = Task("t", 1, "", "", "", "command", "", Status.IN_PROGRESS, 0, 70, 1)
 COLOURS = {"foreground": "#ffffff", "muted": "#888888", "running": "#0000ff", "faint": "#333333"}
 
 
@@ -118,9 +123,12 @@ async def test_of_a_huge_log_the_end_is_shown_and_the_rest_is_said_to_be_in_its_
     async with app.run_test(size=(120, 30)) as pilot:
         await until(pilot, lambda: "2999 xxx" in text(app))
         log = app.query_one(LogView)
-        first = log.line(0)
-        assert first is not None
-        assert str(where.log(task.id)) in first.text
+
+        def told() -> bool:
+            first = log.line(0)
+            return first is not None and str(where.log(task.id)) in first.text
+
+        await until(pilot, told)
         second = log.line(1)
         assert second is None or " xxx" in second.text
 
@@ -199,11 +207,67 @@ def test_an_event_of_a_kind_not_known_here_is_still_a_sentence() -> None:
 def test_a_stage_tells_its_time() -> None:
     stage = Stage("t", 0, "build", "command", StageStatus.RUNNING, started=40.0, fraction=0.5)
     task = Task("t", 1, "", "", "", "", "", Status.IN_PROGRESS, 0, 70, 1)
-    assert told(replace(stage, estimate=90.0), task, 100.0) == "1m, 50%, usually 1m"
-    assert told(replace(stage, status=StageStatus.DONE, ended=50.0), task, 100.0) == "10s"
-    assert told(replace(stage, status=StageStatus.BLOCKED), task, 100.0) == "waiting 30s"
-    assert told(replace(stage, status=StageStatus.PENDING, gate=True), task, 100.0) == "asks first"
-    assert told(replace(stage, attempt=3), task, 100.0).endswith("attempt 3")
+    assert told(replace(stage, estimate=90.0), task, 100.0) == ["~45s left", "50%"]
+    assert took(stage, 100.0) == "1m 00s"
+    assert took(replace(stage, status=StageStatus.DONE, ended=50.0), 100.0) == "10s"
+    assert took(replace(stage, status=StageStatus.PENDING, estimate=720.0), 100.0) == "~12m"
+    assert took(replace(stage, status=StageStatus.PENDING, started=None), 100.0) == ""
+    assert told(replace(stage, fraction=None), task, 100.0) == ["? left"]
+    assert told(replace(stage, status=StageStatus.BLOCKED), task, 100.0) == ["waits for you 30s"]
+    pending = replace(stage, status=StageStatus.PENDING, started=None)
+    gated = replace(pending, gate=True, review=True)
+    assert told(gated, task, 100.0) == ["asks first", "review after"]
+    passed = replace(gated, status=StageStatus.DONE, approved=True)
+    assert told(passed, task, 100.0) == ["approved", "reviewed"]
+    assert told(replace(stage, attempt=2), task, 100.0)[-1] == "2nd try"
+    assert told(replace(stage, attempt=11), task, 100.0)[-1] == "11th try"
+
+
+def fifty(at: int) -> tuple[list[Stage], Task]:
+    def status(n: int) -> StageStatus:
+        ahead = StageStatus.RUNNING if n == at else StageStatus.PENDING
+        return StageStatus.DONE if n < at else ahead
+
+    stages = [
+        Stage("t", n, f"step {n + 1}", "command", status(n), started=9.0 if n <= at else None)
+        for n in range(50)
+    ]
+    return stages, replace(TASK, stage=at, stages=50)
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 7, 25, 46, 47, 48, 49])
+@pytest.mark.parametrize("width", [30, 44, 76, 116, 196])
+def test_of_many_stages_those_around_the_current_one_are_shown(at: int, width: int) -> None:
+    stages, task = fifty(at)
+    lines = [line.plain for line in timeline(stages, task, 100.0, UNICODE, width, 9)]
+    assert len(lines) <= 9
+    assert any(f"{at + 1:>2} step {at + 1}" in line for line in lines)
+    assert all(cell_len(line) <= width for line in lines)
+    hidden = sum(int(line.split()[1]) for line in lines if line.startswith("…"))
+    assert hidden + sum(not line.startswith("…") for line in lines) == 50
+    assert hidden != 1, "a line that stands for one stage could show it"
+
+
+def test_what_is_to_come_says_when_as_far_as_that_is_known() -> None:
+    now = time.time()
+    stages = [
+        Stage("t", 0, "plan", "a", StageStatus.DONE, started=now - 600, ended=now - 300),
+        Stage("t", 1, "build", "b", StageStatus.RUNNING, started=now - 300, estimate=600.0),
+        Stage("t", 2, "test", "a", StageStatus.PENDING, estimate=720.0),
+        Stage("t", 3, "ship", "a", StageStatus.PENDING, estimate=60.0, gate=True),
+    ]
+    task = replace(TASK, agent="a", stage=1, stages=4)
+    plan, build, test, ship = (line.plain for line in timeline(stages, task, now, UNICODE, 110))
+    assert "5m 00s" in plan
+    assert " b " in build
+    assert "~5m left" in build
+    assert f"~{clock(now + 300)}" in test
+    assert "~12m" in test
+    # A person comes before it, and nobody knows how long they take.
+    assert "–" in ship
+    assert "asks first" in ship
+    assert "━" in plan
+    assert plan.index("━") < build.index("━")
 
 
 # Markdown
@@ -215,7 +279,7 @@ def blocks(source: str, folder: Path | None = None) -> list[tuple[str, str]]:
 
 def test_code_and_tables_keep_their_width() -> None:
     parts = blocks("Words\n```py\nx = 1\n# no heading\n```\n|a|b|\n|-|-|\n\nmore")
-    assert [kind for kind, _ in parts] == ["text", "code", "table", "text"]
+    assert [kind for kind, _ in parts] == ["text", "code py", "table", "text"]
     (line, _) = markdown_view.draw("code", "x" * 300, 40, COLOURS)
     assert line.cell_length == 302
 

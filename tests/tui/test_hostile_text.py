@@ -8,6 +8,7 @@ guard are tested too.
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ from hubs import Seed, text, until
 from terminal import Terminal
 
 from taskhub_tui.config import Paths
-from taskhub_tui.domain.model import Status
+from taskhub_tui.domain.model import StageStatus, Status
+from taskhub_tui.storage import queries
 from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.widgets.detail import Detail
+from taskhub_tui.tui.widgets.tabs import TABS
 
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\u2028\ufeff"
 CONTROLS = "".join(map(chr, [*range(1, 32), *range(127, 160)])) + BIDI
@@ -44,6 +47,8 @@ _OWN = re.compile(
     rb"|\x1b\[[0-9]+ q"
     rb"|\x1b\[(?:c|6n|14t|16t|18t)"
     rb"|\x1b\]2;(?:! [0-9]+ \xc2\xb7 )?TaskHub\x07"
+    # What the user copies on purpose, which is clean and encoded.
+    rb"|\x1b\]52;c;[A-Za-z0-9+/=]*\x07"
     rb"|\x1b\]22;[a-z-]+\x07"
     rb"|\x1b[78=>]|\x1b\(B"
     rb"|\x1bP=[12]s\x1b\\"
@@ -63,7 +68,19 @@ async def plant(seed: Seed, where: Paths) -> None:
     report.write_text(
         f"# REPORT {HOSTILE}\n\n{HOSTILE}\n\n```\n{HOSTILE}\n```\n\n|{HOSTILE}|\n|-|\n|x|\n"
     )
-    await seed.put(HOSTILE + "first", Status.COMPLETED, result=str(report), note=HOSTILE)
+    options = {HOSTILE: HOSTILE}
+    first = await seed.put(
+        HOSTILE + "first", Status.COMPLETED, result=str(report), note=HOSTILE, options=options
+    )
+    await seed.files(first, *(where.home / f"FILE{n}{HOSTILE.replace('/', '')}" for n in range(2)))
+    stages = await seed.store.read(lambda r: queries.stages_of(r, first, checked=False))
+    said = {
+        "usage": {"cost_usd": 1, "model": HOSTILE},
+        "follow_ups": [{"title": "NEXT " + HOSTILE, "request": HOSTILE, "agent": HOSTILE}],
+    }
+    output = {"text": HOSTILE, "data": said}
+    done = replace(stages[0], status=StageStatus.DONE, output=output, error=HOSTILE)
+    await seed.become(await seed.now(first), [done])
     log = await seed.put(
         "second" + HOSTILE,
         Status.IN_PROGRESS,
@@ -86,7 +103,7 @@ async def test_no_byte_of_outside_text_is_obeyed_by_a_terminal(seed: Seed, where
         terminal.until("QUESTION")
         terminal.settle(0.7)
         terminal.press_until("\x1b", "MISTAKE", every=2.0)
-        # Through the rows and the three tabs, with a click on each line of both panes.
+        # Through the rows and the tabs, with a click on each line of both panes.
         for _ in range(2):
             terminal.settle(0.7)
             terminal.press("\x1b")
@@ -101,8 +118,24 @@ async def test_no_byte_of_outside_text_is_obeyed_by_a_terminal(seed: Seed, where
         terminal.settle(0.3)
         terminal.press("]]")
         terminal.settle(0.3)
-        terminal.press("G]")
+        terminal.press("G")
+        terminal.settle(0.5)
+        # Its tabs one after the other, with what each can do; a search for what is hostile.
+        terminal.press("\r")
+        terminal.settle(0.7)
+        terminal.press("2")
         terminal.until("REPORT")
+        terminal.press("uG")
+        terminal.settle(1.0)
+        assert b"NEXT" in terminal.bytes
+        for tab, word in (("3", "FILE1"), ("4", "anded over"), ("5", "Options")):
+            terminal.press_until(tab, word, every=0.5)
+            terminal.press("jy\r")
+            terminal.settle(0.3)
+        terminal.press("/[")
+        terminal.settle(0.5)
+        terminal.press("\x1b")
+        terminal.settle(0.3)
         for line in range(1, 8):
             terminal.click(25, line)
         for line in range(1, 30, 3):
@@ -129,9 +162,10 @@ async def test_markup_is_shown_and_not_obeyed(app: TaskHubApp, seed: Seed, where
                 pilot,
                 lambda task=task: detail.view is not None and detail.view.task.id == task.id,
             )
-            for tab in ("log", "result", "events"):
-                detail.tab = tab
+            for tab in TABS:
+                detail.action_show_tab(tab)
                 await pilot.pause()
+                await until(pilot, lambda tab=tab: tab == "log" or detail.content.count > 0)
         app.notify(HOSTILE, markup=False)
         await pilot.pause()
         assert app.is_running

@@ -74,8 +74,8 @@ async def test_without_a_display_the_pager_gets_the_terminal_and_gives_it_back(
     report.write_text("# Done")
     pager = program(
         tmp_path / "page",
-        "import os, sys\nprint('PAGING', os.environ['LESSSECURE'], open(sys.argv[-1]).read())\n"
-        "sys.stdout.flush(); sys.stdin.readline()",
+        "import os, sys\nprint('PAGING', os.environ['LESSSECURE'], sys.stdin.read())\n"
+        "sys.stdout.flush(); open('/dev/tty').readline()",
     )
     await seed.put("Analyse", Status.COMPLETED, result=str(report))
     hidden = ("NO_COLOR", "TMUX", "STY", "DISPLAY", "WAYLAND_DISPLAY")
@@ -91,3 +91,73 @@ async def test_without_a_display_the_pager_gets_the_terminal_and_gives_it_back(
         terminal.until("Paged")
         terminal.press("q")
         assert terminal.end() == 0
+
+
+EDITS = """
+import os, stat, sys
+path = sys.argv[-1]
+assert sys.argv[1:-1] == ["--wait"], sys.argv
+mode = stat.S_IMODE(os.stat(path).st_mode)
+folder = stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode)
+text = open(path).read()
+print("EDITING", oct(mode), oct(folder), path)
+open(path, "w").write(text + "more \\x1b[2J$(rm) words\\n")
+"""
+EDITOR_APP = """
+import sys
+from textual.app import App
+from taskhub_tui.tui import opening
+class Edits(App):
+    def on_mount(self): self.run_worker(self.go())
+    async def go(self):
+        got = await opening.edit(self, "first\\n", ".toml")
+        self.exit(message=f"GOT {got!r}")
+Edits().run()
+print("LEFT")
+"""
+
+
+async def test_an_editor_gets_a_private_file_and_what_comes_back_is_clean(tmp_path: Path) -> None:
+    editor = program(tmp_path / "ed it", EDITS)
+    script = tmp_path / "app.py"
+    script.write_text(EDITOR_APP)
+    env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "EDITOR")}
+    env |= {"VISUAL": f"'{editor}' --wait", "TMPDIR": str(tmp_path)}
+    with Terminal([sys.executable, str(script)], env) as terminal:
+        terminal.until("EDITING 0o600 0o700")
+        terminal.until("LEFT")
+        assert terminal.end() == 0
+        assert b".toml" in terminal.bytes
+        assert b"GOT 'first\\nmore $(rm) words\\n'" in terminal.bytes
+    assert not list(tmp_path.glob("taskhub-*"))
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("raise SystemExit(3)", "ended with code 3"), ("", None)],
+)
+async def test_an_edit_that_changed_nothing_or_failed_gives_nothing(
+    tmp_path: Path, code: str, said: str | None
+) -> None:
+    editor = program(tmp_path / "editor", code)
+    script = tmp_path / "app.py"
+    # The toast is to be seen before the app ends.
+    later = EDITOR_APP.replace("self.exit(", "self.set_timer(1, lambda: self.exit(")
+    script.write_text(later.replace('{got!r}")', '{got!r}"))'))
+    env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "VISUAL")}
+    env |= {"EDITOR": str(editor), "TMPDIR": str(tmp_path)}
+    with Terminal([sys.executable, str(script)], env) as terminal:
+        if said:
+            terminal.until(said)
+        terminal.until("GOT None")
+        assert terminal.end() == 0
+    assert not list(tmp_path.glob("taskhub-*"))
+
+
+@pytest.mark.parametrize(
+    "link", ["file:///etc/passwd", "javascript:alert(1)", "-x", "http://a b", "https://x\n", ""]
+)
+async def test_only_web_addresses_are_opened(link: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "desktop_opener", lambda: "/bin/false")
+    assert (await opening.open_link(link)).startswith("Only addresses")
+    assert (await opening.open_link("https://example.org/a?b=c")).endswith("could not be opened")

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taskhub_tui.agents.analyst import charts, risk, words
+from taskhub_tui.agents.analyst import charts, onward, risk, words
 from taskhub_tui.agents.analyst import measures as m
 from taskhub_tui.agents.analyst.trends import spans
 from taskhub_tui.agents.analyst.work import Desk, Facts
@@ -26,7 +26,7 @@ class Made:
     """Path and media type; the report itself comes first."""
     summary: str
     figures: Facts
-    """The main numbers, small."""
+    """The main numbers, small, and `follow_ups`."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def run(desk: Desk) -> Made:
         files.append((desk.outdir / f"{one.key}.png", "image/png"))
         files.append((desk.outdir / f"{one.key}.txt", "text/plain"))
     summary, main = words.summary(facts)
-    return Made(files, summary, main)
+    return Made(files, summary, {**main, "follow_ups": onward.follow_ups(facts)})
 
 
 def _draw(desk: Desk, grid: "pl.DataFrame", facts: Facts) -> list[Drawn]:

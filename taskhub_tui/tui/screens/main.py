@@ -444,6 +444,10 @@ class MainScreen(ListActions):
         self._filter.value = text
         self.table.focus()
 
+    @on(Detail.FollowUp)
+    def _follow_up(self, event: Detail.FollowUp) -> None:
+        self.hand_over(event.new)
+
     async def submit(self, new: NewTask) -> None:
         """Hand over a task, and put the cursor on it."""
         task = await self._hub.submit(new)

@@ -1,70 +1,47 @@
-"""One task in full: its stages, its log, its result, and what has happened to it."""
+"""One task in full: its stages, its log, its result and files, and what has happened to it."""
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Literal
+from collections.abc import Callable
+from functools import partial
 
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.reactive import reactive
-from textual.widget import Widget
+from textual.message import Message
+from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Static
 
 from taskhub_tui.domain.durations import countdown
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.limits import waits
-from taskhub_tui.domain.model import Artifact, Status, TaskView, WaitingOn
+from taskhub_tui.domain.model import NewTask, Status, TaskView, WaitingOn
+from taskhub_tui.domain.reported import next_task
 from taskhub_tui.hub import Hub
-from taskhub_tui.text import clean, one_line
-from taskhub_tui.tui import render
+from taskhub_tui.text import one_line
+from taskhub_tui.tui import opening, render
+from taskhub_tui.tui.actions import bindings
+from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs, task_look
+from taskhub_tui.tui.widgets.about import AboutView
 from taskhub_tui.tui.widgets.events import EventsView
+from taskhub_tui.tui.widgets.files import FilesView, files_of
+from taskhub_tui.tui.widgets.find_line import FindLine
 from taskhub_tui.tui.widgets.lines import LinesView
 from taskhub_tui.tui.widgets.log_view import LogView
-from taskhub_tui.tui.widgets.markdown_view import LIMIT, MarkdownView
+from taskhub_tui.tui.widgets.result import ResultView, report
 from taskhub_tui.tui.widgets.stages import StagesView, put
+from taskhub_tui.tui.widgets.tabs import TABS, Tab, TabLine
 
-Tab = Literal["log", "result", "events"]
-TABS: tuple[Tab, ...] = ("log", "result", "events")
-_MARKDOWN = (".md", ".markdown")
-_PLAIN = (".txt", ".log", ".csv", ".tsv", ".json", ".toml", ".yaml", ".yml", ".xml", ".py", ".sh")
-
-
-class TabLine(Widget):
-    """The names of the three tabs on a thin line."""
-
-    DEFAULT_CSS = "TabLine { height: 1; }"
-    tab: reactive[Tab] = reactive("log")
-
-    def __init__(self, glyphs: Glyphs) -> None:
-        super().__init__()
-        self._glyphs = glyphs
-        self._spots: list[tuple[int, int, Tab]] = []
-
-    def render(self) -> Content:
-        line = Content.styled(self._glyphs.rest * 2, "$faint")
-        self._spots = []
-        for tab in TABS:
-            start = line.cell_length
-            style = "bold $foreground" if tab == self.tab else "$muted"
-            line = line + Content.styled(f" {tab.capitalize()} ", style)
-            self._spots.append((start, line.cell_length, tab))
-        rest = max(0, self.size.width - line.cell_length)
-        return line + Content.styled(self._glyphs.rest * rest, "$faint")
-
-    def on_click(self, event: events.Click) -> None:
-        for start, end, tab in self._spots:
-            if start <= event.x < end:
-                self.tab = tab
+_PAUSE = 0.08
+"""Seconds without a key before what was typed is looked for."""
 
 
 class Detail(Vertical):
     """Shows the task that it is given, and follows it."""
 
+    BINDINGS = [*bindings("tabs")]
     DEFAULT_CSS = """
     Detail {
         padding: 0 0 0 2; background: $background;
@@ -75,6 +52,13 @@ class Detail(Vertical):
         & ContentSwitcher { height: 1fr; }
     }
     """
+
+    class FollowUp(Message):
+        """The user wants to hand over `new`, which follows from the task."""
+
+        def __init__(self, new: NewTask) -> None:
+            super().__init__()
+            self.new = new
 
     def __init__(
         self,
@@ -90,7 +74,11 @@ class Detail(Vertical):
         self._clock = clock
         self.view: TaskView | None = None
         self._result: tuple[object, ...] = ()
-        self._trail = -1
+        self._trail = self._told = -1
+        self._files_of: tuple[object, ...] = ()
+        self._chosen: Tab | None = None
+        """The tab that the user chose; it stays while they move over the tasks."""
+        self._typing: Timer | None = None
         self._heading = Static("", markup=False, classes="heading")
         self._about = Static("", markup=False, classes="about")
         self._waits = Static("", markup=False, classes="waits")
@@ -98,8 +86,20 @@ class Detail(Vertical):
         self._stages = StagesView()
         self._tabs = TabLine(glyphs)
         self._log = LogView(hub, glyphs=glyphs, id="log")
-        self._report = MarkdownView(id="result")
-        self._events = EventsView(id="events")
+        self._report = ResultView(id="result")
+        self._files = FilesView(glyphs, id="files")
+        self._events = EventsView(glyphs, id="events")
+        self._about_it = AboutView(glyphs, id="about")
+        self._views: dict[Tab, LinesView] = {
+            "log": self._log,
+            "result": self._report,
+            "files": self._files,
+            "events": self._events,
+            "about": self._about_it,
+        }
+        self._find = FindLine()
+        for one in self._views.values():
+            one.finder = self._open_find
 
     def compose(self) -> ComposeResult:
         yield self._heading
@@ -109,9 +109,8 @@ class Detail(Vertical):
         yield self._stages
         yield self._tabs
         with ContentSwitcher(initial="log"):
-            yield self._log
-            yield self._report
-            yield self._events
+            yield from self._views.values()
+        yield self._find
 
     def on_mount(self) -> None:
         self.watch(self._tabs, "tab", self._switched, init=False)
@@ -124,14 +123,17 @@ class Detail(Vertical):
         done = not other and self.view is not None and not self.view.task.status.over
         self.view = view
         if other:
-            self._result, self._trail = (), -1
-            # A finished task is opened for its result, another one to see what it does.
-            if view is not None:
+            self._result, self._files_of = (), ()
+            self._trail = self._told = -1
+            # A finished task is opened for its result, another one to see what it does, unless the
+            # user has chosen what to look at.
+            if view is not None and self._chosen is None:
                 self.tab = "result" if view.task.status is Status.COMPLETED else "log"
         elif (
             done
             and view is not None
             and view.task.status is Status.COMPLETED
+            and self._chosen is None
             and self.tab == "log"  # Whoever reads something else is not torn away from it.
         ):
             self.tab = "result"
@@ -166,7 +168,15 @@ class Detail(Vertical):
         put(self._asked, asking)
         self._asked.display = bool(asking.plain)
         self._stages.display = True
-        self._stages.show(view.stages, task, now, self._glyphs)
+        self._tabs.files = len(view.artifacts)
+        self._stages.show(
+            view.stages,
+            task,
+            now,
+            self._glyphs,
+            width=max(20, self.content_size.width - 1),
+            height=self.size.height,
+        )
 
     def _waiting(self, view: TaskView, now: float) -> Content:
         """Return what a task waits for, and by when it has to be done."""
@@ -213,106 +223,160 @@ class Detail(Vertical):
     @property
     def content(self) -> LinesView:
         """The view of the tab that is open."""
-        views: dict[Tab, LinesView] = {
-            "log": self._log,
-            "result": self._report,
-            "events": self._events,
-        }
-        return views[self.tab]
+        return self._views[self.tab]
 
     async def _switched(self, tab: Tab) -> None:
         focused = isinstance(self.screen.focused, LinesView)
         self.query_one(ContentSwitcher).current = tab
         if focused:
             self.content.focus()
+        self._find.show(self.content.words.text, self.content.told)
         self.screen.refresh_bindings()
         await self.fill()
 
+    @on(TabLine.Chosen)
+    def _tab_clicked(self, event: TabLine.Chosen) -> None:
+        event.stop()
+        self.action_show_tab(event.tab)
+
+    def action_show_tab(self, tab: Tab) -> None:
+        """Show this tab, also of the tasks that are looked at next."""
+        self._chosen = self.tab = tab
+
     def action_tab(self, by: int) -> None:
-        self.tab = TABS[(TABS.index(self.tab) + by) % len(TABS)]
+        self.action_show_tab(TABS[(TABS.index(self.tab) + by) % len(TABS)])
 
     def action_follow(self) -> None:
         following = self._log.toggle_follow()
         self.app.notify("The log runs along" if following else "The log stands still", timeout=2)
 
+    def on_resize(self, event: events.Resize) -> None:
+        self.draw()
+
     async def fill(self) -> None:
         """Fill the open tab with what there is by now."""
         view = self.view
-        if self.tab == "log":
-            await self._log.show(view.task.id if view else None)
-        elif self.tab == "result":
-            await self._fill_result(view)
-        else:
-            await self._fill_events(view)
+        match self.tab:
+            case "log":
+                await self._log.show(view.task.id if view else None)
+            case _ if view is None:
+                pass
+            case "result":
+                await self._fill_result(view)
+            case "files":
+                await self._fill_files(view)
+            case "events":
+                await self._fill_events(view)
+            case "about":
+                keep = self._told >= 0
+                if self._told != view.task.seq:
+                    self._told = view.task.seq
+                    self._about_it.show(view, self._clock(), keep=keep)
 
-    async def _fill_events(self, view: TaskView | None) -> None:
-        if view is None or self._trail == view.task.seq:
+    def _still(self, view: TaskView) -> bool:
+        """True while the task is shown that something was read of."""
+        return self.view is not None and self.view.task.id == view.task.id
+
+    async def _fill_events(self, view: TaskView) -> None:
+        if self._trail == view.task.seq:
             return
+        keep, self._trail = self._trail >= 0, view.task.seq
         try:
             trail = await self._hub.events(view.task.id)
         except TaskHubError:
+            self._trail = -1
             return  # The watcher says what is wrong with the store.
-        if self.view is view:
-            keep = self._trail >= 0
-            self._trail = view.task.seq
+        if self._still(view):
             self._events.show(trail, keep=keep)
 
-    async def _fill_result(self, view: TaskView | None) -> None:
-        if view is None:
-            return
+    async def _fill_files(self, view: TaskView) -> None:
+        key = (view.task.id, view.task.result, view.task.status.over, *view.artifacts)
+        keep = bool(self._files_of) and self._files_of[0] == view.task.id
+        self._files_of = key
+        found = await asyncio.to_thread(files_of, view)
+        if self._still(view):
+            self._files.show(found, over=view.task.status.over, keep=keep)
+
+    async def _fill_result(self, view: TaskView) -> None:
         task = view.task
-        key = (task.id, task.result, task.summary, task.status, task.ended, len(view.artifacts))
+        key = (task.id, task.result, task.summary, task.status, task.ended, task.error)
         if key == self._result:
             return
         keep = bool(self._result) and self._result[:2] == key[:2]
         self._result = key
-        source, folder = await asyncio.to_thread(_report, view)
-        if self.view is not None and self.view.task.id == task.id:
-            self._report.show(source, folder, keep=keep)
+        source, folder = await report(self._hub, view)
+        if self._still(view):
+            self._report.show_result(source, folder, view, keep=keep)
 
+    # Finding in the open tab
 
-def _report(view: TaskView) -> tuple[str, Path | None]:
-    """Return the result of a task as Markdown, and the folder it lies in."""
-    task = view.task
-    files = _files(view.artifacts, task.result)
-    if task.result is None:
-        words = task.summary or ("No result" if task.status.over else "No result yet")
-        return clean(words) + files, None
-    path = Path(task.result)
-    kind = path.suffix.lower()
-    try:
-        size = path.stat().st_size
-        if kind not in (*_MARKDOWN, *_PLAIN):
-            return (
-                f"The result is `{one_line(path.name)}`, {size:,} bytes: `o` opens it{files}",
-                None,
-            )
-        with path.open("rb") as file:
-            text = clean(file.read(LIMIT).decode("utf-8", "replace"), LIMIT)
-    except OSError as error:
-        why = (error.strerror or "it cannot be read").lower()
-        return f"The result `{one_line(path.name)}` cannot be shown: {why}{files}", None
-    if size > LIMIT:
-        text += f"\n\n*Cut here: the file has {size:,} bytes; `o` opens all of it*"
-    if kind in _PLAIN:
-        fence = "`" * (max(3, _longest_run(text) + 1))
-        text = f"{fence}\n{text}\n{fence}"
-    return text + files, path.parent
+    def _open_find(self) -> None:
+        self._find.open(self.content.words.text)
 
+    @on(FindLine.Typed)
+    def _typed(self, event: FindLine.Typed) -> None:
+        event.stop()
+        if self._typing is not None:
+            self._typing.stop()
+        self._typing = self.set_timer(_PAUSE, partial(self.content.find, event.words))
 
-def _longest_run(text: str) -> int:
-    """Return the length of the longest run of backticks."""
-    longest = run = 0
-    for character in text:
-        run = run + 1 if character == "`" else 0
-        longest = max(longest, run)
-    return longest
+    @on(FindLine.Closed)
+    def _find_closed(self, event: FindLine.Closed) -> None:
+        event.stop()
+        view = self.content
+        if self._typing is not None:
+            self._typing.stop()
+            self._typing = None
+        words = self._find.words if event.keep else ""
+        if words != view.words.text:
+            view.find(words)
+        view.focus()
+        self.call_after_refresh(lambda: self._find.show(view.words.text, view.told))
 
+    @on(LinesView.Told)
+    def _told_of(self, event: LinesView.Told) -> None:
+        event.stop()
+        if event.view is self.content:
+            self._find.show(event.view.words.text, event.view.told)
+            self.screen.refresh_bindings()
 
-def _files(artifacts: Sequence[Artifact], result: str | None) -> str:
-    """Return the list of files that belong to the result, as Markdown."""
-    paths = [one_line(artifact.path, 300) for artifact in artifacts]
-    if result and result not in paths:
-        paths.insert(0, one_line(result, 300))
-    listed = "\n".join(path.replace("`", "'") for path in paths)
-    return f"\n\n## Files\n\n```\n{listed}\n```\n" if paths else ""
+    # Files and what follows
+
+    @on(FilesView.Opened)
+    def _open_file(self, event: FilesView.Opened) -> None:
+        event.stop()
+        if type(event) is not FilesView.Opened:
+            return
+        path = event.file.path
+
+        async def run() -> None:
+            said = await opening.open_result(self.app, path)
+            self.app.notify(said, timeout=4, markup=False)
+
+        start(self, run, group="files")
+
+    @on(FilesView.SaveWanted)
+    def _save_file(self, event: FilesView.SaveWanted) -> None:
+        event.stop()
+        from taskhub_tui.tui.screens.save_as import SaveAsScreen
+
+        folder = self.view.task.workdir if self.view is not None else "."
+        self.app.push_screen(SaveAsScreen(event.file.path, folder), self._saved)
+
+    def _saved(self, said: str | None) -> None:
+        if said:
+            self.app.notify(said, timeout=4, markup=False)
+
+    @on(FilesView.LookWanted)
+    def _look_at(self, event: FilesView.LookWanted) -> None:
+        event.stop()
+        from taskhub_tui.tui.screens.picture import PictureScreen
+
+        self.app.push_screen(PictureScreen(event.file.path))
+
+    @on(ResultView.FollowUpWanted)
+    def _follow_up(self, event: ResultView.FollowUpWanted) -> None:
+        event.stop()
+        if self.view is not None:
+            agents = [card.name for card in self._hub.agents() if card.problem is None]
+            self.post_message(self.FollowUp(next_task(self.view, event.chosen, agents)))

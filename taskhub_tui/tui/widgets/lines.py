@@ -1,14 +1,27 @@
-"""A view of many lines, drawn line by line, that scrolls both ways."""
+"""A view of many lines, drawn line by line: it scrolls both ways, is searched, and copied from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from rich.cells import cell_len
+from rich.segment import Segment
 from rich.style import Style
+from textual import events
 from textual.geometry import Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
+from textual.selection import Selection
 from textual.strip import Strip
+from textual.widgets import Input
 
+from taskhub_tui.domain.finding import Words
+from taskhub_tui.text import clean
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.theme import for_rich
+
+_OFTEN = frozenset({"j", "k", "up", "down", "pageup", "pagedown"})
+"""Keys that are held down; they are never looked at twice."""
+_MOST_COPIED = 10_000
+"""Lines that are copied at most."""
 
 
 class LinesView(ScrollView, can_focus=True):
@@ -25,11 +38,29 @@ class LinesView(ScrollView, can_focus=True):
     }
     """
 
+    class Told(Message):
+        """What the search says has changed: see `told`."""
+
+        def __init__(self, view: "LinesView") -> None:
+            super().__init__()
+            self.view = view
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._lines: list[Strip] = []
         self._shift = 0
         self._widest = 0
+        self.finder: Callable[[], None] | None = None
+        """Opens the line in which words are typed, where there is one. It is called at once: what
+        is typed next is meant for that line already."""
+        self.words = Words("")
+        self.told = ""
+        """What the search says: how many there are, and which of them this is."""
+        self.at: int | None = None
+        """The line that is marked: the one that was found, or chosen."""
+        self._found: list[int] = []
+
+    # What is shown
 
     def set_lines(self, lines: Sequence[Strip], *, keep: bool = False) -> None:
         """Show these lines; `keep` leaves the view where it is."""
@@ -37,8 +68,11 @@ class LinesView(ScrollView, can_focus=True):
         self._widest = max((strip.cell_length for strip in self._lines), default=0)
         if not keep:
             self._shift = 0
+            self.at = None
             self.scroll_to(y=0, animate=False, force=True)
         self.resized()
+        if self.words.text:
+            self.find(self.words.text)
 
     def resized(self) -> None:
         """Take note that the number of lines has changed."""
@@ -54,14 +88,40 @@ class LinesView(ScrollView, can_focus=True):
         return self._lines[y] if y < len(self._lines) else None
 
     def render_line(self, y: int) -> Strip:
+        y += self.scroll_offset.y
         width = self.scrollable_size.width
-        style = self.rich_style
-        strip = self.line(y + self.scroll_offset.y)
+        strip = self.line(y)
         if strip is None:
-            return Strip.blank(width, style)
+            return Strip.blank(width, self.rich_style)
+        strip = self._dressed(strip, y)
         if self._shift:
             strip = strip.crop(self._shift)
-        return strip.apply_style(style).adjust_cell_length(width, style)
+        return self._fitted(strip, y, self._shift)
+
+    def _dressed(self, strip: Strip, y: int) -> Strip:
+        """Return a line with what is selected and found in it."""
+        text = strip.text if self.words.text or self.text_selection else ""
+        if self.words.text and (spans := self.words.spans(text)):
+            how = self.theme_style("needs") + Style(reverse=y == self.at, underline=True, bold=True)
+            strip = _styled(strip, text, spans, how)
+        if (selection := self.text_selection) and (span := selection.get_span(y)) is not None:
+            start, end = span
+            chosen = self.screen.get_component_rich_style("screen--selection")
+            strip = _styled(strip, text, [(start, len(text) if end < 0 else end)], chosen)
+        return strip
+
+    def _fitted(self, strip: Strip, y: int, x: int) -> Strip:
+        """Return a line, or a part of it from `x` on, as wide as the view."""
+        width, style = self.scrollable_size.width, self.rich_style
+        if y == self.at:
+            style = style + Style(bgcolor=for_rich(self.app.theme_variables).get("cursor"))
+        return strip.apply_style(style).adjust_cell_length(width, style).apply_offsets(x, y)
+
+    def theme_style(self, name: str, *, bold: bool = False) -> Style:
+        """Return the colour of a theme variable as a style for segments."""
+        return Style(color=for_rich(self.app.theme_variables).get(name), bold=bold or None)
+
+    # Scrolling
 
     def action_sideways(self, by: int) -> None:
         """Look at what long lines hold at their right."""
@@ -81,6 +141,169 @@ class LinesView(ScrollView, can_focus=True):
     def action_page_up(self) -> None:
         self.scroll_relative(y=1 - self.size.height, animate=False, force=True)
 
-    def theme_style(self, name: str, *, bold: bool = False) -> Style:
-        """Return the colour of a theme variable as a style for segments."""
-        return Style(color=for_rich(self.app.theme_variables).get(name), bold=bold or None)
+    def bring(self, y: int) -> None:
+        """Mark line `y`, and scroll until it is in sight."""
+        self.at = y
+        top, height = self.scroll_offset.y, self.size.height
+        if not top <= y < top + height:
+            self.scroll_to(y=max(0, y - height // 3), animate=False, force=True)
+        self.refresh()
+
+    # Finding
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        match action:
+            case "find":
+                return self.finder is not None
+            case "find_next" | "clear_find":
+                return bool(self.words.text)
+            case "copy":
+                return self.at is not None or self.text_selection is not None
+        return True
+
+    def action_find(self) -> None:
+        if self.finder is not None:
+            self.finder()
+
+    def on_key(self, event: events.Key) -> None:
+        """Open the line for words before the next keys are looked at: they are meant for it.
+
+        Keys may come faster than they are answered, over a slow line above all, and a word would be
+        taken for so many commands.
+        """
+        focused = self.screen.focused
+        if self.finder is None:
+            return
+        if focused is self:
+            if event.key in _OFTEN:
+                return
+            bound = self.screen.active_bindings.get(event.key)
+            if bound is None or bound.node is not self or bound.binding.action != "find":
+                return
+            self.finder()
+        elif isinstance(focused, Input):
+            focused.post_message(events.Key(event.key, event.character))
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def find(self, words: str) -> None:
+        """Find `words` in all lines, and go to the nearest; "" ends the search."""
+        self.words = Words(words)
+        self._found = []
+        if words:
+            self._found = [
+                y for y, strip in enumerate(self._lines) if self.words.pattern.search(strip.text)
+            ]
+            self._nearest()
+        self._tell()
+
+    def _nearest(self) -> None:
+        top = self.scroll_offset.y
+        later = [y for y in self._found if y >= (top if self.at is None else self.at)]
+        if self._found:
+            self.bring(later[0] if later else self._found[0])
+
+    def action_find_next(self, by: int) -> None:
+        """Go to the next line with the words, or the one before."""
+        if not self._found:
+            return
+        here = self.scroll_offset.y if self.at is None else self.at
+        beyond = [y for y in self._found if (y > here if by > 0 else y < here)]
+        self.bring((beyond or self._found)[0 if by > 0 else -1])
+        self._tell()
+
+    keeps_mark = False
+    """True where a line is marked at all times."""
+
+    def action_clear_find(self) -> None:
+        if not self.keeps_mark:
+            self.at = None
+        self.find("")
+
+    def _tell(self) -> None:
+        if not self.words.text:
+            self.say("")
+        elif not self._found:
+            self.say("not found")
+        else:
+            place = self._found.index(self.at) + 1 if self.at in self._found else 0
+            self.say(f"{place:,} of {len(self._found):,}")
+
+    def say(self, words: str) -> None:
+        """Say how the search goes."""
+        self.told = words
+        self.refresh()
+        self.post_message(self.Told(self))
+
+    # Copying
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """Return the text of what was selected with the mouse."""
+        start = selection.start.y if selection.start is not None else 0
+        end = selection.end.y if selection.end is not None else self.count - 1
+        texts = []
+        for y in range(start, min(end + 1, start + _MOST_COPIED)):
+            text = self.text_of(y)
+            if (span := selection.get_span(y)) is not None:
+                left, right = span
+                text = text[left:] if right < 0 else text[left:right]
+            texts.append(text.rstrip())
+        return "\n".join(texts), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        self.refresh()
+
+    def text_of(self, y: int) -> str:
+        """Return line `y` as it is shown."""
+        strip = self.line(y)
+        return strip.text if strip is not None else ""
+
+    def copied(self, y: int) -> str:
+        """Return what is copied of line `y`."""
+        return self.text_of(y).strip()
+
+    def action_copy(self) -> None:
+        """Copy what is selected, or the line that is marked."""
+        chosen = self.screen.get_selected_text() if self.text_selection is not None else None
+        text = clean(chosen or (self.copied(self.at) if self.at is not None else ""))
+        if text:
+            self.app.copy_to_clipboard(text)
+            lines = text.count("\n") + 1
+            said = f"Copied {lines:,} lines" if lines > 1 else f"Copied {_short(text)}"
+            self.app.notify(said, timeout=2, markup=False)
+
+    def on_click(self, event: events.Click) -> None:
+        """Mark the line that is clicked."""
+        y = self.line_at(event.y)
+        if y is not None and self.marks_clicked and not self.text_selection:
+            self.at = None if y == self.at else y
+            self.refresh()
+            self.screen.refresh_bindings()
+
+    marks_clicked = False
+    """True where a click marks a line."""
+
+    def line_at(self, row: int) -> int | None:
+        """Return which line is drawn in a row of the view."""
+        y = row + self.scroll_offset.y
+        return y if 0 <= y < self.count else None
+
+
+def _styled(strip: Strip, text: str, spans: Sequence[tuple[int, int]], style: Style) -> Strip:
+    """Return a strip with a style over some of its characters."""
+    cuts: list[int] = []
+    flat = text.isascii()
+    for start, end in spans[:200]:
+        cuts += [start, end] if flat else [cell_len(text[:start]), cell_len(text[:end])]
+    parts = strip.divide([*cuts, strip.cell_length]) if cuts else [strip]
+    return Strip.join([_over(part, style) if n % 2 else part for n, part in enumerate(parts)])
+
+
+def _over(strip: Strip, style: Style) -> Strip:
+    return Strip([Segment(s.text, s.style + style if s.style else style) for s in strip])
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:59] + "…"

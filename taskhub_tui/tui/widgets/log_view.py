@@ -2,56 +2,82 @@
 
 import asyncio
 import time
+from bisect import bisect_right
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from functools import partial
+from itertools import accumulate
+from typing import Any, Self
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from textual.geometry import Size
 from textual.strip import Strip
 
 from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.domain.finding import Errors, Wanted, Words
 from taskhub_tui.domain.views import LogLine, LogPiece
 from taskhub_tui.hub import Hub
+from taskhub_tui.tui import opening
+from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.lines import LinesView
+from taskhub_tui.tui.widgets.log_search import LogSearch, NotYet
 
 PIECE = 32 * 1024
 """Bytes of one piece; most lines may be as short as one letter, and each is an object then."""
 HELD = 8
-REACH = 16 * 1024 * 1024
+NEAR = 1024 * 1024
+"""Bytes at the end of a log that are looked for first, so that its last lines are there at once."""
+REACH = 1024 * 1024 * 1024
 """Bytes at the end of a log that can be scrolled through; earlier ones are in its file."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    start: int
-    end: int
-    first: int
-    """Number of its first line."""
-    lines: int
+_STAMP = 9
+"""Cells of the time before each line."""
+_TELL_EVERY = 0.1
+"""Seconds between two words about how far a search is."""
 
 
 class LogView(LinesView):
     """Shows the end and follows it, until the user scrolls up."""
+
+    BINDINGS = [*bindings("log")]
+    marks_clicked = True
 
     def __init__(self, hub: Hub, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
         super().__init__(id=id)
         self._hub = hub
         self._glyphs = glyphs
         self._shown: str | None = None
-        self._pieces: list[_Piece] = []
+        self._pieces: list[LogPiece] = []
+        self._firsts: list[int] = []
+        """Number of the first line of each piece."""
         self._held: OrderedDict[int, list[LogLine]] = OrderedDict()
+        """Lines of a few pieces, by the offset at which they start."""
         self._fetching: set[int] = set()
         self._reading = asyncio.Lock()
         self._cut = False
+        self._extending: str | None = None
+        """The task whose earlier lines are being looked for."""
+        self._whole = False
+        """True once it is known where all lines lie, not the last ones only."""
+        self._laid: list[tuple[int, Strip]] | None = None
+        """Line number and strip of each row in sight, while long lines are wrapped."""
+        self._search: LogSearch | None = None
+        self._errors: LogSearch | None = None
+        self._going: tuple[LogSearch, int, int] | None = None
+        """A search, and from which line to go on to its next (1) or last (-1) hit."""
+        self._told_at = 0.0
+        self.wrapped = False
         self.following = True
 
     @property
     def count(self) -> int:
-        last = self._pieces[-1] if self._pieces else None
-        return (last.first + last.lines if last else 0) + self._cut
+        return self._total + self._cut
+
+    @property
+    def _total(self) -> int:
+        return self._firsts[-1] + self._pieces[-1].lines if self._pieces else 0
 
     async def show(self, task_id: str | None) -> None:
         """Show the log of a task from its end."""
@@ -59,15 +85,21 @@ class LogView(LinesView):
             self._shown = task_id
             self._forget()
             self.following = True
+            self.at = None
             self.resized()
         await self.poll()
 
     def _forget(self) -> None:
         self._pieces.clear()
+        self._firsts.clear()
         self._held.clear()
         self._fetching.clear()
         self._widest = self._shift = 0
-        self._cut = False
+        self._cut = self._whole = False
+        self._errors = self._going = None
+        if self._search is not None:
+            # The words stay, and are looked for in what comes instead.
+            self._search = LogSearch(self.words)
 
     async def poll(self) -> None:
         """Take note of what was written since; what is shown of it is read."""
@@ -77,17 +109,22 @@ class LogView(LinesView):
                 return
             try:
                 changed = await self._look(task_id)
+                if changed and task_id == self._shown:
+                    self.resized()
+                    self._keep_up()
+                if not self._whole and self._pieces and self._extending != task_id:
+                    self._extending = task_id
+                    start(self, partial(self._extend, task_id), group="log reach", exclusive=True)
+                if changed and self._search is not None and self._whole:
+                    self._search_on(self._search)
             except TaskHubError as error:
                 self.app.log.warning(str(error))
-                return
-            if changed and task_id == self._shown:
-                self.resized()
-                self._keep_up()
 
     async def _look(self, task_id: str) -> bool:
         """Find where the new lines lie, and read the last ones; return whether there are any."""
         last = self._pieces[-1] if self._pieces else None
-        found = await self._hub.log_pieces(task_id, last.start if last else -REACH, PIECE)
+        begin = last.start if last else -min(NEAR, REACH)
+        found = await self._hub.log_pieces(task_id, begin, PIECE)
         if last and (found[0].start, found[-1].end) == (last.start, last.end):
             return False
         if task_id != self._shown:
@@ -101,90 +138,226 @@ class LogView(LinesView):
             return False
         if last:
             self._pieces.pop()
-            self._held.pop(len(self._pieces), None)
+            self._firsts.pop()
+            self._held.pop(last.start, None)
         else:
-            self._cut = found[0].start > 0
+            self._whole = found[0].start == 0
         for one in found:
-            first = self._pieces[-1].first + self._pieces[-1].lines if self._pieces else 0
-            self._pieces.append(_Piece(one.start, one.end, first, one.lines))
+            self._firsts.append(self._total)
+            self._pieces.append(one)
             if one.start in read:
-                self._hold(len(self._pieces) - 1, read[one.start])
+                self._hold(one.start, read[one.start])
         return True
 
-    async def _read(self, task_id: str, piece: LogPiece | _Piece) -> list[LogLine]:
+    async def _extend(self, task_id: str) -> None:
+        """Find where the earlier lines lie, which are not in sight yet."""
+        first = self._pieces[0].start if self._pieces else 0
+        begin = max(0, (self._pieces[-1].end if self._pieces else 0) - REACH)
+        found = []
+        try:
+            if begin < first:
+                found = await self._hub.log_pieces(task_id, begin, PIECE, first)
+        finally:
+            self._extending = None
+        async with self._reading:
+            if task_id != self._shown or self._whole or not self._pieces:
+                return
+            if self._pieces[0].start != first:
+                return  # It was cut back meanwhile; the next look begins anew.
+            before = self.count
+            self._pieces[:0] = [one for one in found if one.lines]
+            ends = [*accumulate(one.lines for one in self._pieces)]
+            self._firsts = [0, *ends[:-1]]
+            self._cut, self._whole = self._pieces[0].start > 0, True
+            added = self.count - before
+            if added:
+                y = self.scroll_offset.y
+                self.at = None if self.at is None else self.at + added
+                self.resized()
+                if self.following:
+                    self._keep_up()
+                else:
+                    self.scroll_to(y=y + added, animate=False, force=True, immediate=True)
+            for search in (self._search, self._errors):
+                if search is not None:
+                    here = 0
+                    if self._going is not None and self._going[0] is search:
+                        here, by = self._going[1] + added - self._cut, self._going[2]
+                        self._going = (search, here, by)
+                    self._search_on(search, here=max(0, here))
+
+    async def _read(self, task_id: str, piece: LogPiece) -> list[LogLine]:
         chunk = await self._hub.read_log(task_id, piece.start, piece.end - piece.start)
         return chunk.lines[: piece.lines]
 
-    def _hold(self, number: int, lines: list[LogLine]) -> None:
+    def _hold(self, key: int, lines: list[LogLine]) -> None:
         widest = max((_width(line.text) for line in lines), default=0)
-        self._widest = max(self._widest, widest + 10)
-        self._held[number] = lines
-        self._held.move_to_end(number)
+        self._widest = max(self._widest, widest + _STAMP + 1)
+        self._held[key] = lines
+        self._held.move_to_end(key)
         while len(self._held) > HELD:
             self._held.popitem(last=False)
 
-    def _find(self, y: int) -> int | None:
-        low, high = 0, len(self._pieces)
-        while low < high:
-            middle = (low + high) // 2
-            if self._pieces[middle].first + self._pieces[middle].lines <= y:
-                low = middle + 1
-            else:
-                high = middle
-        return low if low < len(self._pieces) else None
+    # What is shown of it
+
+    def _said(self, y: int) -> LogLine | None:
+        """Return line `y` of the log; None where it is not there, or is being fetched."""
+        number = bisect_right(self._firsts, y) - 1
+        if not 0 <= y < self._total or number < 0:
+            return None
+        piece = self._pieces[number]
+        lines = self._held.get(piece.start)
+        if lines is None:
+            if piece.start not in self._fetching:
+                self._fetching.add(piece.start)
+                start(self, partial(self._fetch, piece), group="log pieces")
+            return None
+        self._held.move_to_end(piece.start)
+        y -= self._firsts[number]
+        return lines[y] if y < len(lines) else None
 
     def line(self, y: int) -> Strip | None:
+        # A line may be very long, and more than the window holds is never seen.
+        return self._strip(y, 2 * (self._shift + self.scrollable_size.width))
+
+    def _strip(self, y: int, most: int) -> Strip | None:
         muted = self.theme_style("muted")
         if self._cut:
             if y == 0:
                 where = self._hub.paths.log(self._shown or "")
                 return Strip([Segment(f"Earlier lines are in {where}", muted)])
             y -= 1
-        number = self._find(y)
-        if number is None:
+        said = self._said(y)
+        if said is None:
             if not self._pieces and y == 0:
                 return Strip([Segment("Nothing in the log yet" if self._shown else "", muted)])
             return None
-        piece = self._pieces[number]
-        lines = self._held.get(number)
-        if lines is None:
-            if number not in self._fetching:
-                self._fetching.add(number)
-                fetch = partial(self._fetch, number)
-                start(self, fetch, group="log pieces")
-            return None
-        self._held.move_to_end(number)
-        if y - piece.first >= len(lines):
-            return None
-        said = lines[y - piece.first]
         stamp = time.strftime("%H:%M:%S", time.localtime(said.at)) if said.at else " " * 8
         quiet = said.stream in ("hub", "thought")
-        # A line may be very long, and more than the window holds is never seen.
-        text = said.text[: 2 * (self._shift + self.scrollable_size.width)].expandtabs(4)
         style = muted if quiet else self.theme_style("foreground")
-        return Strip([Segment(stamp + " ", muted), Segment(text, style)])
+        mark = Segment(" ", muted)
+        if said.stream == "err":
+            # Shape before colour: stderr has a mark of its own.
+            mark = Segment(self._glyphs.mark, self.theme_style("failed"))
+        return Strip([Segment(stamp, muted), mark, Segment(said.text[:most].expandtabs(4), style)])
 
-    async def _fetch(self, number: int) -> None:
-        task_id, piece = self._shown, self._pieces[number]
+    async def _fetch(self, piece: LogPiece) -> None:
+        task_id = self._shown
         try:
             lines = await self._read(task_id or "", piece)
-            if task_id == self._shown and self._pieces[number : number + 1] == [piece]:
-                self._hold(number, lines)
+            if task_id == self._shown and piece in self._pieces:
+                self._hold(piece.start, lines)
                 self.refresh()
         finally:
-            self._fetching.discard(number)
+            self._fetching.discard(piece.start)
+
+    def text_of(self, y: int) -> str:
+        strip = self._strip(y, 20_000)
+        return strip.text.replace(self._glyphs.mark, " ", 1) if strip is not None else ""
+
+    def copied(self, y: int) -> str:
+        said = self._said(y - self._cut)
+        return said.text if said is not None else ""
+
+    # Long lines, wrapped: a step of the scroll bar is a line of the log, whatever rows it has
+
+    def action_wrap(self) -> None:
+        """Wrap long lines, or leave each on one row."""
+        self.wrapped = not self.wrapped
+        self._shift = 0
+        self.resized()
+        self._keep_up()
+        words = "Long lines are wrapped" if self.wrapped else "Each line has one row"
+        self.app.notify(words, timeout=2, markup=False)
+
+    def refresh(self, *regions: Any, **how: Any) -> Self:
+        self._laid = None
+        super().refresh(*regions, **how)
+        return self
+
+    def resized(self) -> None:
+        if self.wrapped and (height := self.size.height):
+            self.virtual_size = Size(0, self.count - self._fit() + height)
+            self.refresh()
+        else:
+            super().resized()
+
+    def _fit(self) -> int:
+        """Return how many of the last lines are in sight whole when the end is."""
+        fit = rows = 0
+        height = self.size.height
+        while fit < self.count:
+            strip = self._wrappable(self.count - 1 - fit)
+            rows += len(self._rows(strip)) if strip is not None else 1
+            if rows > height:
+                break
+            fit += 1
+        return max(1, fit)
+
+    def _wrappable(self, y: int) -> Strip | None:
+        return self._strip(y, self.scrollable_size.width * max(1, self.size.height))
+
+    def _rows(self, strip: Strip) -> list[Strip]:
+        """Return a line cut into rows, under a clear column of times."""
+        wide = max(10, self.scrollable_size.width - _STAMP)
+        length = strip.cell_length - _STAMP
+        if length <= wide:
+            return [strip]
+        head, clear = strip.crop(0, _STAMP), Strip([Segment(" " * _STAMP)])
+        rows = [
+            Strip.join([clear if at else head, strip.crop(_STAMP + at, _STAMP + at + wide)])
+            for at in range(0, length, wide)
+        ]
+        most = max(1, self.size.height)
+        if len(rows) >= most > 1:
+            words = f"{self._glyphs.more} goes on; without wrapping (w) or in the pager (o)"
+            rows[most - 1 :] = [Strip([Segment(" " * _STAMP + words, self.theme_style("muted"))])]
+        return rows
+
+    def render_line(self, y: int) -> Strip:
+        if not self.wrapped:
+            return super().render_line(y)
+        if self._laid is None:
+            self._laid = self._lay()
+        if y >= len(self._laid):
+            return Strip.blank(self.scrollable_size.width, self.rich_style)
+        return self._laid[y][1]
+
+    def _lay(self) -> list[tuple[int, Strip]]:
+        laid: list[tuple[int, Strip]] = []
+        y, height = self.scroll_offset.y, self.size.height
+        wide = max(10, self.scrollable_size.width - _STAMP)
+        while len(laid) < height and y < max(1, self.count):
+            strip = self._wrappable(y)
+            rows = [Strip([])] if strip is None else self._rows(self._dressed(strip, y))
+            laid += [(y, self._fitted(row, y, wide * n)) for n, row in enumerate(rows)]
+            y += 1
+        return laid[:height]
+
+    def line_at(self, row: int) -> int | None:
+        if not self.wrapped:
+            return super().line_at(row)
+        laid = self._laid or []
+        return laid[row][0] if row < len(laid) else None
+
+    # Following
 
     def toggle_follow(self) -> bool:
         """Follow the end, or stop following; return which."""
-        self.following = not self.following
+        self.following = not (self.following and self.at is None)
+        if self.following:
+            self.at = None
         self._keep_up()
         return self.following
 
     def _keep_up(self) -> None:
-        if self.following:
+        # A line that is marked stays where it is, also at the end.
+        if self.following and self.at is None:
             self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
 
     def on_resize(self) -> None:
+        if self.wrapped:
+            self.resized()
         self._keep_up()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -193,6 +366,170 @@ class LogView(LinesView):
             self.following = False
         elif new_value >= self.max_scroll_y:
             self.following = True
+
+    # Marking a line
+
+    def action_mark(self, by: int) -> None:
+        """Mark the next line, or the one before, to be copied."""
+        bottom = min(self.count, self.scroll_offset.y + self.size.height) - 1
+        y = bottom if self.at is None else self.at + by
+        if 0 <= y < self.count:
+            self._still()
+            self.bring(y)
+            self.screen.refresh_bindings()
+
+    def _still(self) -> None:
+        """Stay where the user looks, whatever is written at the end."""
+        self.following = False
+
+    # Searching
+
+    def find(self, words: str) -> None:
+        self.words = Words(words)
+        if not words:
+            self._search = self._going = None
+            self.workers.cancel_node(self)
+            self._fetching.clear()
+            self.say("")
+            return
+        search = self._search = LogSearch(self.words)
+        here = self.scroll_offset.y + self.size.height - 1 - self._cut
+        here = min(max(0, self._total - 1), here if self.at is None else self.at - self._cut)
+        self._going = (search, here + 1, -1)
+        self._search_on(search, here=here)
+        self.refresh()
+
+    def action_find_next(self, by: int) -> None:
+        if self._search is not None:
+            self._go(self._search, by)
+
+    def action_error(self, by: int) -> None:
+        """Go to the next line that tells of a mistake, or to the one before."""
+        if self._errors is None:
+            self._errors = LogSearch(Errors(), together=True)
+        self._go(self._errors, by)
+
+    def _go(self, search: LogSearch, by: int) -> None:
+        if not self._total:
+            return
+        here = self.at
+        if here is None:
+            # Nothing is marked: from the edge of what is in sight.
+            here = self.scroll_offset.y + (0 if by > 0 else self.size.height - 1)
+            here += -1 if by > 0 else 1
+        self._going = (search, here - self._cut, by)
+        self._search_on(search, here=max(0, here - self._cut), forward=by > 0)
+        self._arrive()
+
+    def _search_on(self, search: LogSearch, *, here: int = 0, forward: bool = False) -> None:
+        """Look through what was not looked through; runs beside the screen, one at a time."""
+        if not self._whole:
+            return  # Lines have no numbers yet.
+        if self._pieces and search.end != self._pieces[-1].end:
+            search.take(self._pieces, here=here, forward=forward)
+        group = "log errors" if search is self._errors else "log search"
+        start(self, partial(self._run, search), group=group, exclusive=True)
+
+    async def _run(self, search: LogSearch) -> None:
+        task_id = self._shown
+        if task_id is None:
+            return
+
+        async def find(begin: int, end: int, wanted: Wanted) -> list[int]:
+            return await self._hub.find_in_log(task_id, begin, end, wanted)
+
+        await search.run(find, lambda: self._came(search, task_id))
+        self._came(search, task_id, last=True)
+
+    def _came(self, search: LogSearch, task_id: str, *, last: bool = False) -> None:
+        if task_id != self._shown or search not in (self._search, self._errors):
+            return
+        now = time.monotonic()
+        if self._going is not None and self._going[0] is search:
+            self._arrive(last=last)
+        if last or now - self._told_at >= _TELL_EVERY:
+            self._told_at = now
+            self._tell_of(search)
+
+    def _arrive(self, *, last: bool = False) -> None:
+        """Go where the search was to go, as soon as that is known."""
+        if self._going is None:
+            return
+        search, here, by = self._going
+        try:
+            found = search.after(here) if by > 0 else search.before(here)
+            if found is None:  # On from the other end.
+                found = search.after(-1) if by > 0 else search.before(self._total)
+        except NotYet:
+            return
+        self._going = None
+        if found is not None:
+            self._still()
+            self.bring(found + self._cut)
+            self.screen.refresh_bindings()
+        self._tell_of(search)
+
+    def _tell_of(self, search: LogSearch) -> None:
+        if search is self._errors and self._going is None and self.words.text:
+            return  # The words that are looked for have the line.
+        place = search.place(self.at - self._cut) if self.at is not None else None
+        of = f"{place:,} of {search.count:,}" if place else f"{search.count:,}"
+        if search.done and not search.count:
+            said = "no mistakes in the log" if search is self._errors else "not found"
+        elif search is self._errors:
+            lines = "line tells" if search.count == 1 else "lines tell"
+            said = f"{of} {lines} of a mistake"
+        else:
+            said = of if place else f"{of} lines"
+        if not search.done:
+            said += f"  {int(search.share * 100)}%"
+        if said != self.told:
+            self.say(said)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        match action:
+            case "find_next":
+                return self._search is not None
+            case "clear_find":
+                return self._search is not None or self.at is not None or bool(self.told)
+            case "error" | "page_log" | "wrap" | "mark":
+                return self._shown is not None
+        return super().check_action(action, parameters)
+
+    def action_clear_find(self) -> None:
+        self.at = None
+        self._errors = None
+        super().action_clear_find()
+
+    # In the pager
+
+    def action_page_log(self) -> None:
+        """Show all of the log in the user's pager."""
+        if self._shown is not None:
+            start(self, partial(self._page, self._shown), group="pager", exclusive=True)
+
+    async def _page(self, task_id: str) -> None:
+        said = await opening.page(self.app, self._all(task_id), "the log")
+        if said:
+            self.app.notify(said, timeout=4, markup=False)
+
+    async def _all(self, task_id: str) -> AsyncIterator[str]:
+        offset = 0
+        while True:
+            chunk = await self._hub.read_log(task_id, offset, 256 * 1024)
+            if chunk.runs:
+                yield await asyncio.to_thread(_paged, chunk.lines)
+            if chunk.at_end or chunk.offset <= offset:
+                return
+            offset = chunk.offset
+
+
+def _paged(lines: list[LogLine]) -> str:
+    said = []
+    for line in lines:
+        stamp = time.strftime("%H:%M:%S", time.localtime(line.at)) if line.at else " " * 8
+        said.append(f"{stamp} {line.text}\n")
+    return "".join(said)
 
 
 def _width(text: str) -> int:

@@ -2,7 +2,7 @@
 
 Rich draws the text, because Textual's own Markdown makes a widget of every paragraph and takes
 seconds for a long report. Code, and the plots that stand in for pictures, keep their width and can
-be looked at sideways. Links are shown as text; nothing can be clicked.
+be looked at sideways. Links are shown as text; web addresses, and nothing else, can be opened.
 """
 
 import asyncio
@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
 from textual.strip import Strip
 
-from taskhub_tui.text import clean
+from taskhub_tui.text import clean, one_line
+from taskhub_tui.tui import opening, pictures
+from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import for_rich
 from taskhub_tui.tui.widgets.lines import LinesView
@@ -31,17 +34,28 @@ _PLOT_LIMIT = 100_000
 _CHUNK = 4000
 _TABLE_WIDTH = 110
 _IMAGE = re.compile(r"\s*!\[([^\]]*)\]\(<?([^)>\s]+)>?(?:\s+\"[^\"]*\")?\)\s*")
-_FENCE = re.compile(r" {0,3}(```+|~~~+)")
+_FENCE = re.compile(r" {0,3}(```+|~~~+)\s*([\w+#-]*)")
+_WEB = re.compile(r"https?://[^\s<>\"'`|\\^{}\[\]]+[^\s<>\"'`|\\^{}\[\].,;:!?*_]")
+_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
+_PICTURE_LINES = 24
+_HIGHLIGHTED = 60_000
+"""Most characters of a piece of code whose words are told apart by colour."""
+_MOST_LINKS = 1000
 
 
 class MarkdownView(LinesView):
     """Shows a report; the first screen of it first."""
+
+    BINDINGS = [*bindings("result")]
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._source = ""
         self._folder: Path | None = None
         self._drawn_width = 0
+        self.links: list[str] = []
+        """The web addresses in the text, in their order."""
+        self._link: int | None = None
 
     def show(self, source: str, folder: Path | None = None, *, keep: bool = False) -> None:
         """Draw `source`, already sanitised.
@@ -51,6 +65,9 @@ class MarkdownView(LinesView):
             keep: stay at the place where the view is.
         """
         self._source, self._folder = source, folder
+        found = (link.rstrip(")") if "(" not in link else link for link in _WEB.findall(source))
+        self.links = [*dict.fromkeys(one for one in found if one.isascii())][:_MOST_LINKS]
+        self._link = None
         self._start(keep=keep)
 
     def on_resize(self) -> None:
@@ -80,7 +97,59 @@ class MarkdownView(LinesView):
                 # The rest of a long report comes while the first screen is read.
                 self.set_lines(lines, keep=keep)
                 first = False
-        self.set_lines(lines, keep=keep or not first)
+        self.set_lines([*lines, *self.after()], keep=keep or not first)
+
+    def after(self) -> list[Strip]:
+        """Return the lines that stand under the text."""
+        return []
+
+    # Links
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "link":
+            return bool(self.links)
+        if action == "open_link":
+            return self._link is not None
+        return super().check_action(action, parameters)
+
+    def action_link(self, by: int) -> None:
+        """Go to the next link, or the one before, and say where it leads."""
+        here = self._link
+        self._link = (0 if by > 0 else -1) if here is None else here + by
+        self._link %= len(self.links)
+        link = self.links[self._link]
+        for part in (link, link[:24], link[:12]):
+            places = [y for y, strip in enumerate(self._lines) if part in strip.text]
+            if places:
+                self.bring(places[0])
+                break
+        self.say(f"link {self._link + 1} of {len(self.links)}: {one_line(link, 120)}")
+        self.screen.refresh_bindings()
+
+    def action_open_link(self) -> None:
+        if self._link is not None:
+            self._open(self.links[self._link])
+
+    def on_click(self, event: events.Click) -> None:
+        y = self.line_at(event.y)
+        if event.ctrl and y is not None and (link := self.link_at(y, event.x + self._shift)):
+            event.stop()
+            self._open(link)
+
+    def link_at(self, y: int, x: int) -> str | None:
+        """Return the web address that is drawn at a place; one cut at a line's end is whole."""
+        for found in re.finditer(r"https?://[^\s()<>]+", self.text_of(y)):
+            if found.start() <= x < found.end():
+                shown = found[0].rstrip(".,;:!?")
+                whole = [link for link in self.links if link.startswith(shown)]
+                return shown if shown in self.links else whole[0] if whole else None
+        return None
+
+    def _open(self, link: str) -> None:
+        async def run() -> None:
+            self.app.notify(await opening.open_link(link), timeout=4, markup=False)
+
+        start(self, run, group="link")
 
 
 def blocks(source: str, folder: Path | None) -> Iterator[tuple[str, str]]:
@@ -92,7 +161,7 @@ def blocks(source: str, folder: Path | None) -> Iterator[tuple[str, str]]:
 
     def flush() -> Iterator[tuple[str, str]]:
         nonlocal part, size
-        if any(line.strip() for line in part) or kind == "code":
+        if any(line.strip() for line in part) or kind.startswith("code"):
             yield kind, "\n".join(part)
         part, size = [], 0
 
@@ -107,7 +176,7 @@ def blocks(source: str, folder: Path | None) -> Iterator[tuple[str, str]]:
             continue
         if mark:
             yield from flush()
-            fence, kind = mark[1], "code"
+            fence, kind = mark[1], f"code {mark[2]}".strip()
             continue
         is_table = line.lstrip().startswith("|")
         if is_table != (kind == "table"):
@@ -117,11 +186,27 @@ def blocks(source: str, folder: Path | None) -> Iterator[tuple[str, str]]:
             yield from flush()
             yield "plot", plot
             continue
+        if (image := _IMAGE.fullmatch(line)) and (
+            picture := _picture(image[2], folder)
+        ) is not None:
+            yield from flush()
+            yield "image", picture
+            continue
         if size > _CHUNK and not line.strip() and kind == "text":
             yield from flush()
         part.append(line)
         size += len(line)
     yield from flush()
+
+
+def _picture(target: str, folder: Path | None) -> str | None:
+    """Return the path of the picture `target` where it lies beside the report and can be drawn."""
+    if folder is None or "://" in target or Path(target).suffix.lower() not in _PICTURES:
+        return None
+    path = (folder / target).resolve()
+    if not path.is_relative_to(folder.resolve()) or not path.is_file() or not pictures.possible():
+        return None
+    return str(path)
 
 
 def _plot(target: str, folder: Path | None) -> str | None:
@@ -143,10 +228,18 @@ def _plot(target: str, folder: Path | None) -> str | None:
 
 def draw(kind: str, text: str, width: int, colours: Mapping[str, str]) -> list[Strip]:
     """Return the lines of one piece, `width` cells wide where they can be wrapped."""
-    if kind in ("code", "plot"):
-        style = Style(color=colours.get("foreground" if kind == "plot" else "muted"))
+    if kind == "image":
+        try:
+            back = colours.get("background", "#12151A")
+            return [*pictures.drawn(Path(text), width, _PICTURE_LINES, back), Strip([])]
+        except pictures.BadPicture as error:
+            return [Strip([Segment(one_line(str(error)), Style(color=colours.get("muted")))])]
+    if kind == "plot":
+        style = Style(color=colours.get("foreground"))
         lines = [Strip([Segment("  " + line.expandtabs(4), style)]) for line in text.split("\n")]
         return [*lines, Strip([])]
+    if kind.startswith("code"):
+        return [*_code(text, kind[5:], colours), Strip([])]
     from rich.console import Console
     from rich.theme import Theme
 
@@ -178,6 +271,42 @@ def draw(kind: str, text: str, width: int, colours: Mapping[str, str]) -> list[S
         highlight=False,
     )
     return [*_rendered(console, text, width)]
+
+
+def _code(text: str, language: str, colours: Mapping[str, str]) -> list[Strip]:
+    """Return code, its words told apart where its language is known."""
+    plain = Style(color=colours.get("muted"))
+    text = text.expandtabs(4)
+    if not language or len(text) > _HIGHLIGHTED:
+        return [Strip([Segment("  " + line, plain)]) for line in text.split("\n")]
+    from pygments import lex
+    from pygments.lexers import get_lexer_by_name
+    from pygments.token import Token
+    from pygments.util import ClassNotFound
+
+    try:
+        lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return _code(text, "", colours)
+    plain = Style(color=colours.get("foreground"))
+    looks = (
+        (Token.Comment, Style(color=colours.get("muted"), italic=True)),
+        (Token.Keyword, Style(color=colours.get("running"))),
+        (Token.Literal.String, Style(color=colours.get("done"))),
+        (Token.Literal.Number, Style(color=colours.get("needs"))),
+        (Token.Name.Function, Style(color=colours.get("foreground"), bold=True)),
+        (Token.Name.Class, Style(color=colours.get("foreground"), bold=True)),
+        (Token.Generic.Deleted, Style(color=colours.get("failed"))),
+        (Token.Generic.Inserted, Style(color=colours.get("done"))),
+        (Token.Generic.Heading, Style(color=colours.get("foreground"), bold=True)),
+    )
+    lines: list[list[Segment]] = [[Segment("  ")]]
+    for token, word in lex(text, lexer):
+        style = next((look for kind, look in looks if token in kind), plain)
+        first, *rest = word.split("\n")
+        lines[-1].append(Segment(first, style))
+        lines += [[Segment("  "), Segment(part, style)] for part in rest]
+    return [Strip(line) for line in lines]
 
 
 def _rendered(console: "Console", text: str, width: int) -> Iterator[Strip]:

@@ -328,3 +328,26 @@ async def test_prices_that_stand_still_are_no_trouble(tmp_path: Path) -> None:
     report = (tmp_path / "out" / "report.md").read_text()
     assert "did not change" in report
     assert "outliers cannot be told: Gold" in report
+
+
+async def test_what_is_suggested_next_stands_on_findings_and_can_be_done(tmp_path: Path) -> None:
+    ctx, results = await analyse(tmp_path, file=str(sample_path()))
+    suggested = results[-1].data["follow_ups"]
+    assert 1 <= len(suggested) <= 3
+    figures = json.loads(ctx.artifacts["figures.json"].path.read_text())
+    deepest = min(figures["risk"]["instruments"], key=lambda e: e["fall_all"]["depth"])
+    (fall,) = [one for one in suggested if one["title"].startswith("The deepest fall")]
+    assert deepest["name"] in fall["request"]
+    period = f"{deepest['fall_all']['peak']}..{deepest['fall_all']['trough']}"
+    assert fall["options"] == {"period": period}
+    for n, one in enumerate(suggested):
+        _, again = await analyse(tmp_path / str(n), file=str(sample_path()), **one["options"])
+        assert again[-1].text, "a suggestion that cannot be carried out is none"
+
+
+async def test_nothing_is_suggested_where_nothing_was_found(tmp_path: Path) -> None:
+    write(tmp_path, ["Gold"])
+    _, results = await analyse(tmp_path, file="p.csv")
+    for one in results[-1].data["follow_ups"]:
+        assert "Gold" in one["request"]
+        assert one["options"]["period"] != "last quarter"
