@@ -59,6 +59,10 @@ def play(where: Paths, settings: Settings) -> Play:
     return begin
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--renew", action="store_true", help="write the goldens of the app anew")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the tests in tmux out where there is none; never in CI."""
     if shutil.which("tmux") is not None or os.environ.get("CI"):

@@ -1,4 +1,4 @@
-"""A small language for tests of the app: what a person presses, what they see, and what comes of it.
+"""A small language for tests of the app: what a person does, what they see, what comes of it.
 
     async def test_a_failed_task_can_be_tried_again(play: Play) -> None:
         async with play(120, 36) as t:
