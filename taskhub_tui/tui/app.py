@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
@@ -24,6 +25,8 @@ from taskhub_tui.tui.watch import Watcher
 
 _PRESENCE_EVERY = 15.0
 """Seconds between two reports that the user is typing."""
+_HOLD = 0.25
+"""Seconds the first painting waits for the tasks at most."""
 _PALETTE = ("task", "view", "hub")
 
 
@@ -63,6 +66,8 @@ class TaskHubApp(App[None]):
             self._filters.append(AsciiFilter())
         self._services = services
         self._tasks: list[asyncio.Task[None]] = []
+        self._held = contextlib.ExitStack()
+        """What keeps the screen from being painted before there is something to see."""
         self._initial_task = initial_task
         self.typed = -60.0
         """`time.monotonic()` of the last key or click."""
@@ -93,11 +98,14 @@ class TaskHubApp(App[None]):
         self._write("\x1b[22;2t")  # The terminal keeps its title until we leave.
         for service in self._services:
             self._tasks.append(asyncio.create_task(self._serve(service), name="service"))
-        self.call_after_refresh(self._begin)
         self.set_interval(0.5, self.asker.consider)
         self.set_interval(1.0, self._report_presence)
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Begin to watch the hub; the main screen has all its parts."""
+        # An empty screen is not painted first where the tasks are known in a moment.
+        self._held.enter_context(self.batch_update())
+        self.set_timer(_HOLD, self._held.close)
         self._tasks.append(asyncio.create_task(self._watch(), name="watch"))
 
     async def _watch(self) -> None:
@@ -117,6 +125,7 @@ class TaskHubApp(App[None]):
         self._main.warn(self._trouble)
 
     async def on_unmount(self) -> None:
+        self._held.close()
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
@@ -164,6 +173,10 @@ class TaskHubApp(App[None]):
         self._counts = counts
         await self._main.apply(changes, counts, first=first)
         if first:
+            self._held.close()
+            await self._painted()
+            if counts.total > len(self._main.table):
+                await self._main.sort()
             latest = await self.hub.notifications(1)
             self._seen_notice = latest[0].id if latest else 0
             await self.asker.start()
@@ -172,6 +185,17 @@ class TaskHubApp(App[None]):
             self._tell(changes)
             await self.asker.follow(changes)
         self._entitle(counts)
+
+    async def _painted(self) -> None:
+        """Wait until what is known by now is on the screen: reading on would only delay it."""
+        shown = asyncio.Event()
+        self._main.call_after_refresh(shown.set)
+        with contextlib.suppress(TimeoutError):
+            # While the terminal is lent to a pager nothing is painted.
+            await asyncio.wait_for(shown.wait(), 1.0)
+        # Much was made to begin with, and most of it stays: no need to look through it again.
+        gc.enable()
+        gc.freeze()
 
     def _tell(self, changes: Changes) -> None:
         """Say what was completed; what needs the user is raised by the asker."""

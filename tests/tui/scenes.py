@@ -1,6 +1,7 @@
 """Every screen of the app, the same each time: what is in the hub, and the keys that lead there.
 
-To add a screen, add a line to `SCENES`; `pytest tests/tui/test_goldens.py --renew` writes its goldens.
+A screen is added by a line in `SCENES`; `pytest tests/tui/test_goldens.py --renew` writes its
+goldens.
 """
 
 from collections.abc import Awaitable, Callable

@@ -73,6 +73,7 @@ class MainScreen(Screen[None]):
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
         self.set_interval(0.5, self._poll_log)
+        self.app.begin()
 
     @property
     def task_here(self) -> Task | None:
@@ -89,7 +90,11 @@ class MainScreen(Screen[None]):
             self.set_class(counts.total == 0, "-empty")
             self.call_after_refresh(self._focus_something)
         self._stale = self.table.apply(changes.tasks) or self._stale
-        if first or deleted or (self._stale and not len(self.table)):
+        if first:
+            # The beginning of the list can be shown before the order of all is known.
+            rows = await self._hub.tasks(limit=PAGE)
+            self.table.set_order([task.n for task in rows], rows)
+        elif deleted or (self._stale and not len(self.table)):
             await self.sort()
         view = self.detail.view
         if view is not None and any(task.id == view.task.id for task in changes.tasks):
