@@ -25,7 +25,7 @@ EMPTY = [sys.executable, str(HERE / "screen_empty.py")]
 RUNNING = 1000
 _FIRST = 3
 """Line of the screen, the first is 1, on which the first task stands."""
-_SETTINGS = "[notifications.desktop]\nenabled = false\n[backup]\nenabled = false\n"
+_SETTINGS = "[backup]\nenabled = false\n"
 
 
 def measure(size: Size) -> Iterator[Figure]:

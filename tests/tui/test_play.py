@@ -2,10 +2,12 @@
 
 import pytest
 from play import Play
+from scenes import question
 from support import ScriptedAgent
 
 from taskhub_tui.agents.port import Blocker, BlockerKind, Result, Stage, StageContext
 from taskhub_tui.domain.model import Status
+from taskhub_tui.tui.screens.decision import DecisionScreen
 
 
 async def test_a_failed_task_is_tried_again_from_its_dialog(play: Play) -> None:
@@ -65,3 +67,13 @@ async def test_what_does_not_come_true_is_said_with_the_screen(
             await t.sees("No such words")
         with pytest.raises(AssertionError, match="a row with 'Nightly'"):
             await t.row("Nightly").is_there()
+
+
+async def test_two_quick_clicks_on_a_choice_answer_once(play: Play) -> None:
+    async with play(100, 36, before=question) as t:
+        await t.waits_for_the_dialog()
+        dialog = t.app.screen
+        assert isinstance(dialog, DecisionScreen)
+        dialog.action_choose(0)
+        dialog.action_choose(1)
+        await t.sees("Answered: Rotate staging")
