@@ -208,11 +208,13 @@ async def fill(hub: Hub, workdir: str) -> None:
 
 @asynccontextmanager
 async def opened(
-    hub: Hub, size: tuple[int, int] = SIZE, theme: str | None = None
+    hub: Hub, size: tuple[int, int] = SIZE, theme: str | None = None, *, calm: bool = False
 ) -> AsyncIterator[tuple[TaskHubApp, Pilot[None]]]:
     app = TaskHubApp(hub)
     if theme is not None:
         app.theme = theme
+    if calm:
+        app.asker.consider = lambda: None  # type: ignore[method-assign]
     async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.pause(1.0)
         yield app, pilot
@@ -307,10 +309,8 @@ async def sizes(hub: Hub) -> None:
         *((name, size, None) for name, size in SIZES.items()),
         ("tasks-light", SIZE, LIGHT.name),
     ):
-        async with opened(hub, size, theme) as (app, pilot):
-            app.asker.consider = lambda: None  # type: ignore[method-assign]
-            await pilot.press("escape")
-            await pilot.pause(1.5)
+        async with opened(hub, size, theme, calm=True) as (app, pilot):
+            await pilot.pause(1.0)
             save(app, name)
 
 

@@ -237,12 +237,14 @@ class Play(Protocol):
         *,
         engine: bool = False,
         agents: tuple[Any, ...] = (),
+        calm: bool = False,
         **app: Any,
     ) -> contextlib.AbstractAsyncContextManager[User]:
         """
         Args:
             engine: run a real worker beside the app.
             agents: agents to have beside the installed ones.
+            calm: no decision dialog comes up by itself.
             app: what `TaskHubApp` takes.
         """
 
@@ -257,11 +259,13 @@ async def opened(
     engine: bool = False,
     agents: tuple[Any, ...] = (),
     before: Callable[[Seed], Awaitable[None]] | None = None,
+    calm: bool = False,
     **app: Any,
 ) -> AsyncIterator[User]:
     """Open hub, engine and app, and give the person who uses them.
 
     Args:
+        calm: no decision dialog comes up by itself.
         before: puts tasks there before the app is opened.
     """
     clock = clock or Clock()
@@ -285,6 +289,8 @@ async def opened(
             await stack.enter_async_context(at_work)
         shown = TaskHubApp(front, services=[asleep], **app)
         shown.animation_level = "none"
+        if calm:
+            shown.asker.consider = lambda: None  # type: ignore[method-assign]
         pilot = await stack.enter_async_context(shown.run_test(size=size, notifications=True))
         user = User(shown, pilot, front, clock, seed)
         await user.until(lambda: shown._seen_notice is not None, "the first look at the hub")

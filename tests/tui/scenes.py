@@ -272,8 +272,6 @@ BY_NAME = {scene.name: scene for scene in SCENES}
 
 async def go(t: User, scene: Scene) -> None:
     """Go to a scene in an app whose hub holds it already."""
-    if scene.calm:
-        t.app.asker.consider = lambda: None  # type: ignore[method-assign]
     if scene.dialog:
         await t.waits_for_the_dialog()
     elif scene.put is not empty:

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from play import PATIENCE, Clock, User, opened
+from play import PATIENCE, User, opened
 from scenes import BY_NAME, DRAWN, SCENES, Scene, go
 from textual.widgets import Input, TextArea
 
@@ -92,7 +92,7 @@ async def test_a_screen_looks_as_it_did(
     scene: Scene, size: tuple[int, int], where: Paths, settings: Settings, renew: bool
 ) -> None:
     async with opened(
-        where, settings, size, clock=Clock(), before=scene.put, **dict(scene.app)
+        where, settings, size, before=scene.put, calm=scene.calm, **dict(scene.app)
     ) as t:
         await go(t, scene)
         await check(t, GOLDENS / f"{scene.name}-{size[0]}x{size[1]}.txt", shown, renew)
@@ -103,7 +103,7 @@ async def test_a_picture_looks_as_it_did(
     name: str, theme: str, where: Paths, settings: Settings, renew: bool
 ) -> None:
     scene = BY_NAME[name]
-    async with opened(where, settings, (120, 36), clock=Clock(), before=scene.put) as t:
+    async with opened(where, settings, (120, 36), before=scene.put) as t:
         t.app.theme = theme
         await go(t, scene)
         await check(t, GOLDENS / f"{name}-{theme}.svg", drawn, renew)
