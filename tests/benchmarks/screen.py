@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.children import ChildFailed
 
 SIZE = (120, 36)
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds after which what is waited for is taken not to come."""
 _TICK = os.sysconf("SC_CLK_TCK")
 _ANSWERS = ((b"\x1b[?2026$p", b"\x1b[?2026;2$y"),)
