@@ -1,12 +1,19 @@
 """Makes the pictures of this folder from real runs: `python screenshots/make.py`.
 
 A hub in a temporary folder, a real worker, real commands and the sample report; the app runs
-without a terminal at 120x36 and is driven by its keys.
+without a terminal and is driven by its keys. Each picture is kept as SVG; where there are
+`chromium` and ImageMagick, as PNG too.
+
+To add one, go there by keys in `pictures` and `save` it, or name it in `SIZES` to have it at other
+sizes.
 """
 
 import asyncio
 import contextlib
 import os
+import re
+import shutil
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -21,10 +28,15 @@ from taskhub_tui.domain.stall import Patience
 from taskhub_tui.hub import Hub
 from taskhub_tui.samples import SAMPLE_REQUEST, sample_path
 from taskhub_tui.tui.app import TaskHubApp
+from taskhub_tui.tui.theme import LIGHT
 from taskhub_tui.tui.widgets.task_table import TaskTable
 
 HERE = Path(__file__).resolve().parent
 SIZE = (120, 36)
+SIZES = {"tasks-80": (80, 24), "tasks-200": (200, 50)}
+"""The list at other sizes than 120x36, by the names of the pictures."""
+COLOURS = 96
+"""Colours of a PNG: a screen has few, and all between are the edges of letters."""
 
 # Each goes to its share of the way at once and then stays there, so that pictures do not wait.
 STEADY = """
@@ -195,9 +207,15 @@ async def fill(hub: Hub, workdir: str) -> None:
 
 
 @asynccontextmanager
-async def opened(hub: Hub) -> AsyncIterator[tuple[TaskHubApp, Pilot[None]]]:
+async def opened(
+    hub: Hub, size: tuple[int, int] = SIZE, theme: str | None = None, *, calm: bool = False
+) -> AsyncIterator[tuple[TaskHubApp, Pilot[None]]]:
     app = TaskHubApp(hub)
-    async with app.run_test(size=SIZE, notifications=True) as pilot:
+    if theme is not None:
+        app.theme = theme
+    if calm:
+        app.asker.consider = lambda: None  # type: ignore[method-assign]
+    async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.pause(1.0)
         yield app, pilot
 
@@ -206,6 +224,45 @@ def save(app: TaskHubApp, name: str) -> None:
     path = HERE / f"{name}.svg"
     path.write_text(app.export_screenshot(title="TaskHub", simplify=True), encoding="utf-8")
     print(path.name)  # noqa: T201
+
+
+def draw() -> None:
+    """Make the PNGs of all SVGs, as a browser draws them."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    shrink = shutil.which("magick") or shutil.which("convert")
+    if browser is None or shrink is None:
+        print("No PNGs: chromium or ImageMagick is missing")  # noqa: T201
+        return
+    with tempfile.TemporaryDirectory() as profile:
+        for svg in sorted(HERE.glob("*.svg")):
+            found = re.search(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"', svg.read_text(encoding="utf-8"))
+            assert found is not None, svg
+            width, height = (round(float(one)) for one in found.groups())
+            page, png = Path(profile) / "page.html", svg.with_suffix(".png")
+            page.write_text(
+                "<style>body { margin: 0 } img { display: block; width: 100% }</style>"
+                f'<img src="{svg.as_uri()}">',
+                encoding="utf-8",
+            )
+            subprocess.run(
+                [
+                    browser,
+                    "--headless",
+                    "--no-sandbox",  # the page is ours, and root has no sandbox
+                    "--hide-scrollbars",
+                    f"--user-data-dir={profile}/profile",
+                    f"--window-size={width},{height}",
+                    f"--screenshot={png}",
+                    page.as_uri(),
+                ],
+                check=True,
+                capture_output=True,
+                cwd=HERE,
+                timeout=120,
+            )
+            small = ["-strip", "-colors", str(COLOURS), f"png8:{png}"]
+            subprocess.run([shrink, str(png), *small], check=True, cwd=HERE, timeout=120)
+            print(f"{png.name} {png.stat().st_size / 1000:.0f} kB")  # noqa: T201
 
 
 async def main() -> None:
@@ -236,6 +293,7 @@ async def main() -> None:
             async with await Hub.open(paths=where, settings=settings, autostart=False) as hub:
                 await fill(hub, folder)
                 await pictures(hub)
+                await sizes(hub)
                 for task in await hub.tasks(status=[Status.IN_PROGRESS, Status.BLOCKED]):
                     await hub.decide(task.id, Action.CANCEL)
                 await until(lambda: stopped(hub))
@@ -243,6 +301,17 @@ async def main() -> None:
             serving.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await serving
+
+
+async def sizes(hub: Hub) -> None:
+    """Make the pictures of the list at other sizes, and in the light theme."""
+    for name, size, theme in (
+        *((name, size, None) for name, size in SIZES.items()),
+        ("tasks-light", SIZE, LIGHT.name),
+    ):
+        async with opened(hub, size, theme, calm=True) as (app, pilot):
+            await pilot.pause(1.0)
+            save(app, name)
 
 
 async def stopped(hub: Hub) -> bool:
@@ -287,3 +356,4 @@ async def pictures(hub: Hub) -> None:
 
 if __name__ == "__main__":
     asyncio.run(main())
+    draw()

@@ -1,6 +1,7 @@
 """Commands about TaskHub itself: the app, `open`, `worker`, `doctor`, `completion`."""
 
 import asyncio
+import gc
 import os
 import shutil
 import subprocess
@@ -15,8 +16,12 @@ from taskhub_tui.cli.output import Cell, Output, local
 from taskhub_tui.domain.errors import BadInput, TaskHubError
 
 if TYPE_CHECKING:
-    from taskhub_tui.config import Settings
+    from taskhub_tui.config import Paths, Settings
     from taskhub_tui.domain.views import Check
+    from taskhub_tui.tui.app import TaskHubApp
+
+_CHECKED_AFTER = 1.0
+"""Seconds the app is open before the section on notifications is checked."""
 
 _MARKS = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("fail", "red")}
 
@@ -28,7 +33,12 @@ def app(args: Namespace, out: Output) -> int:
             "The hub opens in a terminal, and this is none",
             "`taskhub list` and `taskhub show` print; see `taskhub --help`",
         )
-    return asyncio.run(_app(args))
+    # Until the first screen is painted nothing is thrown away; the app goes on with it then.
+    gc.disable()
+    try:
+        return asyncio.run(_app(args))
+    finally:
+        gc.enable()
 
 
 async def _app(args: Namespace) -> int:
@@ -38,10 +48,6 @@ async def _app(args: Namespace) -> int:
 
     where = config.paths()
     settings = config.settings(where)
-    if settings.notifications:
-        from taskhub_tui import diagnosis
-
-        diagnosis.check_notifications(where, settings)
     services = []
     if args.embedded:
         from taskhub_tui import worker
@@ -57,8 +63,31 @@ async def _app(args: Namespace) -> int:
             services=services,
             initial_task=task_id,
         )
+        checking = asyncio.create_task(_check(shown, where, settings))
         await shown.run_async()
+        if checking.done():
+            checking.result()
+        checking.cancel()
         return shown.return_code or 0
+
+
+async def _check(shown: "TaskHubApp", where: "Paths", settings: "Settings") -> None:
+    """Close the app when no worker would start with these settings.
+
+    Raises:
+        BadInput: why not.
+    """
+    if not settings.notifications:
+        return
+    # What reads them takes longer to import than the first screen takes to be there.
+    await asyncio.sleep(_CHECKED_AFTER)
+    from taskhub_tui import diagnosis
+
+    try:
+        await asyncio.to_thread(diagnosis.check_notifications, where, settings)
+    except BadInput:
+        shown.exit()
+        raise
 
 
 def open_(args: Namespace, out: Output) -> int:

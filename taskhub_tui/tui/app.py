@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -33,6 +34,8 @@ from taskhub_tui.tui.watch import Watcher
 
 _PRESENCE_EVERY = 15.0
 """Seconds between two reports that the user is typing."""
+_HOLD = 0.25
+"""Seconds the first painting waits for the tasks at most."""
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -94,6 +97,8 @@ class TaskHubApp(App[None]):
         self._services = services
         self._leaving = False
         self._tasks: list[asyncio.Task[None]] = []
+        self._held = contextlib.ExitStack()
+        """What keeps the screen from being painted before there is something to see."""
         self._initial_task = initial_task
         self.typed = -60.0
         """`time.monotonic()` of the last key or click."""
@@ -143,7 +148,6 @@ class TaskHubApp(App[None]):
             self._taskbar = await asyncio.to_thread(taskbar, self.hub.settings.taskbar, self._write)
         for service in self._services:
             self._tasks.append(asyncio.create_task(self._serve(service), name="service"))
-        self.call_after_refresh(self._begin)
         if not self.hub.read_only:  # what cannot be answered here must not stand in the way
             self.set_interval(0.5, self.asker.consider)
         self.set_interval(1.0, self._each_second)
@@ -159,7 +163,11 @@ class TaskHubApp(App[None]):
             with contextlib.suppress(TaskHubError):
                 self._taskbar.show(await self.hub.glance())
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Begin to watch the hub; the main screen has all its parts."""
+        # An empty screen is not painted first where the tasks are known in a moment.
+        self._held.enter_context(self.batch_update())
+        self.set_timer(_HOLD, self._held.close)
         self._tasks.append(asyncio.create_task(self._watch(), name="watch"))
 
     async def _watch(self) -> None:
@@ -179,6 +187,7 @@ class TaskHubApp(App[None]):
         self._main.warn(self._trouble)
 
     async def on_unmount(self) -> None:
+        self._held.close()
         # However the app ends, what was decided is sent.
         with contextlib.suppress(TaskHubError):
             await self.asker.leave()
@@ -311,6 +320,10 @@ class TaskHubApp(App[None]):
         self._counts = counts
         await self._main.apply(changes, counts, first=first)
         if first:
+            self._held.close()
+            await self._painted()
+            if counts.total > len(self._main.table):
+                await self._main.sort()
             latest = await self.hub.notifications(1)
             self._seen_notice = latest[0].id if latest else 0
             await self.asker.start()
@@ -321,6 +334,17 @@ class TaskHubApp(App[None]):
             await self.asker.follow(changes)
         self._entitle(counts)
         self._glanced = True
+
+    async def _painted(self) -> None:
+        """Wait until what is known by now is on the screen: reading on would only delay it."""
+        shown = asyncio.Event()
+        self._main.call_after_refresh(shown.set)
+        with contextlib.suppress(TimeoutError):
+            # While the terminal is lent to a pager nothing is painted.
+            await asyncio.wait_for(shown.wait(), 1.0)
+        # Much was made to begin with, and most of it stays: no need to look through it again.
+        gc.enable()
+        gc.freeze()
 
     def _tell(self, changes: Changes) -> None:
         """Say what was completed; what needs the user is raised by the asker."""

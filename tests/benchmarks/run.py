@@ -24,6 +24,7 @@ PARTS = (
     "front_door",
     "growth",
     "logs",
+    "app",
 )
 PART = "<!-- part: "
 SAME = ("processor", "memory", "system", "Python", "SQLite")

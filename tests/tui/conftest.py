@@ -4,7 +4,9 @@ import os
 import shutil
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ import pytest
 sys.path.append(str(Path(__file__).parent))
 
 from hubs import Seed, asleep
+from play import Play, User, opened
 
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.hub import Hub
@@ -44,6 +47,20 @@ async def seed(hub: Hub, where: Paths, other: Hub) -> Seed:
 @pytest.fixture
 def app(hub: Hub) -> TaskHubApp:
     return TaskHubApp(hub, services=[asleep])
+
+
+@pytest.fixture
+def play(where: Paths, settings: Settings) -> Play:
+    """The app on a hub of its own, in the words of `play`."""
+
+    def begin(width: int = 120, height: int = 36, **more: Any) -> AbstractAsyncContextManager[User]:
+        return opened(where, settings, (width, height), **more)
+
+    return begin
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--renew", action="store_true", help="write the goldens of the app anew")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

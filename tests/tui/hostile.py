@@ -1,14 +1,39 @@
-"""Opens the app on the hub of this environment, with nothing that runs tasks."""
+"""Opens the app on the hub of this environment, with a hostile agent, and nothing that runs tasks.
+
+At its end it writes down what is in its clipboard, which only an action can have filled.
+"""
 
 import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any
 
+from outside import HOSTILE
+
+from taskhub_tui.agents.port import AgentCard, Result
+from taskhub_tui.agents.registry import Registry
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui.app import TaskHubApp
 
 
+class Plugin:
+    """An agent of somebody else's package."""
+
+    card = AgentCard(
+        "plugin", "PLUGIN " + HOSTILE, HOSTILE, keywords=("deploy",), options={"mode": HOSTILE}
+    )
+
+    async def run(self, *given: Any) -> Result:
+        return Result("")
+
+
 async def main() -> None:
-    async with await Hub.open(autostart=False) as hub:
-        await TaskHubApp(hub, services=[asyncio.Event().wait]).run_async()
+    registry = Registry(extra={"plugin": Plugin()})
+    async with await Hub.open(autostart=False, registry=registry) as hub:
+        app = TaskHubApp(hub, services=[asyncio.Event().wait])
+        await app.run_async()
+        Path(os.environ["TASKHUB_TOLD"]).write_text(app.clipboard, encoding="utf-8")
 
 
-asyncio.run(main())
+sys.exit(asyncio.run(main()))

@@ -6,60 +6,32 @@ guard are tested too.
 """
 
 import os
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hubs import Seed, text, until
+from outside import ESCAPES, HOSTILE
+from scenes import asked
 from terminal import Terminal
+from wire import BIDI, CONTROLS, INVISIBLE, foreign
 
 from taskhub_tui.config import Paths
-from taskhub_tui.domain.model import StageStatus, Status
-from taskhub_tui.storage import queries
+from taskhub_tui.domain.change import Notice
+from taskhub_tui.domain.model import (
+    Action,
+    Artifact,
+    BlockerKind,
+    Choice,
+    NoticeKind,
+    StageStatus,
+    Status,
+)
+from taskhub_tui.storage import changes, queries, stages
 from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.widgets.detail import Detail
 from taskhub_tui.tui.widgets.tabs import TABS
-
-BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\u2028\ufeff"
-CONTROLS = "".join(map(chr, [*range(1, 32), *range(127, 160)])) + BIDI
-MARKUP = ("[@click=app.quit]quit[/]", "[/x/y]", "[/]", "[b", "[red]r[/red]", "[[", "$x [link=x]")
-ESCAPES = (
-    "\x1b]52;c;SEVJTA==\x07",
-    "\x1b]0;EVIL\x07",
-    "\x1b]2;EVIL\x1b\\",
-    "\x1b]8;;file:///EVIL\x07link\x1b]8;;\x07",
-    "\x1b[6n",
-    "\x1b[2J",
-    "\x1bPEVIL\x1b\\",
-    "\x9b31m",
-    "\x9d0;EVIL\x9c",
-    "\x1bc",
-)
-HOSTILE = " ".join((*MARKUP, *ESCAPES)) + CONTROLS
-
-# What Textual's driver and this app write: colours, moves, modes, questions, and our two titles.
-_OWN = re.compile(
-    rb"\x1b\[[0-9;:]*[mHJKtu]"
-    rb"|\x1b\[[<>=?][0-9;]*[uhlsSmc]"
-    rb"|\x1b\[\?[0-9;]+\$p"
-    rb"|\x1b\[[0-9]+ q"
-    rb"|\x1b\[(?:c|6n|14t|16t|18t)"
-    rb"|\x1b\]2;(?:! [0-9]+ \xc2\xb7 )?TaskHub\x07"
-    # What the user copies on purpose, which is clean and encoded.
-    rb"|\x1b\]52;c;[A-Za-z0-9+/=]*\x07"
-    rb"|\x1b\]22;[a-z-]+\x07"
-    rb"|\x1b[78=>]|\x1b\(B"
-    rb"|\x1bP=[12]s\x1b\\"
-    rb"|\x1b_G[^\x1b]*\x1b\\"
-)
-
-
-def foreign(written: bytes) -> list[str]:
-    """Return what a terminal would obey and that the app has no reason to write."""
-    rest = _OWN.sub(b"", written).decode("utf-8", "replace")
-    return re.findall(f"[{re.escape(CONTROLS)}][^\x1b]{{0,12}}", re.sub("[\r\n\t]", "", rest))
 
 
 async def plant(seed: Seed, where: Paths) -> None:
@@ -95,11 +67,36 @@ async def plant(seed: Seed, where: Paths) -> None:
     await seed.put("[/fourth]" + HOSTILE, Status.BLOCKED, question="QUESTION " + HOSTILE)
 
 
-async def test_no_byte_of_outside_text_is_obeyed_by_a_terminal(seed: Seed, where: Paths) -> None:
-    await plant(seed, where)
+@pytest.fixture
+def told(tmp_path: Path) -> Path:
+    """Where the app under test writes its clipboard when it has left by itself."""
+    return tmp_path / "told"
+
+
+def opened(told: Path, size: tuple[int, int] = (120, 36)) -> Terminal:
+    """Open the app in a pty of its own, where a program that is started leaves a trace."""
     script = Path(__file__).with_name("hostile.py")
-    env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TMUX", "STY")}
-    with Terminal([sys.executable, str(script)], env, (120, 36)) as terminal:
+    env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TMUX", "STY", "DISPLAY")}
+    env |= {"TASKHUB_TOLD": str(told), "PYTHONPATH": str(Path(__file__).parent)}
+    return Terminal([sys.executable, str(script)], env, size)
+
+
+def unharmed(terminal: Terminal, told: Path) -> None:
+    """Check that nothing was obeyed: by the terminal, by the app, and at its end."""
+    assert terminal.status is None, "Something in the text ended the app"
+    assert foreign(terminal.bytes) == []
+    assert b"Traceback" not in terminal.bytes
+    terminal.press("\x11")
+    assert terminal.end() == 0
+    assert foreign(terminal.bytes, left=True) == []
+    assert told.read_text(encoding="utf-8") == "", "an action has filled the clipboard"
+
+
+async def test_no_byte_of_outside_text_is_obeyed_by_a_terminal(
+    seed: Seed, where: Paths, told: Path
+) -> None:
+    await plant(seed, where)
+    with opened(told) as terminal:
         terminal.until("QUESTION")
         terminal.settle(0.7)
         terminal.press_until("\x1b", "MISTAKE", every=2.0)
@@ -141,12 +138,108 @@ async def test_no_byte_of_outside_text_is_obeyed_by_a_terminal(seed: Seed, where
         for line in range(1, 30, 3):
             terminal.click(82, line)
         terminal.settle(0.5)
-        assert terminal.status is None, "Something in the text ended the app"
-        assert foreign(terminal.bytes) == []
-        assert b"EVIL\x07" not in terminal.bytes
-        assert b"Traceback" not in terminal.bytes
-        terminal.press("\x11")
-        assert terminal.end() == 0
+        unharmed(terminal, told)
+
+
+# The dialogs: what is asked, proposed, and offered
+
+DETAIL = {
+    "argv": ["deploy", HOSTILE],
+    "diff": f"--- a\n+++ b\n-{HOSTILE}\n+{HOSTILE}",
+    "arguments": {HOSTILE: HOSTILE, "list": [HOSTILE, {"deep": HOSTILE}]},
+    "reason": HOSTILE,
+    HOSTILE: HOSTILE,
+}
+
+
+@pytest.mark.parametrize("kind", list(BlockerKind))
+async def test_no_question_is_obeyed(seed: Seed, told: Path, kind: BlockerKind) -> None:
+    choices = tuple(Choice(str(n), f"CHOICE {HOSTILE}") for n in range(3))
+    await asked(
+        seed,
+        "[/x]" + HOSTILE,
+        kind,
+        "QUESTION " + HOSTILE,
+        detail=DETAIL,
+        choices=choices if kind is BlockerKind.INPUT else (),
+        names=("one", HOSTILE),
+        risk="high",
+    )
+    with opened(told) as terminal:
+        terminal.until("QUESTION")
+        terminal.settle(0.8)
+        for key in "cmtdX":  # Each form that is legal here, and back.
+            terminal.press(key)
+            terminal.settle(0.4)
+            terminal.press("\x1b")
+            terminal.settle(0.3)
+        for line in range(2, 35, 2):
+            terminal.click(40, line)
+        terminal.settle(0.5)
+        terminal.press("\x1b")
+        terminal.settle(0.3)
+        unharmed(terminal, told)
+
+
+# All else that shows words of others
+
+# Terminals take ESC out of what is pasted; the rest of it comes as it is.
+PASTED = HOSTILE.replace("\x1b", "")
+
+
+async def news(seed: Seed) -> None:
+    """Have a task completed, fail, and tell of it, while the app is open."""
+    task = await seed.put("soon " + HOSTILE, Status.IN_PROGRESS, agent=HOSTILE)
+    made = Artifact(task.id, 0, HOSTILE.replace("/", ""), HOSTILE, HOSTILE, 7, 1.0)
+    await seed.store.write(lambda tx: stages.artifact(tx, task.n, 0, made, main=False))
+    change = replace(await seed.now(task), status=Status.COMPLETED, summary="SUMMARY " + HOSTILE)
+    notice = Notice(NoticeKind.COMPLETED, "TOLD " + HOSTILE, HOSTILE, (Action.APPROVE,))
+    await seed.store.write(
+        lambda tx: changes.write_decided(
+            tx, changes.Change(change, notice=notice), by=HOSTILE, channel=HOSTILE
+        )
+    )
+
+
+async def test_no_news_agent_or_echo_is_obeyed(seed: Seed, where: Paths, told: Path) -> None:
+    await seed.put("A calm one")
+    with opened(told) as terminal:
+        terminal.until("A calm one")
+        terminal.settle(1.0)
+        await news(seed)
+        terminal.until("TOLD")  # as a toast
+        terminal.settle(0.5)
+        terminal.click(100, 32)
+        terminal.press("g]]")
+        terminal.until("anded over")
+        terminal.settle(0.5)
+        terminal.press("i")
+        terminal.until("Latest")
+        for line in range(2, 12):
+            terminal.click(10, line)
+            terminal.settle(0.1)
+        terminal.press("\x1b")
+        terminal.settle(0.5)
+        terminal.press("/")
+        terminal.settle(0.3)
+        terminal.press(f"\x1b[200~ECHO {PASTED}\x1b[201~")
+        terminal.until("ECHO")
+        terminal.settle(0.3)
+        terminal.press("\x1b\x1b")
+        terminal.settle(0.5)
+        terminal.press("n")
+        terminal.until("New task")
+        terminal.press(f"\x1b[200~deploy {PASTED}\x1b[201~")
+        terminal.until("PLUGIN")  # It is suggested for its keyword.
+        terminal.press("\t\r")  # Its name in the list of agents.
+        terminal.settle(0.5)
+        terminal.press("\x1b")
+        terminal.settle(0.2)
+        terminal.press("\x1b")
+        terminal.settle(0.2)
+        terminal.press("y")
+        terminal.settle(0.5)
+        unharmed(terminal, told)
 
 
 async def test_markup_is_shown_and_not_obeyed(app: TaskHubApp, seed: Seed, where: Paths) -> None:
@@ -171,9 +264,12 @@ async def test_markup_is_shown_and_not_obeyed(app: TaskHubApp, seed: Seed, where
         assert app.is_running
 
 
-@pytest.mark.parametrize("number", range(len(ESCAPES)))
-def test_the_test_itself_sees_every_sort_of_escape(number: int) -> None:
-    assert foreign(b"\x1b[1;31mred" + ESCAPES[number].encode()) != [] or ESCAPES[number] in (
-        "\x1b[6n",
-        "\x1b[2J",
-    )
+@pytest.mark.parametrize("escape", ESCAPES)
+def test_the_test_itself_sees_every_sort_of_escape(escape: str) -> None:
+    for written in (escape.encode(), escape.encode("latin-1")):
+        assert foreign(b"\x1b[1;1Hred" + written + b"\x1b[0m") != []
+
+
+@pytest.mark.parametrize("one", [*CONTROLS, *BIDI, *INVISIBLE])
+def test_the_test_itself_sees_every_character_that_must_not_be_there(one: str) -> None:
+    assert (foreign(f"a{one}b".encode()) != []) is (one not in "\r\n")

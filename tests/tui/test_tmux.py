@@ -59,6 +59,25 @@ class Tmux:
             while time.monotonic() < again and words not in self.screen():
                 pass
 
+    def types(self, words: str) -> None:
+        """Type words; they are on the screen when this returns."""
+        self.run("send-keys", "-l", words)
+        self.until(words)
+
+    def tab_to(self, label: str) -> None:
+        """Press Tab until the cursor stands on the line with `label` in it."""
+        end = time.monotonic() + PATIENCE
+        while label not in self._line_of_cursor():
+            assert time.monotonic() < end, f"{label}: no way there\n{self.screen()}"
+            self.run("send-keys", "Tab")
+            again = time.monotonic() + 0.7
+            while time.monotonic() < again and label not in self._line_of_cursor():
+                pass
+
+    def _line_of_cursor(self) -> str:
+        at = int(self.run("display-message", "-p", "#{cursor_y}"))
+        return [*self.screen().split("\n"), *[""] * 50][at]
+
     def over(self) -> bool:
         listed = ["tmux", "-S", str(self._socket), "list-sessions"]
         return subprocess.run(listed, env=self._env, capture_output=True).returncode != 0
@@ -89,6 +108,29 @@ def test_a_task_is_handed_over_approved_and_read_by_keyboard_alone(tmux: Tmux) -
     tmux.press_until("a", "1 done")
     assert tmux.taskhub("wait", task)
     tmux.press_until("Enter", "all is up")
+    tmux.run("send-keys", "q")
+    tmux.wait(tmux.over, "the app leaves")
+    assert "all is up" in tmux.taskhub("show", task)
+
+
+def test_a_task_is_made_approved_and_read_in_the_app_alone(tmux: Tmux) -> None:
+    tmux.open()
+    tmux.until("hand over a task")
+    tmux.run("send-keys", "n")
+    tmux.until("New task")
+    tmux.types("Run the deploy script")
+    tmux.until("best fit: Command")
+    tmux.tab_to("When  ")
+    tmux.run("send-keys", "BTab", "BTab")
+    tmux.press_until("Space", "[x] before it starts")
+    tmux.tab_to("Options  ")
+    tmux.types('argv = ["echo", "::taskhub result::all is up"]')
+    tmux.run("send-keys", "C-s")
+    tmux.until("Approval needed")
+    tmux.press_until("a", "1 done")
+    tmux.press_until("Enter", "all is up")
+    # What it was is read again in the shell, where a worker of its own did it.
+    ((task, *_),) = [line.split() for line in tmux.taskhub("list").splitlines()[1:]]
     tmux.run("send-keys", "q")
     tmux.wait(tmux.over, "the app leaves")
     assert "all is up" in tmux.taskhub("show", task)

@@ -422,6 +422,8 @@ class DecisionScreen(ModalScreen[Decision | None]):
 
     def _take(self, taken: Decision, *, confirmed: bool = False) -> None:
         """Close with `taken`, or ask again where it would let something dangerous happen."""
+        if not self.is_current:
+            return  # It closes already: the second of two quick clicks.
         blocker = self.view.blocker
         risky = blocker is not None and blocker.risk == "high"
         if not confirmed and risky and words.approves(self.view, taken.action):

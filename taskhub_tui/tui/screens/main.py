@@ -90,6 +90,7 @@ class MainScreen(ListActions):
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
         self.set_interval(0.5, self._poll_log)
+        self.app.begin()
 
     @property
     def task_here(self) -> Task | None:
@@ -108,10 +109,13 @@ class MainScreen(ListActions):
             self.set_class(counts.total == 0, "-empty")
             self.call_after_refresh(self._focus_something)
         self._stale = self.table.apply(changes.tasks) or self._stale
-        if first or (self._stale and not len(self.table)):
+        if first:
+            # The beginning of the list can be shown before the order of all is known.
+            rows = await self._hub.tasks(limit=PAGE)
+            self.table.set_order([task.n for task in rows], rows)
+            self._newest = max(self._newest, self.table.newest)
+        elif self._stale and not len(self.table):
             await self.sort()
-            if first:
-                self._newest = max(self._newest, self.table.newest)
         elif deleted:
             # They leave their places; whatever is left stays in its order.
             self.table.drop(await self._hub.existing())

@@ -1,0 +1,129 @@
+"""Every screen stands as text in `goldens`, at three sizes, and a few as pictures.
+
+After a change that is meant: `pytest tests/tui/test_goldens.py --renew`, and read the difference.
+"""
+
+import difflib
+import re
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from play import PATIENCE, User, opened
+from scenes import BY_NAME, DRAWN, SCENES, Scene, go
+from textual.widgets import Input, TextArea
+
+from taskhub_tui.config import Paths, Settings
+from taskhub_tui.domain import ids
+
+GOLDENS = Path(__file__).with_name("goldens")
+SIZES = ((80, 24), (120, 36), (200, 50))
+STILL = 0.6
+"""Seconds without a change after which a screen is taken to be complete, to renew its golden."""
+LOST = 4.0
+"""Seconds after which a screen that stands still in another shape will not become its golden."""
+
+
+@pytest.fixture(autouse=True)
+def same_each_time(monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path) -> Iterator[None]:
+    """Fix what else differs from run to run: IDs, the time zone, the folder, blinking cursors."""
+    numbers = count(1)
+    monkeypatch.setattr(ids, "new_id", lambda below: f"task{next(numbers):04d}")
+    monkeypatch.setattr(Input, "_toggle_cursor", lambda self: None)
+    monkeypatch.setattr(TextArea, "_toggle_cursor_blink_visible", lambda self: None)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("TEXTUAL_THEME", "COLORTERM", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.chdir(tmp_path)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def renew(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--renew", False))
+
+
+def shown(t: User) -> str:
+    """Return the screen as text, with no blanks at the ends of lines."""
+    return "\n".join(line.rstrip() for line in t.lines()) + "\n"
+
+
+def drawn(t: User) -> str:
+    """Return the screen as SVG, without the names that are made anew for each picture."""
+    svg = t.app.export_screenshot(title="TaskHub", simplify=True)
+    return re.sub(r"terminal-\d+-", "terminal-", svg)
+
+
+async def check(t: User, golden: Path, look: Callable[[User], str], renew: bool) -> None:
+    """Compare what is shown with a golden, as soon as it is that; or write it anew."""
+    wanted = golden.read_text(encoding="utf-8") if golden.exists() else ""
+    before, since, end = "", time.monotonic(), time.monotonic() + PATIENCE
+    while True:
+        found, now = look(t), time.monotonic()
+        if found == wanted and not renew:
+            return
+        if found != before:
+            before, since = found, now
+        if now - since > (STILL if renew else LOST) or now > end:
+            break
+        await t.pilot.pause(0.02)
+    if renew:
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(found, encoding="utf-8")
+        return
+    told = difflib.unified_diff(
+        wanted.splitlines(), found.splitlines(), str(golden.name), "what is shown", lineterm="", n=1
+    )
+    said = "\n".join(told) if golden.suffix == ".txt" else "the picture differs"
+    pytest.fail(
+        f"{said}\n\nIf it is meant: pytest tests/tui/test_goldens.py --renew\n\n{shown(t)}", False
+    )
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+async def test_a_screen_looks_as_it_did(
+    scene: Scene, size: tuple[int, int], where: Paths, settings: Settings, renew: bool
+) -> None:
+    async with opened(
+        where, settings, size, before=scene.put, calm=scene.calm, **dict(scene.app)
+    ) as t:
+        await go(t, scene)
+        await check(t, GOLDENS / f"{scene.name}-{size[0]}x{size[1]}.txt", shown, renew)
+
+
+@pytest.mark.parametrize(("name", "theme"), DRAWN)
+async def test_a_picture_looks_as_it_did(
+    name: str, theme: str, where: Paths, settings: Settings, renew: bool
+) -> None:
+    scene = BY_NAME[name]
+    async with opened(where, settings, (120, 36), before=scene.put) as t:
+        t.app.theme = theme
+        await go(t, scene)
+        await check(t, GOLDENS / f"{name}-{theme}.svg", drawn, renew)
+
+
+def test_no_golden_is_left_of_a_screen_that_is_gone() -> None:
+    texts = {f"{one.name}-{w}x{h}.txt" for one in SCENES for w, h in SIZES}
+    pictures = {f"{name}-{theme}.svg" for name, theme in DRAWN}
+    assert {path.name for path in GOLDENS.iterdir()} == texts | pictures
+
+
+async def test_a_screen_that_changed_is_told_line_by_line(
+    where: Paths, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("test_goldens.LOST", 0.1, raising=False)
+    golden = tmp_path / "welcome.txt"
+    golden.write_text("Something else\n", encoding="utf-8")
+    async with opened(where, settings, (80, 24), before=BY_NAME["welcome"].put) as t:
+        await t.sees("walk away")
+        with pytest.raises(pytest.fail.Exception, match=r"-Something else[\s\S]*\+.*walk away"):
+            await check(t, golden, shown, False)
+        await check(t, golden, shown, True)
+        await check(t, golden, shown, False)
