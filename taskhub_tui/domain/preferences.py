@@ -29,6 +29,14 @@ GROUPS: Mapping[str, tuple[Preference, ...]] = {
     "Look": (
         Preference("theme", "theme", "Colours of the app", "now"),
         Preference("ascii", "switch", "Draw with ASCII characters only", "start"),
+        Preference("reduced_motion", "switch", "Nothing glides, blinks or fades", "start"),
+        Preference("taskbar", "switch", "Progress in the taskbar of the terminal", "start"),
+        Preference(
+            "undo",
+            "seconds",
+            "A decision can be taken back for this long; 0 sends it at once",
+            "start",
+        ),
         Preference("owner", "text", "The name that decisions are recorded under", "start"),
     ),
     "Work": (

@@ -279,14 +279,14 @@ async def test_a_stage_that_asks_a_person_is_not_shown_as_silent(
 ) -> None:
     async def work(stage: Stage, ctx: StageContext) -> Result:
         held: Any = ctx._held  # type: ignore[attr-defined]
-        read, held.store = held.store.read, Slow(held.store)
+        glance, held.store = held.store.glance, Slow(held.store)
 
         async def slowly(query: Any) -> Any:
-            found = await read(query)
+            found = await glance(query)
             await soon(lambda: held.task.silent_since is not None)
             return found
 
-        held.store.read = slowly
+        held.store.glance = slowly
         await ctx.ask(Blocker("q", BlockerKind.INPUT, "Which?"))
         return Result("It was answered")
 
@@ -303,6 +303,7 @@ class Slow:
 
     def __init__(self, store: Any) -> None:
         self.write = store.write
+        self.read = store.read
 
 
 async def test_a_sign_of_life_that_could_not_be_written_is_written_later(

@@ -204,8 +204,12 @@ class Person:
 
     async def compare(self) -> None:
         """Hold the live view against the whole list."""
-        await self.watch()
-        whole = {task.n: task for task in await self._hub.tasks()}
+        while True:
+            await self.watch()
+            whole = {task.n: task for task in await self._hub.tasks()}
+            # What somebody wrote between the two is in one of them only.
+            if (await self._hub.changes(self._seq)).seq == self._seq:
+                break
         assert whole.keys() == self._mirror.keys()
         for n, task in whole.items():
             for name in SHOWN:
