@@ -34,7 +34,7 @@ GROUPS: Mapping[str, tuple[Preference, ...]] = {
         Preference(
             "undo",
             "seconds",
-            "A decision can be taken back for this long; 0 sends it at once",
+            "A decision can be taken back for so long; 0 is never",
             "start",
         ),
         Preference("owner", "text", "The name that decisions are recorded under", "start"),
