@@ -298,10 +298,17 @@ class Hub(Tuning):
         blocker_id: str | None = None,
         version: int | None = None,
     ) -> None:
-        """Find out whether a decision would be taken, without taking it; raises as `decide`."""
+        """Find out whether a decision would be taken, without taking it; raises as `decide`.
+
+        A task that nobody can decide about, since its question is damaged, fails as with `decide`.
+        """
         decision = _replaced(decision, by=self._actor, channel=self._channel)
         take = self._taking(task_id, decision, blocker_id, version, write=False)
-        await self._store.read(take)
+        try:
+            await self._store.read(take)
+        except Damaged as error:
+            await self._condemn(task_id, error)
+            raise
 
     def _taking(
         self,

@@ -56,6 +56,10 @@ _TOGETHER: tuple[tuple[Where, ...], ...] = (
 )
 
 
+FALLS_THROUGH = frozenset({"list.fold", "list.unmark"})
+"""Actions whose key means something else where they have nothing to do: on a head, with marks."""
+
+
 def together() -> Iterator[tuple[Where, ...]]:
     """Yield the places whose keys are alive at the same time: there a key has one meaning.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from textual.keys import Keys, _character_to_key, key_to_character
 
-from taskhub_tui.tui.actions import ACTIONS, BY_ID, TITLES, Act, no_key, together
+from taskhub_tui.tui.actions import ACTIONS, BY_ID, FALLS_THROUGH, TITLES, Act, no_key, together
 
 _OTHER_NAMES = {
     "esc": "escape",
@@ -156,7 +156,8 @@ def _clashes(keymap: Keymap) -> Iterator[str]:
     said: set[tuple[str, str, str]] = set()
     for places in together():
         first: dict[str, Act] = {}
-        for act in (act for act in ACTIONS if act.where in places):
+        here = (act for act in ACTIONS if act.where in places and act.id not in FALLS_THROUGH)
+        for act in here:
             for key in keymap.keys(act.id):
                 other = first.setdefault(key, act)
                 pair = (key, other.id, act.id)

@@ -35,7 +35,7 @@ async def test_an_empty_hub_says_what_it_is_and_offers_three_keys(app: TaskHubAp
             assert f"{key}   {meaning}" in shown
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
-        assert "In the list" in text(app)
+        await until(pilot, lambda: "With the task under the cursor" in text(app))
         await pilot.press("escape")
         assert not isinstance(app.screen, HelpScreen)
 

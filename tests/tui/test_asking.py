@@ -65,7 +65,7 @@ async def test_none_is_raised_while_somebody_types_or_reads_a_dialog(
         await seed.put("Calm one")
         await until(pilot, lambda: "Calm one" in text(app))
         await pilot.press("slash")
-        assert isinstance(app.focused, Input)
+        await until(pilot, lambda: isinstance(app.focused, Input))
         await seed.put("Migrate", Status.BLOCKED)
         await until(pilot, lambda: len(app.asker._queue) == 1)
         app.typed = 0.0

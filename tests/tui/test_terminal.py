@@ -25,7 +25,7 @@ APP = [sys.executable, "-m", "taskhub_tui"]
 ALONE = [sys.executable, str(Path(__file__).with_name("hostile.py"))]
 """The app with nothing that runs tasks, so that tasks stay as they are."""
 PATIENCE = 60.0
-WELCOME = "hand over a task"
+WELCOME = "a task of yours"
 COLOUR = re.compile(r"^(3[0-8]|4[0-8]|9[0-7]|10[0-7])$")
 
 

@@ -99,7 +99,7 @@ def tmux(tmp_path: Path) -> Iterator[Tmux]:
 
 def test_a_task_is_handed_over_approved_and_read_by_keyboard_alone(tmux: Tmux) -> None:
     tmux.open()
-    tmux.until("hand over a task")
+    tmux.until("a task of yours")
     task = tmux.taskhub(
         "add", "Deploy it", "--agent", "command", "--gate", "--option", 'argv=["echo", "all is up"]'
     )
@@ -115,7 +115,7 @@ def test_a_task_is_handed_over_approved_and_read_by_keyboard_alone(tmux: Tmux) -
 
 def test_a_task_is_made_approved_and_read_in_the_app_alone(tmux: Tmux) -> None:
     tmux.open()
-    tmux.until("hand over a task")
+    tmux.until("a task of yours")
     tmux.run("send-keys", "n")
     tmux.until("New task")
     tmux.types("Run the deploy script")

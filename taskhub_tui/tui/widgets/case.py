@@ -63,7 +63,8 @@ class CaseText(VerticalScroll):
 
     def tick(self, now: float) -> None:
         """Say how long it waits by now."""
-        if self._view is not None:
+        # What is about to be removed goes part by part.
+        if self._view is not None and len(self.query("#about, #asked")) == 2:
             self.query_one("#about", Plain).update(words.about(self._view, now))
             self.query_one("#asked", Plain).update(words.asked(self._view, now))
 
