@@ -127,7 +127,7 @@ async def test_no_byte_of_outside_text_is_obeyed_by_a_terminal(
         assert b"NEXT" in terminal.bytes
         for tab, word in (("3", "FILE1"), ("4", "anded over"), ("5", "Options")):
             terminal.press_until(tab, word, every=0.5)
-            terminal.press("jy\r")
+            terminal.press("j\r")
             terminal.settle(0.3)
         terminal.press("/[")
         terminal.settle(0.5)
@@ -210,7 +210,7 @@ async def test_no_news_agent_or_echo_is_obeyed(seed: Seed, where: Paths, told: P
         terminal.until("TOLD")  # as a toast
         terminal.settle(0.5)
         terminal.click(100, 32)
-        terminal.press("g]]")
+        terminal.press("g]]]")
         terminal.until("anded over")
         terminal.settle(0.5)
         terminal.press("i")
