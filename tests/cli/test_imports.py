@@ -34,6 +34,22 @@ HEAVY = (
     "unittest",
     "tomllib",
 )
+LATER = (
+    "pydantic",
+    "httpx",
+    "PIL",
+    "tomlkit",
+    "tomllib",
+    "rich.markdown",
+    "markdown_it",
+    "taskhub_tui.planning",
+    "taskhub_tui.tui.screens.new_task",
+    "taskhub_tui.tui.screens.decision",
+    "taskhub_tui.tui.screens.settings",
+    "taskhub_tui.tui.screens.agents",
+    "taskhub_tui.tui.screens.inbox",
+)
+"""What the app imports when it is used, and not to show its first screen."""
 HUB = ("asyncio", "sqlite3", "aiosqlite", "dataclasses", "taskhub_tui.hub", "taskhub_tui.storage")
 HANDING_OVER = (
     "taskhub_tui.planning",
@@ -142,3 +158,17 @@ def test_a_live_view_has_the_words_of_the_app_without_the_app(still: Path) -> No
 def test_what_serves_a_browser_is_loaded_by_nothing_else(still: Path) -> None:
     for words in (("list",), ("run", "--", "true"), ("agents",)):
         assert loaded(*words) & {*SERVING} == set(), words
+
+
+def test_the_app_draws_its_first_screen_without_what_comes_later() -> None:
+    code = (
+        "import sys; import taskhub_tui.tui.app; "
+        "print(*(name[:end] for name in sys.modules for end in "
+        "[*(i for i, c in enumerate(name) if c == '.'), len(name)]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    found = set(done.stdout.split())
+    assert "taskhub_tui.tui.screens.main" in found
+    assert found & {*WORK, *SERVING, *LATER} == set()

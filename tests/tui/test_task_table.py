@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from textual.app import App, ComposeResult
 
+from taskhub_tui.domain.listing import Sort
 from taskhub_tui.domain.model import Status, Task, WaitingOn
 from taskhub_tui.tui.theme import ASCII, DARK, UNICODE, Glyphs
 from taskhub_tui.tui.widgets.task_table import PAGE, PAGES, TaskTable
@@ -130,6 +131,24 @@ async def test_changes_repaint_a_row_and_never_move_it() -> None:
         assert app.table.apply([task(2, Status.BLOCKED, seq=51)]) is True
         assert "▌!" in app.line(2)
         assert app.table.cursor == 1
+
+
+async def test_what_is_out_of_sight_makes_the_order_stale_only_when_it_can_move() -> None:
+    app = TableApp(0)
+    async with app.run_test(size=(80, 24)):
+        app.table.set_order(range(5000, 0, -1), [])
+        far = task(3, seq=50)
+        assert app.table.apply([far]) is True, "nothing was known of it"
+        assert app.table.apply([replace(far, seq=51, fraction=0.9)]) is False
+        asked = replace(far, seq=52, waiting_on=WaitingOn.USER)
+        assert app.table.apply([asked]) is True
+        assert app.table.apply([replace(asked, seq=53)]) is False
+        app.table.sort = Sort.PROGRESS
+        assert app.table.apply([replace(asked, seq=54)]) is True, "it is sorted by something else"
+        assert app.table.apply([replace(asked, seq=55, fraction=0.7)]) is True
+        app.table.wanted = lambda one: one.seq < 57
+        assert app.table.apply([replace(asked, seq=56, fraction=0.7)]) is False
+        assert app.table.apply([replace(asked, seq=57, fraction=0.7)]) is True, "it fits no more"
 
 
 async def test_new_tasks_are_announced_until_the_list_is_sorted() -> None:

@@ -32,6 +32,8 @@ from taskhub_tui.tui.widgets.task_rows import LIVE, Columns, first_line, head_li
 PAGE = 100
 PAGES = 40
 """Pages of rows that are kept."""
+RANKS = 20_000
+"""Tasks of which it is known what their place depends on."""
 _UNSEEN, _FOLDED = -1, -2
 """Places of tasks that are not in the order yet, and of those under a folded head."""
 
@@ -119,6 +121,7 @@ class TaskTable(ScrollView, can_focus=True):
         self._heads: Sequence[Head] = ()
         self._folded: set[str] = set()
         self._unseen: set[int] = set()
+        self._ranks: dict[int, int] = {}
         self._last_mark: int | None = None
         self.marks: set[int] = set()
         """Numbers of the tasks that are marked."""
@@ -188,6 +191,7 @@ class TaskTable(ScrollView, can_focus=True):
                 heads.append(Head(head.name, count))
         self._numbers = array("q", [n for n in self._numbers if n in left])
         self._unseen &= left
+        self._ranks = {n: rank for n, rank in self._ranks.items() if n in left}
         self._lay_out(heads)
 
     def _lay_out(
@@ -260,18 +264,17 @@ class TaskTable(ScrollView, can_focus=True):
                     self.refresh(Region(0, 0, self.size.width, 1))
                 stale = stale or task.n in self._unseen
                 continue
-            page, at = divmod(place, PAGE)
-            if place < 0 or (held := self._pages.get(page)) is None:
-                stale = True
+            held = self._pages.get(place // PAGE) if place >= 0 else None
+            before = held[place % PAGE] if held is not None else None
+            stale = self._note(before, task) or stale
+            if held is None:
                 continue
-            before = held[at]
-            held[at] = task
+            held[place % PAGE] = task
             moved = (
                 before is None
                 or before.status is not task.status
                 or render.calls(before) != render.calls(task)
             )
-            stale = stale or moved or (before is not None and self._moves(before, task))
             if top <= place + 1 < bottom:
                 width = LIVE if not moved and self._same(before, task) else self.size.width
                 self.refresh(Region(0, place + 1 - top, width, 1))
@@ -280,22 +283,39 @@ class TaskTable(ScrollView, can_focus=True):
                 self._tell()
         return stale
 
-    def _moves(self, before: Task, task: Task) -> bool:
-        """Return whether a change of what the order goes by would move the task."""
+    def _note(self, before: Task | None, task: Task) -> bool:
+        """Return whether the order may depend on what changed, and remember what it depends on.
+
+        Rows out of sight are held by nobody: of these only a number is kept, so that the first
+        change of each makes the order stale, and later ones only when they can move it.
+        """
+        rank = self._rank(task)
+        known = self._ranks.get(task.n)
+        if known is None and before is not None:
+            known = self._rank(before)
+        if len(self._ranks) >= RANKS and task.n not in self._ranks:
+            self._ranks.clear()
+        self._ranks[task.n] = rank
+        return rank != known
+
+    def _rank(self, task: Task) -> int:
+        """Return a number that differs when the task may belong elsewhere in the list."""
+        by: object = None
         match self.sort:
             case Sort.PROGRESS:
-                return before.fraction != task.fraction
+                by = task.fraction
             case Sort.LEFT:
-                return before.eta != task.eta
+                by = task.eta
             case Sort.AGE:
-                return filtering.since(before) != filtering.since(task)
+                by = filtering.since(task)
             case Sort.TITLE:
-                return before.title != task.title
+                by = task.title
             case Sort.PRIORITY:
-                return before.priority is not task.priority
-            case Sort.AGENT:
-                return before.agent != task.agent
-        return self.group is Group.AGENT and before.agent != task.agent
+                by = task.priority
+        agent = task.agent if self.sort is Sort.AGENT or self.group is Group.AGENT else None
+        return hash(
+            (self.sort, self.group, task.status, render.calls(task), by, agent, self.wanted(task))
+        )
 
     @staticmethod
     def _same(before: Task | None, task: Task) -> bool:
