@@ -28,6 +28,7 @@ from taskhub_tui.domain.stall import Patience
 from taskhub_tui.hub import Hub
 from taskhub_tui.samples import SAMPLE_REQUEST, sample_path
 from taskhub_tui.tui.app import TaskHubApp
+from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.theme import LIGHT
 from taskhub_tui.tui.widgets.task_table import TaskTable
 
@@ -277,6 +278,7 @@ async def main() -> None:
         settings = Settings(
             owner="ann",
             notifications={"desktop": {"enabled": False}},
+            undo=0.0,
             stall=Patience(shown_after=4.0, ask_after=8.0),
         )
         hub = await Hub.open(paths=where, settings=settings, autostart=False)
@@ -293,6 +295,7 @@ async def main() -> None:
             async with await Hub.open(paths=where, settings=settings, autostart=False) as hub:
                 await fill(hub, folder)
                 await pictures(hub)
+                await closer(hub)
                 await sizes(hub)
                 for task in await hub.tasks(status=[Status.IN_PROGRESS, Status.BLOCKED]):
                     await hub.decide(task.id, Action.CANCEL)
@@ -318,6 +321,55 @@ async def stopped(hub: Hub) -> bool:
     return not any(task.stopping for task in await hub.tasks())
 
 
+async def inbox(app: TaskHubApp, pilot: Pilot[None]) -> None:
+    """Mark one that waits, and show what an answer to all would do."""
+    await pilot.press("i")
+    await pilot.pause(1.5)
+    await pilot.press("space")
+    await pilot.pause(0.5)
+    save(app, "inbox")
+    await pilot.press("V", "a")
+    await pilot.pause(1.5)
+    save(app, "batch")
+    await pilot.press("escape")
+    await pilot.pause(0.5)
+    await pilot.press("escape")
+    await pilot.pause(0.5)
+    if not isinstance(app.screen, MainScreen):
+        await pilot.press("escape")
+        await pilot.pause(0.5)
+
+
+async def closer(hub: Hub) -> None:
+    """Show a task at its full width, and its other tabs; then the list found and grouped."""
+    async with opened(hub, (200, 50), calm=True) as (app, pilot):
+        table = app.screen.query_one(TaskTable)
+        while table.here is None or not table.here.title.startswith("Port"):
+            await pilot.press("j")
+            await pilot.pause(0.1)
+        await pilot.pause(1.0)
+        save(app, "task-200")
+    async with opened(hub, calm=True) as (app, pilot):
+        table = app.screen.query_one(TaskTable)
+        while table.here is None or not table.here.title.startswith("Report"):
+            await pilot.press("j")
+            await pilot.pause(0.1)
+        await pilot.press("enter")
+        for key, name in (("3", "files"), ("5", "about")):
+            await pilot.press(key)
+            await pilot.pause(1.0)
+            save(app, name)
+    async with opened(hub, calm=True) as (app, pilot):
+        await pilot.press("slash")
+        await pilot.press(*"agent", "colon", *"command", "enter")
+        await pilot.pause(0.5)
+        await pilot.press("B", "s")
+        await pilot.pause(0.5)
+        await pilot.press("enter")
+        await pilot.pause(1.0)
+        save(app, "grouped")
+
+
 async def pictures(hub: Hub) -> None:
     async with opened(hub) as (app, pilot):
         await pilot.pause(2.5)
@@ -334,10 +386,13 @@ async def pictures(hub: Hub) -> None:
         await pilot.press("escape")
         await pilot.pause(1.0)
         save(app, "tasks")
-        await pilot.press("i")
-        await pilot.pause(0.5)
-        save(app, "notifications")
-        await pilot.press("escape")
+        await inbox(app, pilot)
+        for key, name in (("A", "agents"), ("comma", "settings"), ("W", "views")):
+            await pilot.press(key)
+            await pilot.pause(1.5)
+            save(app, name)
+            await pilot.press("escape")
+            await pilot.pause(0.5)
         await pilot.press("g")
         await pilot.pause(1.0)
         table = app.query_one(TaskTable)

@@ -74,7 +74,7 @@ class Seed:
             request=title,
             owner="me",
             agent=more.pop("agent", "command"),
-            workdir=str(self.paths.home),
+            workdir=more.pop("workdir", str(self.paths.home)),
             status=Status.PENDING,
             created=more.pop("created", now),
             changed=now,

@@ -103,6 +103,7 @@ async def finished(seed: Seed) -> Task:
     )
     for name, kind, size in (("prices.csv", "text/csv", 48_120), ("trend.png", "image/png", 9_981)):
         made = Artifact(task.id, 2, name, name, kind, size, NOW)
+        (seed.paths.home.parent / name).write_bytes(bytes(size))
         await seed.store.write(
             lambda tx, made=made: stages.artifact(tx, task.n, 0, made, main=False)
         )
@@ -137,7 +138,8 @@ async def busy(seed: Seed) -> None:
         started=NOW - 31 * MINUTE, silent_since=NOW - 3 * MINUTE,
     )  # fmt: skip
     await seed.put(
-        "Port parser to the new grammar", **running, at=1, names=("plan", "build", "test"),
+        "Port parser to the new grammar", **running, at=1, workdir="/srv/parser",
+        names=("plan", "build", "test"),
         fraction=0.41, eta=NOW + 50 * MINUTE, started=NOW - 31 * MINUTE, log=LOG,
         deadline=NOW + 2 * HOUR, note="module 49 of 120",
     )  # fmt: skip
@@ -210,6 +212,11 @@ async def open_questions(seed: Seed) -> None:
         await put(seed)
 
 
+async def waiting(seed: Seed) -> None:
+    for put in (busy, failed, question, dangerous, interrupted, review, sign_in):
+        await put(seed)
+
+
 @dataclass(frozen=True)
 class Scene:
     """One screen: what is in the hub, the keys that lead to it, and the words it is known by."""
@@ -241,7 +248,15 @@ SCENES = (
     Scene("task-result", done, "enter", until="Brent"),
     Scene("task-events", busy, "enter left_square_bracket", until="anded over"),
     Scene("task-zoom", busy, "z", until="building emitter"),
+    Scene("task-files", done, "enter 3", until="prices.csv"),
+    Scene("task-about", busy, "enter 5", until="Request"),
+    Scene("grouped", busy, "B s", until="done  1"),
+    Scene("views", busy, "W", until="Failed today"),
     Scene("inbox", open_questions, "i", until="May the old keys", calm=True),
+    Scene("inbox-many", waiting, "i j space", until="1 marked", calm=True),
+    Scene("inbox-help", open_questions, "i question_mark", until="In the inbox", calm=True),
+    Scene("batch", waiting, "i V a", until="y", calm=True),
+    Scene("agents", busy, "A", until="SUCCESS"),
     Scene("approval", approval, until="a approve", dialog=True),
     Scene("approval-high-risk", dangerous, until="1 of 2", dialog=True),
     Scene("approval-high-risk-typed", dangerous, "a", until="type", dialog=True),

@@ -146,7 +146,8 @@ class Detail(Vertical):
         if view is None:
             for static in (self._heading, self._about, self._waits, self._asked):
                 put(static, Content(""))
-            self._stages.display = False
+            # Without a task, as on the head of a group, there is nothing to switch.
+            self._stages.display = self._tabs.display = False
             return
         task = view.task
         put(self._heading, Content(one_line(task.title)))
@@ -167,7 +168,7 @@ class Detail(Vertical):
         asking = self._asking(view, now)
         put(self._asked, asking)
         self._asked.display = bool(asking.plain)
-        self._stages.display = True
+        self._stages.display = self._tabs.display = True
         self._tabs.files = len(view.artifacts)
         self._stages.show(
             view.stages,
