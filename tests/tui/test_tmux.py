@@ -121,8 +121,8 @@ def test_a_task_is_made_approved_and_read_in_the_app_alone(tmux: Tmux) -> None:
     tmux.types("Run the deploy script")
     tmux.until("best fit: Command")
     tmux.tab_to("When  ")
-    tmux.run("send-keys", "BTab", "BTab")
-    tmux.press_until("Space", "[x] before it starts")
+    tmux.run("send-keys", "BTab")
+    tmux.press_until("Space", "[x] ask before")
     tmux.tab_to("Options  ")
     tmux.types('argv = ["echo", "::taskhub result::all is up"]')
     tmux.run("send-keys", "C-s")
@@ -134,3 +134,15 @@ def test_a_task_is_made_approved_and_read_in_the_app_alone(tmux: Tmux) -> None:
     tmux.run("send-keys", "q")
     tmux.wait(tmux.over, "the app leaves")
     assert "all is up" in tmux.taskhub("show", task)
+
+
+def test_what_a_report_suggests_next_is_handed_over_with_one_number(tmux: Tmux) -> None:
+    tmux.open()
+    tmux.until("a task of yours")
+    tmux.run("send-keys", "s")
+    tmux.until("1 done")
+    tmux.press_until("Enter", "Result")
+    tmux.press_until("G", "What next")
+    tmux.press_until("1", "New task")
+    tmux.run("send-keys", "C-s")
+    tmux.wait(lambda: len(tmux.taskhub("list").splitlines()) == 3, "the second task")
