@@ -147,6 +147,7 @@ async def test_what_is_taken_back_is_under_the_cursor_again(
         await send(app, moments)
         await pilot.pause()
         assert await is_open(hub, one)
+        screen._still_since = 0.0
         await pilot.press("2")
         await send(app, moments)
 

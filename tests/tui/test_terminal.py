@@ -93,7 +93,7 @@ def test_suspended_and_brought_back_the_screen_is_sound(app: Terminal) -> None:
     app.has(WELCOME)
     app.has("\x1b]2;TaskHub")
     app.press("?")
-    app.until("On the first screen")
+    app.until("With the task under the cursor")
     app.press("\x11")
     assert app.end() == 0
 
@@ -101,7 +101,7 @@ def test_suspended_and_brought_back_the_screen_is_sound(app: Terminal) -> None:
 def test_it_may_be_made_tiny_and_large_again(app: Terminal) -> None:
     for keys, words in (
         ("", ""),
-        ("?", "first screen"),
+        ("?", "With the task"),
         ("\x1b", WELCOME),
         (":", "Leave; the work"),
         ("\x1b", WELCOME),
