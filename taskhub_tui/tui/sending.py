@@ -1,9 +1,10 @@
 """Decisions that were taken and can still be taken back: they are sent a few seconds later."""
 
+import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from textual.app import App
 from textual.timer import Timer
@@ -13,9 +14,10 @@ from taskhub_tui.domain.model import Action, Blocker, BlockerKind, Decision, Sta
 from taskhub_tui.domain.waiting import Case, case_of
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
-from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.undo import UndoLine
+
+log = logging.getLogger("taskhub.app")
 
 _EVERY = 0.25
 
@@ -99,6 +101,8 @@ class Sender:
         self.monotonic = monotonic
         self.held: list[Held] = []
         self._under_way: list[Held] = []
+        self._sending: set[asyncio.Task[None]] = set()
+        """What is being sent; it goes on when the app is left."""
         self._timer: Timer | None = None
 
     @property
@@ -112,10 +116,19 @@ class Sender:
         }
 
     async def take(self, parts: Sequence[Taken]) -> None:
-        """Send these decisions when the time to take them back is over."""
+        """Send these decisions when the time to take them back is over.
+
+        A question that is decided already, but not sent yet, keeps the decision it has.
+        """
         wait = self._hub.settings.undo
-        held = Held([*parts], self.monotonic() + wait)
+        known = self.cases
+        held = Held(
+            [part for part in parts if part.case is None or part.case not in known],
+            self.monotonic() + wait,
+        )
         if not held.parts:
+            if parts:
+                self._say("You have decided that already; undo takes it back")
             return
         if wait <= 0:
             await self._send(held)
@@ -141,15 +154,24 @@ class Sender:
         for held in [held for held in self.held if held.due <= now]:
             self.held.remove(held)
             self._under_way.append(held)
-            start(self._app, partial(self._deliver, held), group="sending")
+            task = asyncio.create_task(self._deliver(held), name="send a decision")
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
         self.show()
 
     async def _deliver(self, held: Held) -> None:
-        await self._send(held)
+        try:
+            await self._send(held)
+        except Exception as error:
+            # A mistake of ours: the person must not believe that it was sent.
+            log.exception("a decision was not sent")
+            self._say(f"Not sent ({type(error).__name__}): {held.doing}")
+            self._news()
 
     async def flush(self) -> list[str]:
         """Send everything at once; return what could not be done, in sentences."""
         wrong: list[str] = []
+        await asyncio.gather(*self._sending, return_exceptions=True)
         while self.held:
             held = self.held.pop(0)
             wrong += await self._send(held, quiet=True)

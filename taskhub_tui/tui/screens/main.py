@@ -455,6 +455,9 @@ class MainScreen(ListActions):
     async def submit(self, new: NewTask) -> None:
         """Hand over a task, and put the cursor on it."""
         task = await self._hub.submit(new)
+        self.app.draft.fields = self.app.draft.initial = (
+            None  # It is handed over, whatever follows.
+        )
         await self.app.look()
         self._clear_filter()
         await self.sort()

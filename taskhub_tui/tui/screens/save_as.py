@@ -1,7 +1,10 @@
 """Asks where a file is to be saved, and saves it; never over another one without asking."""
 
 import asyncio
+import os
 import shutil
+import stat
+import tempfile
 from pathlib import Path
 from typing import ClassVar
 
@@ -137,9 +140,14 @@ def save(source: Path, target: Path, *, over: bool) -> None:
     if over and target.exists() and target.samefile(source):
         return
     if over:
-        part = target.with_name(f".{target.name}.part")
+        # A name that nobody can have put a link at.
+        number, name = tempfile.mkstemp(prefix=".taskhub-", dir=target.parent)
+        part = Path(name)
         try:
-            shutil.copyfile(source, part)
+            with os.fdopen(number, "wb") as copy, source.open("rb") as file:
+                shutil.copyfileobj(file, copy)
+            if target.exists():
+                part.chmod(stat.S_IMODE(target.stat().st_mode))
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
