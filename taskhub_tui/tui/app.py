@@ -166,8 +166,10 @@ class TaskHubApp(App[None]):
     def begin(self) -> None:
         """Begin to watch the hub; the main screen has all its parts."""
         # An empty screen is not painted first where the tasks are known in a moment.
-        self._held.enter_context(self.batch_update())
-        self.set_timer(_HOLD, self._held.close)
+        # A browser says its size only now, and what is drawn must follow that at once.
+        if not self.is_web:
+            self._held.enter_context(self.batch_update())
+            self.set_timer(_HOLD, self._held.close)
         self._tasks.append(asyncio.create_task(self._watch(), name="watch"))
 
     async def _watch(self) -> None:
