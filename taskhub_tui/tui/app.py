@@ -395,7 +395,19 @@ class TaskHubApp(App[None]):
 
     async def on_app_focus(self) -> None:
         self._focused = True
+        self.call_next(self._give_keys)
         await self._report_presence()
+
+    def _give_keys(self) -> None:
+        """Give the keys to the screen that came up while another window had them.
+
+        Textual gives them back only to a widget that had them before.
+        """
+        if self.screen.focused is None and (first := self.screen.AUTO_FOCUS):
+            for widget in self.screen.query(first):
+                if widget.focusable:
+                    widget.focus(scroll_visible=False)
+                    break
 
     async def on_app_blur(self) -> None:
         self._focused = False

@@ -14,6 +14,7 @@ from taskhub_tui.domain.errors import BadInput, StoreError, TaskHubError, Worker
 from taskhub_tui.domain.model import NewTask, Status
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui.app import TaskHubApp
+from taskhub_tui.tui.screens.decision import DecisionScreen
 from taskhub_tui.tui.screens.help import HelpScreen
 from taskhub_tui.tui.widgets.detail import Detail
 from taskhub_tui.tui.widgets.filter import FilterLine
@@ -257,6 +258,18 @@ async def test_the_hub_learns_whether_the_user_is_here(
         app._reported_at -= 16
         await until(pilot, lambda: told[-1][1] is not None)
         assert len(told) == 4
+
+
+async def test_a_question_that_came_up_while_another_window_had_the_keys_gets_them(
+    hub: Hub, app: TaskHubApp, seed: Seed
+) -> None:
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        app.post_message(events.AppBlur())
+        await seed.put("Migrate", Status.BLOCKED, question="Go on?")
+        await until(pilot, lambda: isinstance(app.screen, DecisionScreen))
+        assert app.screen.focused is None
+        app.post_message(events.AppFocus())
+        await until(pilot, lambda: app.screen.focused is not None)
 
 
 async def test_leaving_says_what_becomes_of_the_work(
