@@ -87,6 +87,8 @@ class Act:
     """Offered in the command palette; what only moves something is not."""
     priority: bool = False
     """Taken before whatever has the focus gets the key; text fields keep their letters."""
+    gives_way: bool = False
+    """Taken at its moment only, on a head or with marks; else its key has its other meaning."""
 
     @property
     def shown_keys(self) -> str:
@@ -364,7 +366,15 @@ ACTIONS: tuple[Act, ...] = (
     Act("list.group", "B", "group_by", "Group", "Choose what the list is grouped by", "hub"),
     Act("list.views", "W", "views", "Views", "Choose or delete a saved view", "hub"),
     Act("list.save_view", "w", "save_view", "Save view", "Save filter, sort and group", "hub"),
-    Act("list.fold", "enter", "fold", "Fold", "On a head: hide or show its group", "list"),
+    Act(
+        "list.fold",
+        "enter",
+        "fold",
+        "Fold",
+        "On a head: hide or show its group",
+        "list",
+        gives_way=True,
+    ),
     Act("list.fold_all", "Z", "fold_all", "Fold all", "Hide or show all groups", "list"),
     Act("list.mark", "space", "mark", "Mark", "Mark a task, or take its mark away", "list"),
     Act("list.mark_range", "v", "mark_range", "Mark to here", "Mark from the last mark on", "list"),
@@ -377,7 +387,16 @@ ACTIONS: tuple[Act, ...] = (
         "list",
         display="V",
     ),
-    Act("list.unmark", "escape", "unmark", "Unmark", "Take all marks away", "list", display="esc"),
+    Act(
+        "list.unmark",
+        "escape",
+        "unmark",
+        "Unmark",
+        "Take all marks away",
+        "list",
+        display="esc",
+        gives_way=True,
+    ),
     Act(
         "list.priority",
         "P",

@@ -18,9 +18,9 @@ async def test_help_shows_the_keys_of_its_place_first(app: TaskHubApp, seed: See
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
         await until(pilot, lambda: isinstance(app.screen, DecisionScreen))
         await pilot.press("question_mark")
-        await until(pilot, lambda: "In a question" in text(app))
+        await until(pilot, lambda: "In a dialog that asks" in text(app))
         first, *_ = [line for line in text(app).splitlines() if line[8:].strip()]
-        assert "In a question" in first
+        assert "In a dialog that asks" in first
         assert "not now" in next(line for line in text(app).splitlines() if "failed stage" in line)
         await pilot.press("question_mark")
         assert isinstance(app.screen, DecisionScreen)
@@ -30,7 +30,7 @@ async def test_help_shows_the_keys_of_its_place_first(app: TaskHubApp, seed: See
         await pilot.press("i")
         await until(pilot, lambda: isinstance(app.screen, InboxScreen))
         await pilot.press("question_mark")
-        await until(pilot, lambda: "In the notifications" in text(app).splitlines()[1])
+        await until(pilot, lambda: "In the inbox" in text(app).splitlines()[1])
 
 
 async def test_in_a_field_a_question_mark_is_a_letter(app: TaskHubApp) -> None:
@@ -64,7 +64,7 @@ async def test_help_is_searched_by_words(app: TaskHubApp, seed: Seed) -> None:
 
 
 async def test_every_action_can_be_found_in_the_help(app: TaskHubApp) -> None:
-    async with app.run_test(size=(100, 200), notifications=True) as pilot:
+    async with app.run_test(size=(100, 300), notifications=True) as pilot:
         await until(pilot, lambda: app._seen_notice is not None)
         await pilot.press("question_mark")
         await until(pilot, lambda: "What it is" in text(app))

@@ -147,7 +147,11 @@ async def test_what_is_taken_back_is_under_the_cursor_again(
         await send(app, moments)
         await pilot.pause()
         assert await is_open(hub, one)
+        await until(pilot, lambda: screen._view is not None and screen._view.task.id == one.id)
+        await until(pilot, lambda: "2 Neither" in text(app))
+        screen._still_since = 0.0
         await pilot.press("2")
+        await until(pilot, lambda: bool(app.asker.sender.held))
         await send(app, moments)
         await until(pilot, lambda: not app.asker.sender.cases)
         assert (await hub.events(one.id))[-1].data["action"] == "deny"

@@ -49,7 +49,16 @@ def places(screen: Screen[object]) -> list[Where]:
 
 def legal(screen: Screen[object]) -> set[str]:
     """Return the IDs of the actions that a screen allows at this moment."""
-    return {active.binding.id or "" for active in screen.active_bindings.values() if active.enabled}
+    found = {
+        active.binding.id or "" for active in screen.active_bindings.values() if active.enabled
+    }
+    # A dialog hides the app's keys from this list, but those that go first are taken all the same.
+    for act in ACTIONS:
+        if act.priority and act.where == "app":
+            name = act.action.partition("(")[0].removeprefix("app.")
+            if screen.app.check_action(name, ()):
+                found.add(act.id)
+    return found
 
 
 class HelpScreen(ModalScreen[str | None]):

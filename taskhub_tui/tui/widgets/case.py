@@ -64,8 +64,11 @@ class CaseText(VerticalScroll):
     def tick(self, now: float) -> None:
         """Say how long it waits by now."""
         if self._view is not None:
-            self.query_one("#about", Plain).update(words.about(self._view, now))
-            self.query_one("#asked", Plain).update(words.asked(self._view, now))
+            # While a dialog goes its parts go one by one, and its clock still ticks.
+            for line in self.query("#about").results(Plain):
+                line.update(words.about(self._view, now))
+            for line in self.query("#asked").results(Plain):
+                line.update(words.asked(self._view, now))
 
     async def enlarge(self) -> None:
         """Show more of the log, or less again, and its end."""
