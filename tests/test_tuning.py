@@ -141,7 +141,8 @@ def test_the_defaults_shown_are_those_that_hold() -> None:
 
 def test_every_setting_is_named(settings: Settings) -> None:
     tables = {key.split(".")[0] for key in preferences.BY_KEY}
-    assert tables == set(Settings.__dataclass_fields__)
+    # Keys are changed in the file: the help names their actions.
+    assert tables | {"keys"} == set(Settings.__dataclass_fields__)
 
 
 async def test_a_trial_says_why_there_is_no_channel(

@@ -29,6 +29,11 @@ GROUPS: Mapping[str, tuple[Preference, ...]] = {
     "Look": (
         Preference("theme", "theme", "Colours of the app", "now"),
         Preference("ascii", "switch", "Draw with ASCII characters only", "start"),
+        Preference(
+            "reduced_motion", "switch", "Nothing moves by itself, no cursor blinks", "start"
+        ),
+        Preference("taskbar", "switch", "Show progress in the terminal's taskbar", "start"),
+        Preference("undo", "seconds", "A decision can be taken back for this; 0 is never", "start"),
         Preference("owner", "text", "The name that decisions are recorded under", "start"),
     ),
     "Work": (

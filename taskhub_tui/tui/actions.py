@@ -19,6 +19,7 @@ Where = Literal[
     "files",
     "events",
     "hub",
+    "place",
     "decision",
     "inbox",
     "undo",
@@ -39,6 +40,7 @@ TITLES: dict[Where, str] = {
     "files": "In the files",
     "events": "In the events",
     "hub": "On the first screen",
+    "place": "From one whole screen to another",
     "decision": "In a dialog that asks",
     "inbox": "In the inbox",
     "undo": "For a few seconds after a decision",
@@ -49,8 +51,10 @@ TITLES: dict[Where, str] = {
     "app": "Anywhere, but in a field a letter is a letter",
 }
 _TOGETHER: tuple[tuple[Where, ...], ...] = (
-    ("list", "task", "view", "hub", "undo"),
-    ("inbox", "undo"),
+    ("list", "task", "view", "hub", "place", "undo"),
+    ("inbox", "place", "undo"),
+    ("agents", "place"),
+    ("settings", "place"),
     ("decision", "undo"),
     ("scroll",),
 )
@@ -261,7 +265,9 @@ ACTIONS: tuple[Act, ...] = (
         "Try the sample report (while the hub is empty)",
         "hub",
     ),
-    Act("hub.inbox", "i", "app.go('inbox')", "Inbox", "What TaskHub has told you", "hub", 7),
+    Act(
+        "hub.inbox", "i", "app.go('inbox')", "Inbox", "What waits for you, and the news", "place", 7
+    ),
     Act(
         "hub.filter", "slash", "filter", "Filter", "Show only tasks with these words", "hub", 8, "/"
     ),
@@ -408,9 +414,16 @@ ACTIONS: tuple[Act, ...] = (
     Act("list.inbox_pane", "I", "inbox_pane", "Waiting", "Go to what waits, at the right", "hub"),
     Act("task.again", "d", "again", "Again", "Hand it over once more: fills the form", "task"),
     Act(
-        "hub.agents", "A", "app.go('agents')", "Agents", "Who can do work, and how they fare", "hub"
+        "hub.agents",
+        "A",
+        "app.go('agents')",
+        "Agents",
+        "Who can do work, and how they fare",
+        "place",
     ),
-    Act("hub.settings", "comma", "app.go('settings')", "Settings", "Every setting", "hub", 0, ","),
+    Act(
+        "hub.settings", "comma", "app.go('settings')", "Settings", "Every setting", "place", 0, ","
+    ),
     Act("form.template", "ctrl+o", "template", "Past tasks", "Fill it from a past task", "form"),
     Act(
         "form.edit",

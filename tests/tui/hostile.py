@@ -33,7 +33,8 @@ async def main() -> None:
     async with await Hub.open(autostart=False, registry=registry) as hub:
         app = TaskHubApp(hub, services=[asyncio.Event().wait])
         await app.run_async()
-        Path(os.environ["TASKHUB_TOLD"]).write_text(app.clipboard, encoding="utf-8")
+        if told := os.environ.get("TASKHUB_TOLD"):
+            Path(told).write_text(app.clipboard, encoding="utf-8")
 
 
 sys.exit(asyncio.run(main()))

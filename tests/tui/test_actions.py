@@ -26,6 +26,7 @@ HOMES = {
     "task": MainScreen,
     "view": MainScreen,
     "hub": MainScreen,
+    "place": TaskHubApp,
     "decision": DecisionScreen,
     "inbox": InboxScreen,
     "undo": TaskHubApp,

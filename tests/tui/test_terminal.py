@@ -25,7 +25,7 @@ APP = [sys.executable, "-m", "taskhub_tui"]
 ALONE = [sys.executable, str(Path(__file__).with_name("hostile.py"))]
 """The app with nothing that runs tasks, so that tasks stay as they are."""
 PATIENCE = 60.0
-WELCOME = "hand over a task"
+WELCOME = "and walk away"
 COLOUR = re.compile(r"^(3[0-8]|4[0-8]|9[0-7]|10[0-7])$")
 
 
@@ -93,7 +93,7 @@ def test_suspended_and_brought_back_the_screen_is_sound(app: Terminal) -> None:
     app.has(WELCOME)
     app.has("\x1b]2;TaskHub")
     app.press("?")
-    app.until("On the first screen")
+    app.until("With the task under the cursor")
     app.press("\x11")
     assert app.end() == 0
 
@@ -101,7 +101,7 @@ def test_suspended_and_brought_back_the_screen_is_sound(app: Terminal) -> None:
 def test_it_may_be_made_tiny_and_large_again(app: Terminal) -> None:
     for keys, words in (
         ("", ""),
-        ("?", "first screen"),
+        ("?", "With the task under"),
         ("\x1b", WELCOME),
         (":", "Leave; the work"),
         ("\x1b", WELCOME),

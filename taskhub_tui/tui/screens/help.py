@@ -44,7 +44,8 @@ def places(screen: Screen[object]) -> list[Where]:
                 found.append(act.where)
         if node is screen:
             break
-    return [where for where in found if where != "app"]
+    # What leads elsewhere comes after what can be done here.
+    return sorted((where for where in found if where != "app"), key=lambda where: where == "place")
 
 
 def legal(screen: Screen[object]) -> set[str]:
