@@ -19,6 +19,7 @@ Where = Literal[
     "files",
     "events",
     "hub",
+    "place",
     "decision",
     "inbox",
     "undo",
@@ -39,6 +40,7 @@ TITLES: dict[Where, str] = {
     "files": "In the files",
     "events": "In the events",
     "hub": "On the first screen",
+    "place": "From one whole screen to another",
     "decision": "In a dialog that asks",
     "inbox": "In the inbox",
     "undo": "For a few seconds after a decision",
@@ -49,15 +51,13 @@ TITLES: dict[Where, str] = {
     "app": "Anywhere, but in a field a letter is a letter",
 }
 _TOGETHER: tuple[tuple[Where, ...], ...] = (
-    ("list", "task", "view", "hub", "undo"),
-    ("inbox", "undo"),
+    ("list", "task", "view", "hub", "place", "undo"),
+    ("inbox", "place", "undo"),
+    ("agents", "place"),
+    ("settings", "place"),
     ("decision", "undo"),
     ("scroll",),
 )
-
-
-FALLS_THROUGH = frozenset({"list.fold", "list.unmark"})
-"""Actions whose key means something else where they have nothing to do: on a head, with marks."""
 
 
 def together() -> Iterator[tuple[Where, ...]]:
@@ -91,6 +91,8 @@ class Act:
     """Offered in the command palette; what only moves something is not."""
     priority: bool = False
     """Taken before whatever has the focus gets the key; text fields keep their letters."""
+    gives_way: bool = False
+    """Taken at its moment only, on a head or with marks; else its key has its other meaning."""
 
     @property
     def shown_keys(self) -> str:
@@ -263,7 +265,9 @@ ACTIONS: tuple[Act, ...] = (
         "Try the sample report (while the hub is empty)",
         "hub",
     ),
-    Act("hub.inbox", "i", "app.go('inbox')", "Inbox", "What TaskHub has told you", "hub", 7),
+    Act(
+        "hub.inbox", "i", "app.go('inbox')", "Inbox", "What waits for you, and the news", "place", 7
+    ),
     Act(
         "hub.filter", "slash", "filter", "Filter", "Show only tasks with these words", "hub", 8, "/"
     ),
@@ -368,7 +372,15 @@ ACTIONS: tuple[Act, ...] = (
     Act("list.group", "B", "group_by", "Group", "Choose what the list is grouped by", "hub"),
     Act("list.views", "W", "views", "Views", "Choose or delete a saved view", "hub"),
     Act("list.save_view", "w", "save_view", "Save view", "Save filter, sort and group", "hub"),
-    Act("list.fold", "enter", "fold", "Fold", "On a head: hide or show its group", "list"),
+    Act(
+        "list.fold",
+        "enter",
+        "fold",
+        "Fold",
+        "On a head: hide or show its group",
+        "list",
+        gives_way=True,
+    ),
     Act("list.fold_all", "Z", "fold_all", "Fold all", "Hide or show all groups", "list"),
     Act("list.mark", "space", "mark", "Mark", "Mark a task, or take its mark away", "list"),
     Act("list.mark_range", "v", "mark_range", "Mark to here", "Mark from the last mark on", "list"),
@@ -381,7 +393,16 @@ ACTIONS: tuple[Act, ...] = (
         "list",
         display="V",
     ),
-    Act("list.unmark", "escape", "unmark", "Unmark", "Take all marks away", "list", display="esc"),
+    Act(
+        "list.unmark",
+        "escape",
+        "unmark",
+        "Unmark",
+        "Take all marks away",
+        "list",
+        display="esc",
+        gives_way=True,
+    ),
     Act(
         "list.priority",
         "P",
@@ -393,9 +414,16 @@ ACTIONS: tuple[Act, ...] = (
     Act("list.inbox_pane", "I", "inbox_pane", "Waiting", "Go to what waits, at the right", "hub"),
     Act("task.again", "d", "again", "Again", "Hand it over once more: fills the form", "task"),
     Act(
-        "hub.agents", "A", "app.go('agents')", "Agents", "Who can do work, and how they fare", "hub"
+        "hub.agents",
+        "A",
+        "app.go('agents')",
+        "Agents",
+        "Who can do work, and how they fare",
+        "place",
     ),
-    Act("hub.settings", "comma", "app.go('settings')", "Settings", "Every setting", "hub", 0, ","),
+    Act(
+        "hub.settings", "comma", "app.go('settings')", "Settings", "Every setting", "place", 0, ","
+    ),
     Act("form.template", "ctrl+o", "template", "Past tasks", "Fill it from a past task", "form"),
     Act(
         "form.edit",

@@ -26,7 +26,7 @@ from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.asking import Asker
 from taskhub_tui.tui.handing import Draft
-from taskhub_tui.tui.places import place
+from taskhub_tui.tui.places import name_of, place
 from taskhub_tui.tui.render import AsciiFilter, ControlFilter, NoColour
 from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.theme import ASCII, DARK, LIGHT, UNICODE, variables
@@ -241,9 +241,17 @@ class TaskHubApp(App[None]):
         self.leave()
 
     def action_go(self, name: str) -> None:
-        """Go to one of the `places`, unless it or a dialog is open."""
-        if len(self.screen_stack) == 1:
-            self.push_screen(place(name, self.hub, self.glyphs), self._came_back)
+        """Go to one of the `places`, in the stead of the one that is open; not from a dialog."""
+        if not self._can_go(name):
+            return
+        if len(self.screen_stack) > 1:
+            self.screen.dismiss(None)
+        self.push_screen(place(name, self.hub, self.glyphs), self._came_back)
+
+    def _can_go(self, name: str) -> bool:
+        here = name_of(self.screen) if self.screen_stack else None
+        alone = len(self.screen_stack) == 1
+        return alone or (len(self.screen_stack) == 2 and here is not None and here != name)
 
     def _came_back(self, task_id: str | None) -> None:
         if task_id:
@@ -274,18 +282,27 @@ class TaskHubApp(App[None]):
         if action == "suspend_process":
             # In a field that is written in, the same key takes the last change back.
             return not isinstance(self.focused, Input | TextArea)
+        if action == "go":
+            return self._can_go(str(parameters[0]))
         if action == "undo":
             return bool(self.asker.sender.held)
         return True
 
-    def action_suspend_process(self) -> None:
-        """Hand the terminal to the shell until `fg`."""
+    async def action_suspend_process(self) -> None:  # type: ignore[override]
+        """Hand the terminal to the shell until `fg`; what was decided is sent first."""
         if self._services:
             words = "The engine runs in this window, and would stand still"
             self.notify(words, severity="warning", timeout=5, markup=False)
             return
         if self._taskbar is not None:
             self._taskbar.clear()
+        try:
+            wrong = await self.asker.leave()
+        except TaskHubError as error:
+            wrong = [str(error)]
+        self.asker.sender.show()
+        for said in wrong:
+            self.notify(said, severity="warning", timeout=8, markup=False)
         super().action_suspend_process()
 
     @on(Driver.SignalResume)

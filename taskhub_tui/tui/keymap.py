@@ -7,7 +7,7 @@ from typing import Any
 
 from textual.keys import Keys, _character_to_key, key_to_character
 
-from taskhub_tui.tui.actions import ACTIONS, BY_ID, FALLS_THROUGH, TITLES, Act, no_key, together
+from taskhub_tui.tui.actions import ACTIONS, BY_ID, TITLES, Act, no_key, together
 
 _OTHER_NAMES = {
     "esc": "escape",
@@ -156,13 +156,13 @@ def _clashes(keymap: Keymap) -> Iterator[str]:
     said: set[tuple[str, str, str]] = set()
     for places in together():
         first: dict[str, Act] = {}
-        here = (act for act in ACTIONS if act.where in places and act.id not in FALLS_THROUGH)
-        for act in here:
+        for act in (act for act in ACTIONS if act.where in places and not act.gives_way):
             for key in keymap.keys(act.id):
                 other = first.setdefault(key, act)
                 pair = (key, other.id, act.id)
                 if other is act or pair in said or not keymap.own.keys() & {other.id, act.id}:
                     continue
                 said.add(pair)
-                where = TITLES[other.where][0].lower() + TITLES[other.where][1:]
+                title = TITLES[act.where if other.where == "app" else other.where]
+                where = title[0].lower() + title[1:]
                 yield (f"`{written(key)}` is the key of both `{other.id}` and `{act.id}` {where}")

@@ -201,8 +201,8 @@ async def edit(app: App[None], text: str, suffix: str = ".txt") -> str | None:
     folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="taskhub-")
     path = Path(folder, f"edit{suffix}")
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(text.encode("utf-8", "replace"))
         async with _away(app):
             process = await asyncio.create_subprocess_exec(*program, str(path))
             code = await process.wait()

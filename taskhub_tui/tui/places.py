@@ -26,3 +26,9 @@ def place(name: str, hub: Hub, glyphs: Glyphs) -> Screen[str | None]:
     made: Any = getattr(import_module(f"taskhub_tui.tui.screens.{module}"), cls)
     screen: Screen[str | None] = made(hub, glyphs)
     return screen
+
+
+def name_of(screen: Screen[Any]) -> str | None:
+    """Return the name of the place that a screen is; None of the list, and of a dialog."""
+    names = {cls: name for name, (_, cls) in _PLACES.items() if name != "help"}
+    return names.get(type(screen).__name__)

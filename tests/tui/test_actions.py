@@ -1,6 +1,8 @@
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from taskhub_tui.tui.actions import ACTIONS, FALLS_THROUGH, FIXED, TITLES, bindings, together
+from taskhub_tui.domain.model import Task
+from taskhub_tui.tui.actions import ACTIONS, FIXED, TITLES, bindings, together
 from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.reference import markdown
 from taskhub_tui.tui.screens.agents import AgentsScreen
@@ -24,6 +26,7 @@ HOMES = {
     "task": MainScreen,
     "view": MainScreen,
     "hub": MainScreen,
+    "place": TaskHubApp,
     "decision": DecisionScreen,
     "inbox": InboxScreen,
     "undo": TaskHubApp,
@@ -41,6 +44,10 @@ HOMES = {
 PAGE = Path(__file__).parents[2] / "docs" / "keys.md"
 
 
+async def _none(numbers: Sequence[int]) -> Iterable[Task]:
+    return ()
+
+
 def test_every_action_has_an_id_of_its_own_and_is_done_somewhere() -> None:
     assert len({act.id for act in ACTIONS}) == len(ACTIONS)
     for act in ACTIONS:
@@ -53,9 +60,18 @@ def test_every_action_has_an_id_of_its_own_and_is_done_somewhere() -> None:
 
 def test_no_key_means_two_things_in_one_place() -> None:
     for places in together():
-        found = (binding for binding in bindings(*places) if binding.id not in FALLS_THROUGH)
-        keys = [key for binding in found for key in binding.key.split(",")]
-        assert sorted(keys) == sorted(set(keys))
+        acts = [act for act in ACTIONS if act.where in places and act.keys and not act.gives_way]
+        keys = [key for act in acts for key in act.keys.split(",")]
+        assert len(keys) == len(set(keys))
+
+
+def test_what_gives_way_is_refused_but_at_its_moment() -> None:
+    table = TaskTable(_none)
+    giving = [act for act in ACTIONS if act.gives_way]
+    assert giving
+    for act in giving:
+        assert act.where == "list"
+        assert table.check_action(act.action, ()) is False, act.id
 
 
 def test_bindings_can_be_remapped_by_id() -> None:

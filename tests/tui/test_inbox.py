@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hubs import Seed, asleep, text, until
+from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -25,9 +26,11 @@ from taskhub_tui.domain.waiting import Need
 from taskhub_tui.hub import Hub
 from taskhub_tui.storage import changes
 from taskhub_tui.tui.app import TaskHubApp
+from taskhub_tui.tui.screens.agents import AgentsScreen
 from taskhub_tui.tui.screens.decision import DecisionScreen
 from taskhub_tui.tui.screens.inbox import InboxScreen
 from taskhub_tui.tui.screens.preflight import PreflightScreen
+from taskhub_tui.tui.screens.settings import SettingsScreen
 from taskhub_tui.worker import Worker
 from tests.conftest import until as until_status
 from tests.tui.forms import HOSTILE, Moments
@@ -147,8 +150,11 @@ async def test_what_is_taken_back_is_under_the_cursor_again(
         await send(app, moments)
         await pilot.pause()
         assert await is_open(hub, one)
+        await until(pilot, lambda: screen._view is not None and screen._view.task.id == one.id)
+        await until(pilot, lambda: "2 Neither" in text(app))
         screen._still_since = 0.0
         await pilot.press("2")
+        await until(pilot, lambda: bool(app.asker.sender.held))
         await send(app, moments)
 
         async def denied() -> bool:
@@ -321,6 +327,60 @@ async def test_hostile_text_is_only_text(app: TaskHubApp, hub: Hub, seed: Seed) 
         await pilot.press("y")
         await until(pilot, lambda: app.screen is screen and "Approving: [@click" in text(app))
         assert "\x1b" not in text(app)
+
+
+async def test_one_goes_from_one_whole_screen_to_another(app: TaskHubApp, seed: Seed) -> None:
+    await ask(seed, "One")
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot, "One?")
+        for key, place in (("A", AgentsScreen), ("comma", SettingsScreen), ("i", InboxScreen)):
+            await pilot.press(key)
+            await until(pilot, lambda place=place: isinstance(app.screen, place))  # type: ignore[misc]
+            assert len(app.screen_stack) == 2
+        here = app.screen
+        await pilot.press("i")
+        assert app.screen is here
+        await until(pilot, lambda: "One?" in text(app))
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.screen, DecisionScreen))
+        await pilot.press("A")
+        assert isinstance(app.screen, DecisionScreen), "a dialog is answered or left first"
+
+
+async def test_older_news_than_are_shown_are_read_as_well(
+    app: TaskHubApp, hub: Hub, seed: Seed
+) -> None:
+    task = await seed.put("Report", Status.COMPLETED)
+
+    def write(tx: Any) -> None:
+        for n in range(230):
+            changes.add_notice(tx, task.n, hub.clock(), Notice(NoticeKind.PROGRESS, f"N{n}", ""))
+
+    await seed.store.write(write)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot, "unread")
+        await pilot.press("R")
+        await until(pilot, lambda: "all read" in text(app))
+    assert all(one.read is not None for one in await hub.notifications(1000))
+
+
+async def test_what_is_held_is_sent_before_the_shell_gets_the_terminal(
+    hub: Hub, seed: Seed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await ask(seed, "One", kind=BlockerKind.INPUT, choices=(YES, NO))
+    app = TaskHubApp(hub)
+    app.asker.consider = lambda: None  # type: ignore[method-assign]
+    stopped: list[int] = []
+    monkeypatch.setattr(App, "action_suspend_process", lambda self: stopped.append(1))
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen, _ = await opened(app, pilot, "1 Take eu-1"), held(app)
+        screen._still_since = 0.0
+        await pilot.press("1")
+        await until(pilot, lambda: bool(app.asker.sender.held))
+        await pilot.press("ctrl+z")
+        await until(pilot, lambda: bool(stopped))
+        assert not app.asker.sender.held
+        assert not await is_open(hub, one)
 
 
 async def test_a_real_gate_is_answered_from_the_inbox(

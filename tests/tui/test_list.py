@@ -304,7 +304,7 @@ async def test_what_waits_stands_at_the_right_of_a_wide_screen(app: TaskHubApp, 
     await seed.put("Waits")
     await seed.put("Broken [b]", Status.FAILED, error="No such [/] table")
     async with app.run_test(size=(200, 40), notifications=True) as pilot:
-        await until(pilot, lambda: "error · " in text(app))
+        await until(pilot, lambda: "failed · " in text(app))
         await until(pilot, lambda: "Inbox  1 open" in text(app))
         table(app).cursor = 1
         await pilot.press("I")

@@ -137,7 +137,7 @@ async def test_agents_are_shown_with_what_came_of_their_work(
         assert "0 running, 0 waiting, no limit" in text(app)
         await pilot.press("f")
         await until(pilot, lambda: not isinstance(app.screen, AgentsScreen))
-        assert app._main._filter.value == "command"
+        assert app._main._filter.value == "agent:command"
 
 
 async def test_an_agent_is_given_a_task(app: TaskHubApp) -> None:

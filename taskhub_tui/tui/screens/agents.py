@@ -61,7 +61,7 @@ class AgentsScreen(Screen[str | None]):
     }
     .-ascii AgentsScreen.-wide #about { border-left: ascii $faint; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("agents")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("agents", "place")]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     AUTO_FOCUS = "#list"
     app: "TaskHubApp"
@@ -83,14 +83,15 @@ class AgentsScreen(Screen[str | None]):
             with VerticalScroll(id="about", can_focus=False):
                 yield Plain(id="card")
         yield Keys(
-            [("n", "new task"), ("f", "its tasks"), ("enter", "new task"), ("esc", "back")],
+            [
+                ("agents.new", "new task for it"),
+                ("agents.filter", "only its tasks"),
+                ("agents.back", "back"),
+            ],
             id="keys",
         )
 
     def on_mount(self) -> None:
-        self.query_one("#keys", Keys).show(
-            [("n", "new task for it"), ("f", "only its tasks"), ("esc", "back")]
-        )
         self._watch()
 
     def on_resize(self) -> None:
@@ -261,7 +262,7 @@ class AgentsScreen(Screen[str | None]):
         if (card := self._here()) is not None:
             app = self.app
             self.dismiss(None)
-            app.call_later(app.show_filter, card.name)
+            app.call_later(app.show_filter, f"agent:{card.name}")
 
     def action_back(self) -> None:
         self.dismiss(None)
@@ -270,9 +271,9 @@ class AgentsScreen(Screen[str | None]):
     def _clicked(self, event: Keys.Pressed) -> None:
         event.stop()
         match event.key:
-            case "n":
+            case "agents.new":
                 self.action_new()
-            case "f":
+            case "agents.filter":
                 self.action_filter()
             case _:
                 self.action_back()

@@ -1,13 +1,10 @@
 """The small forms inside the decision dialog: a reason, words, changes, another agent, a yes."""
 
-import os
-import shlex
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events, on
-from textual.app import App, ComposeResult, SuspendNotSupported
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
@@ -25,41 +22,15 @@ from taskhub_tui.tui.widgets.pick import Pick
 from taskhub_tui.tui.widgets.plain import Plain
 
 
-async def edit(app: App[Any], text: str, suffix: str) -> str | None:
-    """Return `text` as it came out of the user's editor; None when nothing was edited.
-
-    Raises:
-        OSError: the editor could not be started, or left no file that can be read.
-    """
-    import asyncio
-    import subprocess
-    import tempfile
-
-    words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-    with tempfile.TemporaryDirectory(prefix="taskhub-") as folder:
-        path = Path(folder) / f"text{suffix}"
-        path.write_text(text, encoding="utf-8")
-        try:
-            with app.batch_update(), app.suspend():
-                done = await asyncio.to_thread(subprocess.run, [*words, str(path)], check=False)
-        except SuspendNotSupported:
-            raise OSError("there is no terminal for it here") from None
-        app.refresh(layout=True)
-        return path.read_text("utf-8", "replace") if done.returncode == 0 else None
-
-
 def edit_in(form: "Form", field: TextArea, suffix: str) -> None:
     """Let the user write `field` in an editor."""
 
     async def run() -> None:
-        try:
-            written = await edit(form.app, field.text, suffix)
-        except (OSError, ValueError) as error:
-            said = f"The editor could not be used: {error}. $EDITOR names it."
-            form.app.notify(said, severity="warning", markup=False)
-            return
+        from taskhub_tui.tui import opening
+
+        written = await opening.edit(form.app, field.text, suffix)
         if written is not None and form.is_attached:
-            field.text = clean(written).rstrip("\n")
+            field.text = written.rstrip("\n")
             field.focus()
 
     start(form, run, group="editor", exclusive=True)

@@ -44,12 +44,22 @@ def places(screen: Screen[object]) -> list[Where]:
                 found.append(act.where)
         if node is screen:
             break
-    return [where for where in found if where != "app"]
+    # What leads elsewhere comes after what can be done here.
+    return sorted((where for where in found if where != "app"), key=lambda where: where == "place")
 
 
 def legal(screen: Screen[object]) -> set[str]:
     """Return the IDs of the actions that a screen allows at this moment."""
-    return {active.binding.id or "" for active in screen.active_bindings.values() if active.enabled}
+    found = {
+        active.binding.id or "" for active in screen.active_bindings.values() if active.enabled
+    }
+    # A dialog hides the app's keys from this list, but those that go first are taken all the same.
+    for act in ACTIONS:
+        if act.priority and act.where == "app":
+            name = act.action.partition("(")[0].removeprefix("app.")
+            if screen.app.check_action(name, ()):
+                found.add(act.id)
+    return found
 
 
 class HelpScreen(ModalScreen[str | None]):

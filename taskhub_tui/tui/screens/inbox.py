@@ -35,6 +35,8 @@ STILL = 0.5
 _SETTLE = 0.06
 _EVERY = 0.25
 _AGES = 5.0
+_MOST_NEWS = 100_000
+"""News that are made read at once at most."""
 _NEEDS, _NEWS, _NOTHING = "Needs you", "Latest", "Nothing waits for you"
 
 
@@ -58,7 +60,7 @@ class InboxScreen(Screen[str | None]):
     }
     .-ascii InboxScreen #case { border-left: ascii $faint; border-top: none; }
     """
-    BINDINGS = [*bindings("inbox")]
+    BINDINGS = [*bindings("inbox", "place")]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (180, "-huge")]
     AUTO_FOCUS = "#list"
     shows_waiting = True
@@ -154,7 +156,7 @@ class InboxScreen(Screen[str | None]):
         glyphs, found = self._glyphs, self._waiting.values()
         failed = sum(one.need is Need.FAILED for one in found)
         needs = len(found) - failed
-        unread = sum(1 for one in self._news.values() if one.read is None)
+        unread = sum(map(self._unread, self._news.values()))
         parts = [Content.styled("Inbox", "bold")]
         if needs:
             who = "needs" if needs == 1 else "need"
@@ -336,7 +338,7 @@ class InboxScreen(Screen[str | None]):
             case "away":
                 return here is None or any(one.need is Need.FAILED for one in chosen)
             case "read_all":
-                return any(one.read is None for one in self._news.values())
+                return any(map(self._unread, self._news.values()))
             case "task":
                 return self.entries.here is not None
         return True
@@ -437,14 +439,19 @@ class InboxScreen(Screen[str | None]):
         self._soon()
 
     def action_read_all(self) -> None:
-        # A failure is put away one by one: it may still wait for the person.
-        waits = {one.task.id for one in self._waiting.values()}
-        ids = [
-            one.id
-            for one in self._news.values()
-            if one.read is None and not (one.kind is NoticeKind.ERROR and one.task_id in waits)
-        ]
-        self._try(partial(self._mark, ids))
+        self._try(self._read_all)
+
+    async def _read_all(self) -> None:
+        # Older ones than are shown as well.
+        found = await self._hub.notifications(_MOST_NEWS)
+        await self._mark([one.id for one in found if self._unread(one)])
+
+    def _unread(self, one: Notification) -> bool:
+        """True of news not read yet; a failure that waits above is put away one by one."""
+        waits = one.kind is NoticeKind.ERROR and any(
+            one.task_id == waiting.task.id for waiting in self._waiting.values()
+        )
+        return one.read is None and not waits
 
     async def _mark(self, ids: Sequence[int]) -> None:
         await self._hub.mark_read(ids)

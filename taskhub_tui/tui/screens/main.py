@@ -29,7 +29,7 @@ from taskhub_tui.tui.widgets.detail import Detail
 from taskhub_tui.tui.widgets.filter import FilterHint, FilterLine
 from taskhub_tui.tui.widgets.footer import KeyLine
 from taskhub_tui.tui.widgets.header import HubHeader
-from taskhub_tui.tui.widgets.inbox_pane import SHOWN, InboxPane
+from taskhub_tui.tui.widgets.inbox_pane import InboxPane
 from taskhub_tui.tui.widgets.lines import LinesView
 from taskhub_tui.tui.widgets.task_table import PAGE, TaskTable
 from taskhub_tui.tui.widgets.welcome import Welcome
@@ -52,7 +52,7 @@ _HELD = (Status.PENDING, Status.IN_PROGRESS, Status.PAUSED)
 class MainScreen(ListActions):
     """At 110 columns and more the task stands beside the list; below, it takes its place."""
 
-    BINDINGS = [*bindings("task", "view", "hub")]
+    BINDINGS = [*bindings("task", "view", "hub", "place")]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (180, "-huge")]
     AUTO_FOCUS = "TaskTable"
     app: "TaskHubApp"
@@ -90,6 +90,7 @@ class MainScreen(ListActions):
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
         self.set_interval(0.5, self._poll_log)
+        self.app.asker.news.subscribe(self, lambda _: self.waits_changed())
         self.app.begin()
 
     @property
@@ -166,13 +167,16 @@ class MainScreen(ListActions):
 
     async def _read_pane(self) -> None:
         try:
-            asked = await self._hub.blockers()
-            failed = await self._hub.tasks(status=[Status.FAILED], limit=SHOWN)
+            waiting = await self.app.asker.waiting()
         except TaskHubError as error:
             self.app.say(error)
             return
-        counts = self._header.counts
-        self.pane.show(asked, failed, counts.needs_you + counts.failed)
+        self.pane.show(waiting)
+
+    def waits_changed(self) -> None:
+        """Read anew what waits: something was decided, or taken back."""
+        self._pane_stale = True
+        self._fill_pane()
 
     @on(InboxPane.Chosen)
     def _waiting_chosen(self, event: InboxPane.Chosen) -> None:

@@ -1,7 +1,7 @@
 """The form for a new task. It builds a NewTask and returns it; the app hands it over."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -525,9 +525,8 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
         start(self, self._edit)
 
     async def _edit(self) -> None:
-        from importlib import import_module
+        from taskhub_tui.tui import opening
 
-        opening: Any = import_module("taskhub_tui.tui.opening")
         focused = self.focused
         field = focused if isinstance(focused, TextArea) else self.query_one("#request", TextArea)
         suffix = ".toml" if field.id == "options" else ".md"

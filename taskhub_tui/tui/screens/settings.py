@@ -20,6 +20,7 @@ from taskhub_tui.domain.views import ChannelInfo, Check
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.actions import ACTIONS, bindings
+from taskhub_tui.tui.actions import BY_ID as BY_ACT
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.path_input import CleanInput
@@ -63,7 +64,7 @@ class SettingsScreen(Screen[str | None]):
     }
     .-ascii SettingsScreen #foot { border-top: ascii $faint; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("settings")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("settings", "place")]
     AUTO_FOCUS = "#list"
     app: "TaskHubApp"
 
@@ -91,13 +92,13 @@ class SettingsScreen(Screen[str | None]):
         self._theme = self.app.theme
         self.query_one("#keys", Keys).show(
             [
-                ("enter", "change"),
-                ("D", "default"),
-                ("t", "test a channel"),
-                ("w", "new worker"),
-                ("e", "editor"),
-                ("c", "check again"),
-                ("esc", "back"),
+                ("settings.edit", "change"),
+                ("settings.default", "default"),
+                ("settings.test", "test a channel"),
+                ("settings.worker", "new worker"),
+                ("settings.file", "editor"),
+                ("settings.check", "check again"),
+                ("settings.back", "back"),
             ]
         )
         self._draw()
@@ -407,9 +408,7 @@ class SettingsScreen(Screen[str | None]):
     @on(Keys.Pressed)
     async def _clicked(self, event: Keys.Pressed) -> None:
         event.stop()
-        name = {"enter": "edit", "D": "default", "t": "test", "w": "worker", "e": "file"}
-        name |= {"c": "check", "esc": "back"}
-        await self.run_action(name[event.key])
+        await self.run_action(BY_ACT[event.key].action)
 
 
 _LETTERS = ("edit", "default", "test", "file", "worker", "check", "move")

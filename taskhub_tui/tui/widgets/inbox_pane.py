@@ -1,4 +1,4 @@
-"""What waits for the person, at the right of a wide screen: open questions, then failures."""
+"""What waits for the person, at the right of a wide screen, in the order of the inbox."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from taskhub_tui.domain.durations import spell
-from taskhub_tui.domain.model import Blocker, BlockerKind, Task
+from taskhub_tui.domain.waiting import Need, Waiting, line
 from taskhub_tui.text import one_line
 from taskhub_tui.tui import render
 from taskhub_tui.tui.theme import UNICODE, Glyphs
@@ -21,13 +21,6 @@ from taskhub_tui.tui.widgets.plain import Plain
 
 SHOWN = 50
 """Entries at most; the inbox itself has them all."""
-_KINDS = {
-    BlockerKind.APPROVAL: "approval",
-    BlockerKind.INPUT: "question",
-    BlockerKind.AUTH: "sign-in",
-    BlockerKind.INTERRUPTED: "interrupted",
-    BlockerKind.STALLED: "silent",
-}
 
 
 class _Waiting(OptionList):
@@ -66,8 +59,7 @@ class InboxPane(Vertical):
         super().__init__()
         self._glyphs = glyphs
         self._clock = clock
-        self._asked: Sequence[tuple[Blocker, Task]] = ()
-        self._failed: Sequence[Task] = ()
+        self._waiting: Sequence[Waiting] = ()
         self._count = 0
         self._drawn: tuple[object, ...] = ()
         self._ids: list[str] = []
@@ -78,11 +70,9 @@ class InboxPane(Vertical):
         yield self._top
         yield self._list
 
-    def show(
-        self, asked: Sequence[tuple[Blocker, Task]], failed: Sequence[Task], count: int
-    ) -> None:
-        """Show these, most urgent first; `count` is how many wait in all."""
-        self._asked, self._failed, self._count = asked[:SHOWN], failed, count
+    def show(self, waiting: Sequence[Waiting]) -> None:
+        """Show what waits, the most urgent first."""
+        self._waiting, self._count = waiting[:SHOWN], len(waiting)
         self.draw()
 
     def take_focus(self) -> None:
@@ -126,17 +116,17 @@ class InboxPane(Vertical):
 
     def _entries(self) -> list[tuple[str, str, str, str, str]]:
         now, dot = self._clock(), self._glyphs.dot
+        looks = {
+            Need.FAILED: (self._glyphs.failed, "$failed"),
+            Need.PAUSED: (self._glyphs.paused, "$muted"),
+        }
         found = []
-        for blocker, task in self._asked:
-            question = one_line(render.question(blocker, task, now), 200)
-            age = spell(now - blocker.created)
-            under = f"{_KINDS[blocker.kind]} {dot} {age} {dot} {question}"
-            found.append((task.id, self._glyphs.needs, "$needs", one_line(task.title, 200), under))
-        for task in self._failed[: max(0, SHOWN - len(found))]:
-            why = one_line(task.error or "", 200)
-            under = f"error {dot} {render.age(task, now)}" + (f" {dot} {why}" if why else "")
-            title = one_line(task.title, 200)
-            found.append((task.id, self._glyphs.failed, "$failed", title, under))
+        for one in self._waiting:
+            glyph, colour = looks.get(one.need, (self._glyphs.needs, "$needs"))
+            age = spell(now - one.since)
+            said = one_line(line(one, now), 200)
+            under = f" {dot} ".join(part for part in (str(one.need), age, said) if part)
+            found.append((one.task.id, glyph, colour, one_line(one.task.title, 200), under))
         return found
 
     def on_resize(self) -> None:

@@ -10,7 +10,6 @@ from taskhub_tui.domain import progress
 from taskhub_tui.domain.durations import countdown, spell
 from taskhub_tui.domain.limits import waits
 from taskhub_tui.domain.model import Stage, StageStatus, Task
-from taskhub_tui.domain.stall import silence
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.glyphs import STAGE_LOOK, Glyphs
 from taskhub_tui.tui.render import clock, fit, percent
@@ -48,7 +47,7 @@ def told(stage: Stage, task: Task, now: float) -> list[str]:
     match stage.status:
         case StageStatus.RUNNING:
             if task.silent_since is not None:
-                said.append(silence(task.silent_since, now))
+                said.append(f"silent {countdown(now - task.silent_since)}")
             else:
                 rest = progress.left(stage, now)
                 said.append("? left" if rest is None else f"~{spell(rest)} left")

@@ -6,6 +6,7 @@ from textual.content import Content
 
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.hub import Hub
+from taskhub_tui.tui import keymap
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.widgets.plain import Keys, Plain
 
@@ -15,9 +16,9 @@ _WHAT = (
     "It comes back to you when it is done, has failed, or needs an answer."
 )
 _KEYS = (
-    ("s", "a sample report on real oil prices, in under a minute"),
-    ("n", "a task of yours: a request in your words, or a program to run"),
-    ("?", "help, and every key"),
+    ("hub.sample", "a sample report on real oil prices, in under a minute"),
+    ("hub.new", "a task of yours: a request in your words, or a program to run"),
+    ("hub.help", "help, and every key"),
 )
 _SHELL = "taskhub run -- make all"
 
@@ -72,16 +73,17 @@ class Welcome(Vertical):
                 said = "Desktop notifications are switched off."
             else:
                 said = desktop.problem or "Desktop notifications can be shown."
+        own = keymap.of(self.app)
         self.query_one("#told", Plain).update(
             Content.assemble(
                 (said, "$muted"),
                 ("\nTry them in the settings with ", "$muted"),
-                (",", "bold $foreground"),
+                (own.short("hub.settings") or ":", "bold $foreground"),
                 (" and ", "$muted"),
-                ("t", "bold $foreground"),
+                (own.short("settings.test") or ":", "bold $foreground"),
             )
         )
 
     def on_keys_pressed(self, event: Keys.Pressed) -> None:
         event.stop()
-        self.app.simulate_key({"?": "question_mark"}.get(event.key, event.key))
+        self.app.simulate_key(keymap.of(self.app).keys(event.key)[0])
