@@ -6,6 +6,7 @@ What only one call needs is imported there, as in `hub`.
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 from taskhub_tui.domain.model import Event, Notification, Options, StageSpec, Status, Task, TaskView
@@ -234,6 +235,17 @@ class Seeing:
         from taskhub_tui import logs
 
         return await asyncio.to_thread(logs.read, self.paths.log(task_id), offset, limit)
+
+    def log_stamp(self, task_id: str) -> tuple[int, int, int] | None:
+        """Return what differs once a log was written to or cut back; None while there is none.
+
+        Asked often, so that the log itself is only looked into when there is something new.
+        """
+        try:
+            found = os.stat(self.paths.log(task_id))
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
 
     async def log_pieces(
         self, task_id: str, offset: int, size: int, until: int | None = None

@@ -25,6 +25,7 @@ from taskhub_tui.text import one_line
 from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.asking import Asker
+from taskhub_tui.tui.background import start
 from taskhub_tui.tui.handing import Draft
 from taskhub_tui.tui.places import name_of, place
 from taskhub_tui.tui.render import AsciiFilter, ControlFilter, NoColour
@@ -36,6 +37,8 @@ _PRESENCE_EVERY = 15.0
 """Seconds between two reports that the user is typing."""
 _HOLD = 0.25
 """Seconds the first painting waits for the tasks at most."""
+_REST = 1.0
+"""Seconds after which all that is seen first has been drawn."""
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -170,7 +173,14 @@ class TaskHubApp(App[None]):
         if not self.is_web:
             self._held.enter_context(self.batch_update())
             self.set_timer(_HOLD, self._held.close)
+        self.set_timer(_REST, self._warm)
         self._tasks.append(asyncio.create_task(self._watch(), name="watch"))
+
+    def _warm(self) -> None:
+        """Load what reports are drawn with, while nothing else is to be done."""
+        from taskhub_tui.tui.widgets.markdown_view import warm
+
+        start(self, partial(asyncio.to_thread, warm), group="warm")
 
     async def _watch(self) -> None:
         try:

@@ -29,8 +29,12 @@ def percent(fraction: float | None) -> str:
     return "    " if fraction is None else f"{int(min(1.0, max(0.0, fraction)) * 100):3d}%"
 
 
-def age(task: Task, now: float) -> str:
-    """Return how long the task has been as it is."""
+def age(task: Task, now: float, *, step: float = 1.0) -> str:
+    """Return how long the task has been as it is.
+
+    Args:
+        step: seconds by which it grows, from that age on and up to a minute.
+    """
     match task.status:
         case Status.IN_PROGRESS:
             since = task.started or task.changed
@@ -40,7 +44,8 @@ def age(task: Task, now: float) -> str:
             since = task.created
         case _:
             since = task.changed
-    return spell(now - since)
+    seconds = now - since
+    return spell(seconds - seconds % step if step <= seconds < 60 else seconds)
 
 
 def calls(task: Task) -> bool:
@@ -49,16 +54,20 @@ def calls(task: Task) -> bool:
     return task.status is Status.BLOCKED or (running and task.waiting_on is WaitingOn.USER)
 
 
-def left(task: Task, now: float) -> str:
+def left(task: Task, now: float, *, step: float = 1.0) -> str:
     """Return the time remaining, such as `~4m`; empty when it is unknown or nothing runs.
 
     Of a stage that gives no sign of life it is unknown: it would only grow.
+
+    Args:
+        step: seconds by which it shrinks in the last minute, but for its end.
     """
     if task.status is not Status.IN_PROGRESS or task.silent_since is not None:
         return ""
     if task.eta is None or task.eta <= now:
         return ""
-    return "~" + spell(task.eta - now)
+    seconds = task.eta - now
+    return "~" + spell(seconds + -seconds % step if step <= seconds < 60 else seconds)
 
 
 def stage(task: Task, now: float, glyphs: Glyphs) -> str:

@@ -122,7 +122,7 @@ def _at_rest(home: Path, count: int, seconds: int) -> Iterator[Figure]:
             f"without the focus {100 * unseen:.2f} %",
         )
         for key, words in (
-            ("G", b"Trivial"), ("g", b"Trivial"), ("i", b"Notifications"), ("\x1b", b"PROGRESS"),
+            ("G", b"Trivial"), ("g", b"Trivial"), ("i", b"Latest"), ("\x1b", b"PROGRESS"),
             ("?", b"In the list"), ("\x1b", b"PROGRESS"), ("n", b"Request"), ("\x1b", b"PROGRESS"),
         ):  # fmt: skip
             screen.answer(key, _words(words), words.decode())

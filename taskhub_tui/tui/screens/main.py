@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 IDLE = 10.0
 """Seconds without a key after which the list is sorted anew by itself."""
 _SORT_EVERY = 3.0
+_UNSEEN = 5
+"""Times that go on in seconds do so by this many while another window has the keys."""
 _SETTLE = 0.06
 """Seconds the cursor rests on a task before it is read in full."""
 _TYPING = 0.06
@@ -63,6 +65,7 @@ class MainScreen(ListActions):
         self._glyphs = glyphs
         self._stale = False
         self._sorted_at = 0.0
+        self._ticks = 0
         self._settling: Timer | None = None
         self._newest = 0
         self._waits: tuple[int, int] | None = None
@@ -194,7 +197,8 @@ class MainScreen(ListActions):
     # Time
 
     def _tick(self) -> None:
-        if not self.is_current:
+        self._ticks += 1
+        if not self.is_current or (not self.app.app_focus and self._ticks % _UNSEEN):
             return
         self.table.tick()
         if self.detail.display:

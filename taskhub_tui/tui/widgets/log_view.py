@@ -68,6 +68,7 @@ class LogView(LinesView):
         self._going: tuple[LogSearch, int, int] | None = None
         """A search, and from which line to go on to its next (1) or last (-1) hit."""
         self._told_at = 0.0
+        self._stamp: tuple[int, int, int] | None = None
         self.wrapped = False
         self.following = True
 
@@ -94,6 +95,7 @@ class LogView(LinesView):
         self._firsts.clear()
         self._held.clear()
         self._fetching.clear()
+        self._stamp = None
         self._widest = self._shift = 0
         self._cut = self._whole = False
         self._errors = self._going = None
@@ -107,8 +109,12 @@ class LogView(LinesView):
             task_id = self._shown
             if task_id is None:
                 return
+            stamp = self._hub.log_stamp(task_id)
+            if stamp == self._stamp and (self._whole or not self._pieces):
+                return
             try:
                 changed = await self._look(task_id)
+                self._stamp = stamp
                 if changed and task_id == self._shown:
                     self.resized()
                     self._keep_up()

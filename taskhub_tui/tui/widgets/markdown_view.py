@@ -32,6 +32,7 @@ LIMIT = 4_000_000
 """Most bytes of a file that are shown."""
 _PLOT_LIMIT = 100_000
 _CHUNK = 4000
+"""Characters after which a paragraph's end is one of a piece; the first pieces are shorter."""
 _TABLE_WIDTH = 110
 _IMAGE = re.compile(r"\s*!\[([^\]]*)\]\(<?([^)>\s]+)>?(?:\s+\"[^\"]*\")?\)\s*")
 _FENCE = re.compile(r" {0,3}(```+|~~~+)\s*([\w+#-]*)")
@@ -41,6 +42,8 @@ _PICTURE_LINES = 24
 _HIGHLIGHTED = 60_000
 """Most characters of a piece of code whose words are told apart by colour."""
 _MOST_LINKS = 1000
+_SHARE = 200
+"""Lines that are drawn in one go, after those of the first screen."""
 
 
 class MarkdownView(LinesView):
@@ -65,9 +68,7 @@ class MarkdownView(LinesView):
             keep: stay at the place where the view is.
         """
         self._source, self._folder = source, folder
-        found = (link.rstrip(")") if "(" not in link else link for link in _WEB.findall(source))
-        self.links = [*dict.fromkeys(one for one in found if one.isascii())][:_MOST_LINKS]
-        self._link = None
+        self.links, self._link = [], None
         self._start(keep=keep)
 
     def on_resize(self) -> None:
@@ -87,17 +88,19 @@ class MarkdownView(LinesView):
     async def _draw(self, keep: bool) -> None:
         width = max(20, self.size.width - 2)
         colours = for_rich(self.app.theme_variables)
-        source, folder = self._source, self._folder
-        parts = await asyncio.to_thread(lambda: list(blocks(source, folder)))
-        lines: list[Strip] = []
-        first = True
-        for kind, text in parts:
-            lines += await asyncio.to_thread(draw, kind, text, width, colours)
-            if first and len(lines) > self.size.height:
-                # The rest of a long report comes while the first screen is read.
-                self.set_lines(lines, keep=keep)
-                first = False
-        self.set_lines([*lines, *self.after()], keep=keep or not first)
+        source = self._source
+        parts = blocks(source, self._folder)
+        lines = await asyncio.to_thread(_some, parts, self.size.height + 1, width, colours)
+        if len(lines) > self.size.height:
+            # The rest of a long report comes while the first screen is read.
+            self.set_lines(lines, keep=keep)
+            keep = True
+        self.links = await asyncio.to_thread(_links, source)
+        while more := await asyncio.to_thread(_some, parts, _SHARE, width, colours):
+            lines += more
+        self.set_lines([*lines, *self.after()], keep=keep)
+        if self.links and self.is_mounted:
+            self.screen.refresh_bindings()
 
     def after(self) -> list[Strip]:
         """Return the lines that stand under the text."""
@@ -152,12 +155,34 @@ class MarkdownView(LinesView):
         start(self, run, group="link")
 
 
+def warm() -> None:
+    """Load what drawing needs, which takes longer than the first screen of a report."""
+    import rich.markdown  # noqa: F401
+
+
+def _links(source: str) -> list[str]:
+    found = (link.rstrip(")") if "(" not in link else link for link in _WEB.findall(source))
+    return [*dict.fromkeys(one for one in found if one.isascii())][:_MOST_LINKS]
+
+
+def _some(
+    parts: Iterator[tuple[str, str]], least: int, width: int, colours: Mapping[str, str]
+) -> list[Strip]:
+    """Draw the next pieces, at least so many lines of them; return none when no piece is left."""
+    lines: list[Strip] = []
+    for kind, text in parts:
+        lines += draw(kind, text, width, colours)
+        if len(lines) >= least:
+            break
+    return lines
+
+
 def blocks(source: str, folder: Path | None) -> Iterator[tuple[str, str]]:
     """Cut Markdown into pieces: `text`, `table` and `code`; a picture becomes its plot, as code."""
     part: list[str] = []
     fence: str | None = None
     kind = "text"
-    size = 0
+    size = before = 0
 
     def flush() -> Iterator[tuple[str, str]]:
         nonlocal part, size
@@ -192,7 +217,8 @@ def blocks(source: str, folder: Path | None) -> Iterator[tuple[str, str]]:
             yield from flush()
             yield "image", picture
             continue
-        if size > _CHUNK and not line.strip() and kind == "text":
+        if size > min(_CHUNK, 400 + before) and not line.strip() and kind == "text":
+            before += size
             yield from flush()
         part.append(line)
         size += len(line)

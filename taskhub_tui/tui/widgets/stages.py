@@ -25,8 +25,18 @@ def put(static: Static, content: Content) -> bool:
     shown = static.content
     if isinstance(shown, Content) and shown.is_same(content):
         return False
-    static.update(content)
+    # Laying out the whole screen anew costs much more than a word that has changed.
+    static.update(content, layout=not _fits_as(static, shown, content))
     return True
+
+
+def _fits_as(static: Static, shown: object, content: Content) -> bool:
+    """Return whether `content` takes as many lines as what is shown; False where unknown."""
+    if not isinstance(shown, Content) or static.styles.is_auto_width:
+        return False
+    before, after = shown.split("\n"), content.split("\n")
+    width = static.content_size.width
+    return len(before) == len(after) and all(one.cell_length <= width for one in (*before, *after))
 
 
 def took(stage: Stage, now: float) -> str:

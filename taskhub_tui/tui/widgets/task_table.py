@@ -36,6 +36,8 @@ RANKS = 20_000
 """Tasks of which it is known what their place depends on."""
 _UNSEEN, _FOLDED = -1, -2
 """Places of tasks that are not in the order yet, and of those under a folded head."""
+_STEP = 10.0
+"""Seconds by which ages go in the last minute: a table that ticks everywhere is never calm."""
 
 
 class TaskTable(ScrollView, can_focus=True):
@@ -511,8 +513,8 @@ class TaskTable(ScrollView, can_focus=True):
     def _times(self, task: Task, now: float) -> tuple[str, str, str]:
         return (
             render.stage(task, now, self._glyphs),
-            render.left(task, now),
-            render.age(task, now),
+            render.left(task, now, step=_STEP),
+            render.age(task, now, step=_STEP),
         )
 
     def notify_style_update(self) -> None:
