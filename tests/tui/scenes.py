@@ -25,6 +25,7 @@ from taskhub_tui.domain.model import (
     WaitingOn,
 )
 from taskhub_tui.storage import changes, stages
+from taskhub_tui.tui.widgets.detail import Detail
 
 MINUTE, HOUR = 60.0, 3600.0
 REPORT = """\
@@ -291,6 +292,8 @@ async def go(t: User, scene: Scene) -> None:
         await t.waits_for_the_dialog()
     elif scene.put is not empty:
         await t.until(lambda: t.table.here is not None, "a task under the cursor")
+        # What may be done with it is known once it was read in full.
+        await t.until(lambda: t.app.query_one(Detail).view is not None, "the task beside it")
     await t.press(*scene.keys.split())
     if scene.typed:
         await t.types(scene.typed)
