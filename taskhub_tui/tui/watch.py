@@ -10,6 +10,8 @@ from taskhub_tui.hub import Hub
 
 REST = 0.25
 """Seconds between two looks: progress is painted four times a second at most."""
+_SHARE, _LONGEST = 8.0, 1.0
+"""Where very much changes it rests so many times as long as a look took, up to so many seconds."""
 _WAIT = 1.0
 _WORKER_EVERY = 2.0
 _BACKUP_EVERY = 10.0
@@ -43,6 +45,7 @@ class Watcher:
         self._seq: int | None = None
         self._looking = asyncio.Lock()
         self._counts = Counts()
+        self._took = 0.0
         self._worker_looked = -_WORKER_EVERY
         self._worker_trouble = ""
         self._without = 0
@@ -64,21 +67,26 @@ class Watcher:
                 # A damaged file does not mend itself: say what does.
                 self._warn(f"{error}. {error.hint}" if error.hint else str(error))
                 await asyncio.sleep(_WAIT)
-            await asyncio.sleep(REST)
+            await asyncio.sleep(max(REST, min(_LONGEST, _SHARE * self._took)))
 
     async def look(self) -> None:
         """Read what changed since the last look, and tell of it."""
         async with self._looking:
+            began = time.monotonic()
             if self._seq is None:
                 # A number beyond all others gives the present one, and no tasks.
                 changes = await self._hub.changes(_FOREVER)
             else:
                 changes = await self._hub.changes(self._seq)
                 if changes.seq == self._seq:
+                    self._took = 0.0
                     return
             self._counts = await self._hub.counts()
+            known = self._seq is not None
             await self._changed(changes, self._counts)
             self._seq = changes.seq
+            if known:
+                self._took = time.monotonic() - began
 
     async def _look_after_worker(self) -> None:
         """Have a worker started where tasks wait for one; say so when that does not help."""

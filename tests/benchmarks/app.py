@@ -183,7 +183,15 @@ def _datatable(home: Path, what: str, seconds: int, keys: int) -> Iterator[Figur
         screen.watch(2.0)
         share = screen.share(seconds)
         # It takes seconds where very much changes: a few keys tell it.
-        took = up_and_down(screen, ("\x1b[B", "\x1b[A"), min(keys, 24), _cur)
+        try:
+            took = up_and_down(screen, ("\x1b[B", "\x1b[A"), min(keys, 24), _cur)
+        except ChildFailed as error:
+            yield Figure(
+                f"{what}: the same rows in Textual's DataTable",
+                f"{100 * share:.0f} % of a core",
+                beside=f"painted after {number(ready)} s; of a key, in 180 s: {error}",
+            )
+            return
         memory = screen.memory()
     yield Figure(
         f"{what}: the same rows in Textual's DataTable",

@@ -130,7 +130,7 @@ class MainScreen(ListActions):
         view = self.detail.view
         if view is not None and any(task.id == view.task.id for task in changes.tasks):
             self._read(view.task.id)
-        self.refresh_bindings()
+            self.refresh_bindings()
 
     def warn(self, sentence: str) -> None:
         """Say in the header what is wrong; "" takes it away."""
@@ -142,7 +142,8 @@ class MainScreen(ListActions):
 
     def _belongs(self, task: Task) -> bool:
         """Return whether a task that is not in the list would be, were it read anew."""
-        return filtering.matches(self._filter.filter, task, self._hub.clock())
+        wanted = self._filter.filter
+        return not wanted or filtering.matches(wanted, task, self._hub.clock())
 
     async def sort(self, *, top: bool = False) -> None:
         """Read the order anew; the cursor stays on its task unless `top`."""

@@ -22,9 +22,15 @@ class KeyLine(Widget):
         super().__init__()
         self._glyphs = glyphs
         self._spots: list[tuple[int, int, str]] = []
+        self._drawn: list[tuple[int, str, str, str]] = []
 
     def on_mount(self) -> None:
-        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self._look())
+
+    def _look(self) -> None:
+        """Draw the keys anew if they are others now."""
+        if self._keys() != self._drawn:
+            self.refresh()
 
     def _keys(self) -> list[tuple[int, str, str, str]]:
         """Return rank, name of the key, how it is written, and label, by rank."""
@@ -45,7 +51,8 @@ class KeyLine(Widget):
 
     def render(self) -> Content:
         room = self.content_size.width
-        keys = self._keys()
+        keys = [*self._keys()]
+        self._drawn = [*keys]
         while keys and sum(cell_len(k[2] + k[3]) + 3 for k in keys) - 2 > room:
             # Help, the first to be wanted by who is lost, and quit stay to the end.
             keys.pop(-3 if len(keys) > 2 else -1)

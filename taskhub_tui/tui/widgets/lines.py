@@ -59,6 +59,8 @@ class LinesView(ScrollView, can_focus=True):
         self.at: int | None = None
         """The line that is marked: the one that was found, or chosen."""
         self._found: list[int] = []
+        self._looks: dict[str, Style] = {}
+        """Styles that were worked out; a screen of lines asks for the same ones again and again."""
 
     # What is shown
 
@@ -92,7 +94,7 @@ class LinesView(ScrollView, can_focus=True):
         width = self.scrollable_size.width
         strip = self.line(y)
         if strip is None:
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._plain)
         strip = self._dressed(strip, y)
         if self._shift:
             strip = strip.crop(self._shift)
@@ -112,14 +114,35 @@ class LinesView(ScrollView, can_focus=True):
 
     def _fitted(self, strip: Strip, y: int, x: int) -> Strip:
         """Return a line, or a part of it from `x` on, as wide as the view."""
-        width, style = self.scrollable_size.width, self.rich_style
+        width, style = self.scrollable_size.width, self._plain
         if y == self.at:
-            style = style + Style(bgcolor=for_rich(self.app.theme_variables).get("cursor"))
+            style = style + self._theme_background("cursor")
         return strip.apply_style(style).adjust_cell_length(width, style).apply_offsets(x, y)
 
     def theme_style(self, name: str, *, bold: bool = False) -> Style:
         """Return the colour of a theme variable as a style for segments."""
-        return Style(color=for_rich(self.app.theme_variables).get(name), bold=bold or None)
+        key = f"{name}{'+' if bold else ''}"
+        if (style := self._looks.get(key)) is None:
+            colour = for_rich(self.app.theme_variables).get(name)
+            style = self._looks[key] = Style(color=colour, bold=bold or None)
+        return style
+
+    def _theme_background(self, name: str) -> Style:
+        if (style := self._looks.get(f"on {name}")) is None:
+            colour = for_rich(self.app.theme_variables).get(name)
+            style = self._looks[f"on {name}"] = Style(bgcolor=colour)
+        return style
+
+    @property
+    def _plain(self) -> Style:
+        """The style of the view itself."""
+        if (style := self._looks.get("")) is None:
+            style = self._looks[""] = self.rich_style
+        return style
+
+    def notify_style_update(self) -> None:
+        self._looks.clear()
+        super().notify_style_update()
 
     # Scrolling
 

@@ -8,6 +8,7 @@ be looked at sideways. Links are shown as text; web addresses, and nothing else,
 import asyncio
 import io
 import re
+import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -42,7 +43,9 @@ _PICTURE_LINES = 24
 _HIGHLIGHTED = 60_000
 """Most characters of a piece of code whose words are told apart by colour."""
 _MOST_LINKS = 1000
-_SHARE = 200
+_PAUSE = 0.2
+"""Seconds without a key after which a long report is drawn on: two at once would both be slow."""
+_SHARE = 60
 """Lines that are drawn in one go, after those of the first screen."""
 
 
@@ -98,9 +101,23 @@ class MarkdownView(LinesView):
         self.links = await asyncio.to_thread(_links, source)
         while more := await asyncio.to_thread(_some, parts, _SHARE, width, colours):
             lines += more
+            await self._rest(lines, keep)
         self.set_lines([*lines, *self.after()], keep=keep)
         if self.links and self.is_mounted:
             self.screen.refresh_bindings()
+
+    async def _rest(self, lines: list[Strip], keep: bool) -> None:
+        """Wait while keys are pressed; but what they come near to is shown."""
+        ahead = 4 * self.size.height
+        while True:
+            if keep and len(self._lines) - self.scroll_offset.y < ahead:
+                if len(lines) > len(self._lines):
+                    self.set_lines(lines, keep=True)
+                return
+            typed: float = getattr(self.app, "typed", 0.0)
+            if time.monotonic() - typed > _PAUSE:
+                return
+            await asyncio.sleep(_PAUSE / 4)
 
     def after(self) -> list[Strip]:
         """Return the lines that stand under the text."""
