@@ -9,7 +9,9 @@ import pytest
 from hubs import Seed, text, until
 from terminal import Terminal
 
+from taskhub_tui.config import Paths
 from taskhub_tui.domain.model import Status
+from taskhub_tui.hub import Hub
 from taskhub_tui.tui import opening
 from taskhub_tui.tui.app import TaskHubApp
 
@@ -90,6 +92,39 @@ async def test_without_a_display_the_pager_gets_the_terminal_and_gives_it_back(
         terminal.press("\r")
         terminal.until("Paged")
         terminal.press("q")
+        assert terminal.end() == 0
+
+
+async def test_a_question_does_not_come_up_under_the_pager_and_take_the_keys(
+    seed: Seed, hub: Hub, where: Paths, tmp_path: Path
+) -> None:
+    where.config.write_text("undo = 0\n")  # What is approved is so at once.
+    report = tmp_path / "report.md"
+    report.write_text("# Done")
+    pager = program(
+        tmp_path / "page",
+        "import sys\nprint('PAGING', sys.stdin.read())\n"
+        "sys.stdout.flush(); open('/dev/tty').readline()",
+    )
+    await seed.put("Analyse", Status.COMPLETED, result=str(report))
+    hidden = ("NO_COLOR", "TMUX", "STY", "DISPLAY", "WAYLAND_DISPLAY")
+    env = {k: v for k, v in os.environ.items() if k not in hidden}
+    script = Path(__file__).with_name("hostile.py")
+    with Terminal([sys.executable, str(script)], {**env, "PAGER": str(pager)}) as terminal:
+        terminal.until("Analyse")
+        terminal.settle(0.4)
+        terminal.press("o")
+        terminal.until("PAGING # Done")
+        task = await seed.put("Migrate", Status.BLOCKED, question="May it run?")
+        # As long as it takes a dialog to come up when nobody types, and to rest.
+        terminal.settle(3.0)
+        terminal.press("\ra")
+        terminal.until("May it run?")
+        terminal.settle(1.0)
+        assert (await hub.status(task.id)).task.status is Status.BLOCKED
+        terminal.press_until("a", "Approved", every=1.0)
+        assert (await hub.status(task.id)).task.status is not Status.BLOCKED
+        terminal.press("\x11")
         assert terminal.end() == 0
 
 
