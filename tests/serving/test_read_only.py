@@ -42,6 +42,11 @@ async def test_it_shows_all_and_refuses_all(hub: Hub, looking: Hub, where: Paths
     assert [path.name for path in where.tasks.iterdir()] == [task.id]
 
 
+async def test_it_does_not_look_for_what_may_be_wrong(looking: Hub) -> None:
+    (said,) = await looking.checks()
+    assert said.remedy == "`taskhub doctor` in a terminal does"
+
+
 async def test_it_starts_no_worker(hub: Hub, looking: Hub) -> None:
     await hub.submit(TASK)
     await looking.rouse()
