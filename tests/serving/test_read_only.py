@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tui.hubs import Seed, asleep, text, until
 
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import ReadOnly
-from taskhub_tui.domain.model import Action, NewTask
+from taskhub_tui.domain.model import Action, NewTask, Status
 from taskhub_tui.hub import Hub
+from taskhub_tui.tui.app import TaskHubApp
+from taskhub_tui.tui.widgets.path_input import PathInput
 
 TASK = NewTask("List it", agent="command", options={"argv": ["ls"]})
 
@@ -53,6 +56,24 @@ async def test_it_starts_no_worker(hub: Hub, looking: Hub) -> None:
     await looking.ensure_worker()
     await asyncio.sleep(0.5)
     assert await looking.workers() == []
+
+
+async def test_its_app_lists_no_folders_and_asks_for_no_path(
+    looking: Hub, hub: Hub, where: Paths
+) -> None:
+    seed = Seed(hub, where, hub._store)
+    task = await seed.put("Report", Status.COMPLETED)
+    await seed.files(task, seed.paths.home / "made.txt")
+    app = TaskHubApp(looking, services=[asleep])
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await until(pilot, lambda: "Report" in text(app), seconds=20)
+        for keys in (["n"], ["d"], ["enter", "3", "s"]):
+            await pilot.press(*keys)
+            await until(pilot, lambda: "This view only shows" in text(app), seconds=20)
+            assert len(app.screen_stack) == 1
+            assert not app.query(PathInput)
+            app.clear_notifications()
+            await until(pilot, lambda: "This view only shows" not in text(app), seconds=20)
 
 
 TRY = """
