@@ -45,6 +45,11 @@ class Paths:
     def worker_log(self) -> Path:
         return self.home / "worker.log"
 
+    @property
+    def serve_log(self) -> Path:
+        """What windows of `taskhub serve` said when they ended with an error."""
+        return self.home / "serve.log"
+
     def task(self, task_id: str) -> Path:
         """The private folder of one task."""
         return self.tasks / task_id

@@ -491,7 +491,13 @@ class Hub(Tuning):
         await self._store.write(lambda tx: outbox.report(tx, self._id, focused, last_input, now))
 
     async def checks(self) -> list[Check]:
-        """Look for what may be wrong with this installation."""
+        """Look for what may be wrong with this installation; one that only looks does not."""
+        if self.read_only:
+            from taskhub_tui.domain import views
+
+            # To look, the database is opened anew, and the desktop is asked.
+            words = "This view only shows, and does not look for that"
+            return [views.Check("view", "ok", words, "`taskhub doctor` in a terminal does")]
         from taskhub_tui.diagnosis import checks
 
         return await checks(self.paths, self.settings)

@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 import ipaddress
+import os
 import signal
+import time
 from argparse import Namespace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskhub_tui.cli import values
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from taskhub_tui.hub import Hub
 
 _WORKER_EVERY = 5.0
+_MOST_LOGGED = 1_000_000
+"""Bytes of the log after which it is begun anew."""
 
 
 def serve(args: Namespace, out: Output) -> int:
@@ -51,7 +56,7 @@ async def _serve(args: Namespace, out: Output) -> int:
             title="TaskHub" if decisions else "TaskHub (only shows)",
             most=args.windows,
             idle=idle,
-            tell=out.say,
+            tell=lambda trouble: _trouble(out, hub.paths.serve_log, trouble),
         )
         port = await server.start(str(address), args.port)
         try:
@@ -103,6 +108,23 @@ def _tell(out: Output, args: Namespace, url: str, here: bool) -> None:
     where = "on this machine" if here else "that reaches this address"
     may = "hand over tasks and decide" if args.allow_decisions else "look, and nothing else"
     out.say(f"Open it in a browser {where}: whoever has it can {may}. Ctrl-C ends it.")
+
+
+def _trouble(out: Output, log: Path, trouble: str) -> None:
+    """Say in one sentence that a window has ended with an error; a traceback goes to the log."""
+    if "\n" not in trouble:
+        out.say(f"A window has ended with an error: {trouble}")
+        return
+    at = time.strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        fresh = os.O_TRUNC if log.exists() and log.stat().st_size > _MOST_LOGGED else 0
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | fresh
+        with os.fdopen(os.open(log, flags, 0o600), "a", encoding="utf-8") as file:
+            file.write(f"{at} A window has ended with an error:\n{trouble}\n\n")
+        where = f"{log} says more"
+    except OSError as error:
+        where = f"what it said cannot be written to {log}: {error.strerror}"
+    out.say(f"A window has ended with an error; {where}")
 
 
 async def _ended(hub: "Hub") -> None:

@@ -2,8 +2,6 @@
 
 import asyncio
 import gc
-import os
-import shutil
 import subprocess
 import sys
 from argparse import Namespace
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING
 from taskhub_tui.cli import shapes
 from taskhub_tui.cli.output import Cell, Output, local
 from taskhub_tui.domain.errors import BadInput, TaskHubError
+from taskhub_tui.regular import why
 
 if TYPE_CHECKING:
     from taskhub_tui.config import Paths, Settings
@@ -94,22 +93,36 @@ def open_(args: Namespace, out: Output) -> int:
     """Open the hub at one task, or the task's result."""
     if not (args.result or args.print or out.as_json):
         return app(args, out)
-    path = asyncio.run(_result(args))
-    opener = _opener()
+    task_id, name = asyncio.run(_result(args))
     if out.as_json:
-        out.data({"id": path[0], "path": path[1]})
-    elif args.print or opener is None or not out.terminal:
-        out.line(path[1])
-    else:
-        # Its own session, so that Ctrl-C here does not close it; its chatter is not ours.
+        out.data({"id": task_id, "path": name})
+        return 0
+    from taskhub_tui.tui import outside
+
+    opener = outside.opener()
+    if args.print or opener is None or not out.terminal:
+        out.line(name)
+        return 0
+    try:
+        found = outside.look(Path(name))
+    except OSError as error:
+        raise BadInput(f"The result {name} cannot be opened: {why(error)}") from error
+    if found.against:
+        out.line(name)
+        out.say(f"Not opened: {found.against}")
+        return 0
+    # Its own session, so that Ctrl-C here does not close it; its chatter is not ours.
+    try:
         subprocess.Popen(
-            [*opener, path[1]],
+            outside.command(opener, Path(name), found),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        out.say(f"Opened {path[1]}")
+    except OSError as error:
+        raise BadInput(f"{opener} could not be started: {error.strerror}", name) from error
+    out.say(f"Opened {name}")
     return 0
 
 
@@ -123,14 +136,6 @@ async def _result(args: Namespace) -> tuple[str, str]:
     if not Path(task.result).exists():
         raise BadInput(f"The result of task {task.id} is gone: {task.result}")
     return task.id, task.result
-
-
-def _opener() -> list[str] | None:
-    """Return the command that opens a file as the user's desktop does, or None without one."""
-    if sys.platform == "darwin":
-        return ["open"]
-    shown = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    return ["xdg-open"] if shown and shutil.which("xdg-open") else None
 
 
 def worker(args: Namespace, out: Output) -> int:

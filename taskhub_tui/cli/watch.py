@@ -5,6 +5,7 @@ import contextlib
 import shutil
 import signal
 import time
+from abc import ABC, abstractmethod
 from argparse import Namespace
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
@@ -59,7 +60,7 @@ async def _watch(args: Namespace, out: Output) -> int:
         return await _drawn(hub, out, looking, ASCII if plain else UNICODE)
 
 
-class _Looking:
+class _Looking(ABC):
     """What is watched, as it stood at the last look."""
 
     def __init__(self, hub: "Hub") -> None:
@@ -94,11 +95,13 @@ class _Looking:
         """True once anything was read."""
         return self._seq is not None
 
+    @abstractmethod
     async def read(self, *, first: bool) -> None:
-        raise NotImplementedError
+        """Read in full what has changed."""
 
+    @abstractmethod
     def rows(self, room: tuple[int, int], glyphs: Glyphs) -> list[Row]:
-        raise NotImplementedError
+        """Return the lines to draw, for so many columns and lines."""
 
     def history(self, width: int, glyphs: Glyphs) -> list[Row]:
         """Return lines that are to stay above the others."""

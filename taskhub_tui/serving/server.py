@@ -77,7 +77,8 @@ class Server:
             title: of the page.
             most: windows that may be open at once.
             idle: seconds without a key after which a window is closed.
-            tell: is told, for who runs the server, why an app has ended with an error.
+            tell: is told, for who runs the server, what an app said that ended with an error: a
+                sentence, or a traceback of many lines.
         """
         self._command = command
         self._gate = gate
@@ -200,7 +201,7 @@ class Server:
                     if url.startswith(("http://", "https://")):
                         await socket.send_json(["open_url", {"url": url, "new_tab": True}])
             if trouble := await window.trouble():
-                self._tell(f"A window has ended with an error:\n{trouble}")
+                self._tell(trouble)
                 # One line is a sentence of ours; more are for who runs the server.
                 many = "\n" in trouble
                 await _say(socket, "The app has ended with an error." if many else trouble)

@@ -52,7 +52,7 @@ async def _run(args: argparse.Namespace) -> int:
         paths=where, settings=settings, channel="browser", read_only=not args.decisions
     ) as hub:
         if hub.read_only:
-            seal([hub.touched])
+            seal([hub.touched], [where.home, where.config.parent])
         app = TaskHubApp(hub, ascii=args.ascii or settings.ascii)
         driver: Any = BrowserDriver
         app.driver_class = driver

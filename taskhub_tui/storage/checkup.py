@@ -71,7 +71,8 @@ def files(paths: Paths) -> Check:
 
 def _own(paths: Paths) -> list[Path]:
     found = sorted(paths.home.glob("taskhub.db*"))
-    found += [path for path in (paths.tasks, paths.backups, paths.worker_log) if path.exists()]
+    ours = (paths.tasks, paths.backups, paths.worker_log, paths.serve_log)
+    found += [path for path in ours if path.exists()]
     return [*found, *(Path(copy.path) for copy in backups.listed(paths.backups))]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from textual import events, on
+from textual import events
 from textual.app import App, SystemCommand
 from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
@@ -29,6 +29,7 @@ from taskhub_tui.tui.background import start
 from taskhub_tui.tui.handing import Draft
 from taskhub_tui.tui.places import name_of, place
 from taskhub_tui.tui.render import AsciiFilter, ControlFilter, NoColour
+from taskhub_tui.tui.resting import Resting
 from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.theme import ASCII, DARK, LIGHT, UNICODE, variables
 from taskhub_tui.tui.watch import Watcher
@@ -104,7 +105,9 @@ class TaskHubApp(App[None]):
         """What keeps the screen from being painted before there is something to see."""
         self._initial_task = initial_task
         self.typed = -60.0
-        """`time.monotonic()` of the last key or click."""
+        """`time.monotonic()` of the last key or click, or of when the terminal came back."""
+        self.lent = False
+        """True while another program, or the shell, has the terminal."""
         self._last_input: float | None = None
         self._focused: bool | None = None
         self._reported: tuple[bool | None, float | None] | None = None
@@ -155,6 +158,7 @@ class TaskHubApp(App[None]):
             self.set_interval(0.5, self.asker.consider)
         self.set_interval(1.0, self._each_second)
         self.theme_changed_signal.subscribe(self, self._theme_chosen)
+        self.app_resume_signal.subscribe(self, self._resumed)
         for problem in self.own_keys.problems[:3]:
             self.notify(
                 f"[keys] in the settings: {problem}", severity="warning", timeout=15, markup=False
@@ -315,9 +319,22 @@ class TaskHubApp(App[None]):
             self.notify(said, severity="warning", timeout=8, markup=False)
         super().action_suspend_process()
 
-    @on(Driver.SignalResume)
-    def _resumed(self) -> None:
-        # The shell has written over everything, the title too.
+    def lend(self) -> None:
+        """Leave the terminal to another program; nothing is raised until it is taken back."""
+        self.lent = True
+
+    def take_back(self) -> None:
+        """Have the terminal again: keys that were meant for the other program come now."""
+        if not self.lent:
+            return
+        self.lent = False
+        self.typed = time.monotonic()
+        for screen in self.screen_stack:
+            if isinstance(screen, Resting):
+                screen.rest()
+
+    def _resumed(self, _: App[object]) -> None:
+        # The other program has written over everything, the title too.
         self._terminal_title = ""
         self._entitle(self._counts)
         self.refresh(layout=True)

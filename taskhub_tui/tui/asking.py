@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from textual.app import App
 from textual.signal import Signal
 from textual.widgets import Input, TextArea
 
@@ -31,6 +30,7 @@ from taskhub_tui.tui.sending import Held, Sender, Taken
 from taskhub_tui.tui.theme import Glyphs
 
 if TYPE_CHECKING:
+    from taskhub_tui.tui.app import TaskHubApp
     from taskhub_tui.tui.screens.decision import DecisionScreen
 
 QUIET = 1.0
@@ -48,7 +48,7 @@ class Asker:
     """Raises open questions one at a time, and carries the decisions to the hub."""
 
     def __init__(
-        self, app: App[None], hub: Hub, glyphs: Glyphs, typed: Callable[[], float]
+        self, app: "TaskHubApp", hub: Hub, glyphs: Glyphs, typed: Callable[[], float]
     ) -> None:
         """
         Args:
@@ -145,19 +145,19 @@ class Asker:
 
     def consider(self) -> None:
         """Raise the next question if the user is not in the middle of something."""
-        if self._busy or not self._queue:
+        if self._busy or not self._queue or self._app.lent:
             return
         if not self._free():
             self._announce()
             return
-        (case, task_id), total = self._queue[0], len(self._queue)
-        self._announced.add(case)
+        (_, task_id), total = self._queue[0], len(self._queue)
         self.ask(task_id, place=(1, total), raised=True)
 
     def _free(self) -> bool:
         app = self._app
         return (
-            len(app.screen_stack) == 1
+            not app.lent
+            and len(app.screen_stack) == 1
             and not isinstance(app.focused, Input | TextArea)
             and time.monotonic() - self._typed() >= QUIET
         )
@@ -220,6 +220,10 @@ class Asker:
                 check=partial(self._check, view),
                 undo=self.sender.undo,
             )
+            if raised and not self._free():
+                return  # Meanwhile a key was pressed, or the terminal lent: it comes later.
+            if raised and case is not None:
+                self._announced.add(case)
             self._open = screen, view
             decision = await self._app.push_screen_wait(screen)
             self._open = None

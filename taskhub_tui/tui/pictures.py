@@ -5,6 +5,7 @@ with the remains of a picture. A picture is a stranger's file: it is read with l
 which is an extra (`images`).
 """
 
+import os
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,8 @@ from rich.color_triplet import ColorTriplet
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
+
+from taskhub_tui.regular import open_regular
 
 _MOST_BYTES = 40_000_000
 _MOST_POINTS = 80_000_000
@@ -45,11 +48,11 @@ def drawn(path: Path, width: int, height: int, background: str = "#12151A") -> l
             "Pillow is not installed. Install it with: pip install 'taskhub-tui[images]'"
         ) from None
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise BadPicture(f"{path.name} is larger than {_MOST_BYTES // 1_000_000} MB")
-        with warnings.catch_warnings():
+        with open_regular(path) as file, warnings.catch_warnings():
+            if os.fstat(file.fileno()).st_size > _MOST_BYTES:
+                raise BadPicture(f"{path.name} is larger than {_MOST_BYTES // 1_000_000} MB")
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(file, formats=_FORMATS) as image:
                 if image.width * image.height > _MOST_POINTS:
                     raise BadPicture(f"{path.name} has {image.width} × {image.height} points")
                 across, down = _size(image.width, image.height, width, height)

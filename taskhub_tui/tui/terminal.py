@@ -22,16 +22,41 @@ class GuardedDriver(LinuxDriver):
     From a terminal that was hung up one can read at once, and for ever, that there is nothing;
     Textual's own driver then reads in a loop. And what it writes fails in its thread, after which
     its queue is full and the app stands still. Both would go on when no SIGHUP reaches the app.
+
+    While the terminal is lent, to a pager or to the shell, nothing is written: the thread that
+    would do it has ended. The app is told before it is lent, and when it is back, before any key
+    is read.
     """
 
     def __init__(self, app: Any, **options: Any) -> None:
         super().__init__(app, **options)
+        self._told = app
         self._file: Any = _Forgiving(self._file)
         self._watched = threading.Event()
+        self._lent = False
+
+    def write(self, data: str) -> None:
+        if not self._lent:
+            super().write(data)
+
+    def suspend_application_mode(self) -> None:
+        self._told.lend()
+        super().suspend_application_mode()
+        self._lent = True
+
+    def resume_application_mode(self) -> None:
+        self._key_thread = None
+        self._lent = False
+        self._told.take_back()
+        super().resume_application_mode()
+        if self._key_thread is None:
+            # Woken in the background (`bg`): the shell keeps the terminal.
+            self._lent = True
+            self._told.lend()
 
     def start_application_mode(self) -> None:
         super().start_application_mode()  # type: ignore[no-untyped-call]
-        if self.input_tty:
+        if self.input_tty and self._key_thread is not None:
             self._watched = over = threading.Event()
             watch = threading.Thread(target=self._watch, args=(over,), daemon=True)
             watch.name = "terminal"

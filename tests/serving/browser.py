@@ -120,7 +120,7 @@ class Page:
 
     async def press(self, key: str) -> None:
         text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
-        code = {"Enter": 13}.get(key, ord(key.upper()) if len(key) == 1 else 0)
+        code = {"Enter": 13, "Escape": 27}.get(key, ord(key.upper()) if len(key) == 1 else 0)
         about = {"key": key, "windowsVirtualKeyCode": code}
         await self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **about)
         await self.call("Input.dispatchKeyEvent", type="keyUp", **about)

@@ -1,9 +1,11 @@
 """Who is let in, how many, for how long; and that nothing is left when it ends."""
 
+import io
 import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import aiohttp
 import psutil
@@ -212,3 +214,54 @@ async def test_an_app_that_cannot_start_says_why_in_its_window(serve, visiting, 
     code, err = served.end()
     assert code == 0
     assert "A window has ended with an error:" in err
+
+
+async def test_a_traceback_goes_to_the_log_and_a_sentence_to_the_shell(
+    serve, visiting, where, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A mistake of ours, in the process of a window and nowhere else.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'taskhub_tui.serving.session' in sys.orig_argv:\n"
+        "    import taskhub_tui.config as config\n"
+        "    def broken(): raise RuntimeError('a mistake \\x1b[2J of ours')\n"
+        "    config.paths = broken\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    served = serve()
+    async with (
+        visiting(served) as (client, base),
+        client.ws_connect(f"{base}/socket", headers={"Origin": served.origin}) as window,
+    ):
+        text = await shown(window, "The app has ended with an error.")
+    assert "Traceback" not in text
+    code, err = served.end()
+    assert code == 0
+    log = where.home / "serve.log"
+    assert f"A window has ended with an error; {log} says more" in err
+    assert "Traceback" not in err
+    said = log.read_text()
+    assert "Traceback" in said
+    assert "RuntimeError: a mistake" in said
+    assert "\x1b" not in said
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_log_that_cannot_be_written_is_said_and_one_that_is_large_begun_anew(
+    tmp_path: Path,
+) -> None:
+    from taskhub_tui.cli import serve
+    from taskhub_tui.cli.output import Output
+
+    err = io.StringIO()
+    out = Output(io.StringIO(), err)
+    log = tmp_path / "serve.log"
+    log.write_text("x" * 1_000_001)
+    serve._trouble(out, log, "one\ntwo")
+    assert log.read_text().endswith("ended with an error:\none\ntwo\n\n")
+    assert log.stat().st_size < 200
+    log.unlink()
+    log.symlink_to("elsewhere")
+    serve._trouble(out, log, "one\ntwo")
+    assert f"cannot be written to {log}" in err.getvalue()
+    assert not (tmp_path / "elsewhere").exists()

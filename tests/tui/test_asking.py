@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+import pytest
 from hubs import Seed, text, until
 from textual.widgets import Input
 
@@ -84,6 +85,68 @@ async def test_none_is_raised_while_somebody_types_or_reads_a_dialog(
         await pilot.press("escape")
         app.typed = 0.0
         await until(pilot, lambda: raised(app))
+
+
+async def test_none_is_raised_while_another_program_has_the_terminal_nor_right_after(
+    app: TaskHubApp, seed: Seed
+) -> None:
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await seed.put("Calm one")
+        await until(pilot, lambda: "Calm one" in text(app))
+        app.lend()
+        await seed.put("Migrate", Status.BLOCKED)
+        await until(pilot, lambda: len(app.asker._queue) == 1)
+        app.typed = 0.0
+        app.asker.consider()
+        await pilot.pause(0.1)
+        assert not raised(app)
+        assert not app.asker._announced, "nor is it said, where nobody sees it"
+        app.take_back()
+        app.asker.consider()
+        await pilot.pause(0.1)
+        assert not raised(app)
+        app.typed = 0.0
+        await until(pilot, lambda: raised(app))
+
+
+async def test_one_that_is_being_read_up_when_the_terminal_is_lent_comes_later(
+    app: TaskHubApp, hub: Hub, seed: Seed
+) -> None:
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await seed.put("Migrate", Status.BLOCKED)
+        app.lend()
+        await until(pilot, lambda: len(app.asker._queue) == 1)
+        app.take_back()
+        app.typed = 0.0
+        app.asker.consider()
+        app.lend()
+        await until(pilot, lambda: not app.asker._busy)
+        assert not raised(app)
+        app.take_back()
+        app.typed = 0.0
+        await until(pilot, lambda: raised(app))
+
+
+@pytest.mark.parametrize("keys", ["a", "enter", "escape"])
+async def test_a_dialog_rests_again_when_the_terminal_comes_back(
+    app: TaskHubApp, hub: Hub, seed: Seed, keys: str
+) -> None:
+    task = await seed.put("Migrate", Status.BLOCKED)
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        app.typed = 0.0
+        await until(pilot, lambda: raised(app))
+        dialog = app.screen
+        dialog._quiet_since -= 60
+        await until(pilot, lambda: dialog._listens())
+        app.lend()
+        app.take_back()
+        await pilot.press(keys)
+        assert app.screen is dialog
+        dialog._quiet_since -= 60
+        await pilot.press("a")
+        await until(pilot, lambda: not raised(app))
+        await app.asker.leave()
+        assert (await hub.status(task.id)).task.status is not Status.BLOCKED
 
 
 async def test_one_that_is_put_off_comes_back_by_key_or_when_it_changes(

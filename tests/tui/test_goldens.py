@@ -4,22 +4,38 @@ After a change that is meant: `pytest tests/tui/test_goldens.py --renew`, and re
 """
 
 import difflib
+import io
+import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
-from play import PATIENCE, User, opened
-from scenes import BY_NAME, DRAWN, SCENES, Scene, go
+from hubs import Seed
+from play import PATIENCE, Clock, User, opened
+from scenes import BY_NAME, DRAWN, SCENES, Scene, busy, failed, go, open_questions
 from textual.widgets import Input, TextArea
 
+from taskhub_tui.cli import watch
+from taskhub_tui.cli.live import Live
+from taskhub_tui.cli.output import Output, columns
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import ids
+from taskhub_tui.hub import Hub
+from taskhub_tui.tui.glyphs import ASCII, UNICODE, Glyphs
 
 GOLDENS = Path(__file__).with_name("goldens")
 SIZES = ((80, 24), (120, 36), (200, 50))
+WATCHED: tuple[tuple[str, Callable[[Seed], Awaitable[None]], str, Glyphs], ...] = (
+    ("watch", open_questions, "", UNICODE),
+    ("watch-ascii", open_questions, "", ASCII),
+    ("watch-task", busy, "Port parser to the new grammar", UNICODE),
+    ("watch-failed", failed, "Nightly data quality report", UNICODE),
+)
+"""What a shell shows, with the title of the one task that is watched."""
+WATCHED_SIZES = ((80, 24), (120, 36), (80, 10))
 STILL = 0.6
 """Seconds without a change after which a screen is taken to be complete, to renew its golden."""
 LOST = 4.0
@@ -98,6 +114,42 @@ async def test_a_screen_looks_as_it_did(
         await check(t, GOLDENS / f"{scene.name}-{size[0]}x{size[1]}.txt", shown, renew)
 
 
+async def watched(hub: Hub, task: str, width: int, height: int, glyphs: Glyphs) -> str:
+    """Return what `taskhub watch` draws in a shell; of one task if its title is given."""
+    ids = [one.id for one in await hub.tasks() if one.title == task]
+    looking = watch._Given(hub, ids) if task else watch._Found(hub)
+    await looking.look()
+    if isinstance(looking, watch._Given):
+        await looking.listen()
+    said = io.StringIO()
+    live = Live(Output(said, said), lambda: os.terminal_size((width, height)), glyphs.more)
+    live.draw(looking.rows(live.room, glyphs), looking.history(live.room[0], glyphs))
+    lines = re.sub(r"\r|\x1b\[[JK]", "", said.getvalue()).split("\n")
+    assert len(lines) <= height
+    assert [line for line in lines if columns(line) >= width] == []
+    return "\n".join(line.rstrip() for line in lines)
+
+
+@pytest.mark.parametrize("size", WATCHED_SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize(
+    ("name", "put", "task", "glyphs"), WATCHED, ids=[one[0] for one in WATCHED]
+)
+async def test_the_view_of_a_shell_looks_as_it_did(
+    name: str, put: Callable[[Seed], Awaitable[None]], task: str, glyphs: Glyphs,
+    size: tuple[int, int], where: Paths, settings: Settings, renew: bool,
+) -> None:  # fmt: skip
+    clock = Clock()
+    made = {"paths": where, "settings": settings, "clock": clock, "autostart": False}
+    async with await Hub.open(**made) as hub, await Hub.open(**made) as other:
+        await put(Seed(hub, where, other._store))
+        found = await watched(hub, task, *size, glyphs)
+    golden = GOLDENS / f"{name}-{size[0]}x{size[1]}.txt"
+    if renew:
+        golden.write_text(found, encoding="utf-8")
+    wanted = golden.read_text(encoding="utf-8") if golden.exists() else ""
+    assert found == wanted, f"If it is meant: pytest tests/tui/test_goldens.py --renew\n\n{found}"
+
+
 @pytest.mark.parametrize(("name", "theme"), DRAWN)
 async def test_a_picture_looks_as_it_did(
     name: str, theme: str, where: Paths, settings: Settings, renew: bool
@@ -112,7 +164,8 @@ async def test_a_picture_looks_as_it_did(
 def test_no_golden_is_left_of_a_screen_that_is_gone() -> None:
     texts = {f"{one.name}-{w}x{h}.txt" for one in SCENES for w, h in SIZES}
     pictures = {f"{name}-{theme}.svg" for name, theme in DRAWN}
-    assert {path.name for path in GOLDENS.iterdir()} == texts | pictures
+    shells = {f"{name}-{w}x{h}.txt" for name, *_ in WATCHED for w, h in WATCHED_SIZES}
+    assert {path.name for path in GOLDENS.iterdir()} == texts | pictures | shells
 
 
 async def test_a_screen_that_changed_is_told_line_by_line(

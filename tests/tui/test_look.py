@@ -1,9 +1,12 @@
 """How it looks: legible in every theme, in ASCII, without colours, and without motion."""
 
+import re
 from dataclasses import replace
 
 import pytest
 from hubs import Seed, asleep, text, until
+from play import Play
+from scenes import busy, open_questions
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 from textual.widgets import Input
@@ -151,3 +154,49 @@ async def test_reduced_motion_is_no_motion(hub: Hub, monkeypatch: pytest.MonkeyP
         await pilot.press("question_mark", "slash")
         await until(pilot, lambda: isinstance(app.focused, Input))
         await until(pilot, lambda: app.focused.cursor_blink is False)
+
+
+# Read line by line
+
+ORDER = {"!": 0, "x": 1, ">": 2, "=": 3, "~": 3, ".": 3, "-": 4, "+": 4}
+"""Signs of tasks, by when they come."""
+TASK = re.compile(
+    r"^[> ](?P<sign>[!x>=~.+-]) (?P<bar>[#-]{8}| {8}) +(?P<percent>\d+%)? *(?P<title>\S.*?)"
+    r"  +(?P<stage>\S.*?)(  +(?P<left>~?\d+\w+))?  +(?P<age>\d\w+)$"
+)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (80, 40)])
+async def test_the_list_is_read_from_top_to_bottom_what_needs_you_first(
+    play: Play, size: tuple[int, int]
+) -> None:
+    async with play(*size, before=open_questions, calm=True, ascii=True) as t:
+        await t.sees("Rotate production", "Old experiment", "Quit")
+        counts, heads, *rows, keys = [line.rstrip() for line in t.lines() if line.strip()]
+        assert counts.split()[:5] == ["TaskHub", "!", "3", "need", "you"]
+        assert heads.split() == ["PROGRESS", "TASK", "STAGE", "LEFT", "AGE"]
+        assert "? Help" in keys
+        read = [TASK.match(row) for row in rows]
+        assert len(rows) == 13
+        assert all(read), rows
+        places = [ORDER[row["sign"]] for row in read]
+        assert places == sorted(places)
+        assert places[:4] == [0, 0, 0, 1]
+        build = next(row for row in read if row["title"].startswith("Port parser"))
+        assert build.group("percent", "stage", "left", "age") == ("41%", "2/3 build", "~50m", "31m")
+
+
+@pytest.mark.parametrize(("size", "key"), [((80, 24), "enter"), ((120, 36), "z")])
+async def test_a_task_has_its_lines_to_itself_where_it_is_said_to(
+    play: Play, size: tuple[int, int], key: str
+) -> None:
+    async with play(*size, before=busy) as t:
+        await t.sees("Port parser")
+        await t.press(key)
+        await t.does_not_see("Weekly cost report")
+        await t.sees("building emitter")
+        lines = [line.strip() for line in t.lines() if line.strip()]
+        wanted = ("1 plan", "2 build", "3 test", "Log  Result", "120 modules", "building emitter")
+        at = [next(i for i, line in enumerate(lines) if words in line) for words in wanted]
+        assert at == sorted(at)
+        assert lines[1] == "Port parser to the new grammar"

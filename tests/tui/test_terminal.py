@@ -14,6 +14,7 @@ from hubs import Seed
 from support import eventually
 from terminal import Terminal
 
+from taskhub_tui.config import Paths
 from taskhub_tui.domain.model import Status
 from taskhub_tui.domain.views import Glance
 from taskhub_tui.hub import Hub
@@ -96,6 +97,27 @@ def test_suspended_and_brought_back_the_screen_is_sound(app: Terminal) -> None:
     app.until("With the task under the cursor")
     app.press("\x11")
     assert app.end() == 0
+
+
+async def test_keys_meant_for_the_shell_answer_no_dialog(
+    home: Path, hub: Hub, seed: Seed, where: Paths
+) -> None:
+    where.config.write_text("undo = 0\n")
+    task = await seed.put("Migrate", Status.BLOCKED, question="May it run?")
+    with Terminal(APP, env(), (120, 36)) as terminal:
+        terminal.until("May it run?")
+        terminal.settle(1.5)  # Long enough to rest.
+        terminal.press("\x1a")
+        assert terminal.stopped()
+        terminal.press("a")
+        os.kill(terminal.pid, signal.SIGCONT)
+        terminal.until("\x1b[?1049h")
+        terminal.settle(1.0)
+        assert (await hub.status(task.id)).task.status is Status.BLOCKED
+        terminal.press_until("a", "Approved", every=1.0)
+        assert (await hub.status(task.id)).task.status is not Status.BLOCKED
+        terminal.press("\x11")
+        assert terminal.end() == 0
 
 
 def test_it_may_be_made_tiny_and_large_again(app: Terminal) -> None:

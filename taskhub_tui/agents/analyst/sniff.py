@@ -17,6 +17,7 @@ from typing import IO, Literal
 from taskhub_tui.agents.analyst import dates
 from taskhub_tui.agents.analyst.files import megabytes, too_large
 from taskhub_tui.agents.port import AgentError
+from taskhub_tui.regular import open_regular
 from taskhub_tui.text import one_line
 
 _PIECE = 1 << 20
@@ -220,7 +221,7 @@ def _no_columns(head: str, shown: str) -> str:
 
 def _opened(path: Path) -> IO[bytes]:
     try:
-        return path.open("rb")
+        return open_regular(path)
     except OSError as error:
         raise AgentError(
             f"{one_line(str(path))} cannot be opened: {error.strerror or error}."

@@ -10,6 +10,7 @@ from typing import Any
 
 from taskhub_tui.agents.command.options import Job
 from taskhub_tui.agents.port import AgentError, Result
+from taskhub_tui.regular import open_regular
 from taskhub_tui.text import clean, one_line
 
 TEMPFAIL = 75  #: EX_TEMPFAIL of sysexits.h: try again later
@@ -139,7 +140,7 @@ def _not_started(job: Job, error: Mapping[str, Any]) -> str:
 
 def _first_line(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return one_line(file.readline(200).decode("utf-8", "replace"), 100)
     except OSError:
         return "it cannot be read"

@@ -132,6 +132,9 @@ class BatchScreen(ModalScreen[bool]):
         """True once keys count."""
         return self._now() - self._touched >= REST
 
+    def rest(self) -> None:
+        self._touched = self._now()
+
     def _draw(self) -> None:
         yes = [("y", self._yes)] if self._possible else []
         self.query_one("#keys", Keys).show([*yes, ("esc", "back")], main="y", awake=self.awake)

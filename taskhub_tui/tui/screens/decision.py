@@ -252,6 +252,11 @@ class DecisionScreen(ModalScreen[Decision | None]):
 
     # When it listens
 
+    def rest(self) -> None:
+        self._awake = False
+        self._quiet_since = self._monotonic()
+        self.call_later(self._wake)
+
     def _wake(self) -> None:
         """Start to listen once nobody has typed for a moment."""
         if self._awake:

@@ -26,9 +26,9 @@ def edit_in(form: "Form", field: TextArea, suffix: str) -> None:
     """Let the user write `field` in an editor."""
 
     async def run() -> None:
-        from taskhub_tui.tui import opening
+        from taskhub_tui.tui.editor import edit
 
-        written = await opening.edit(form.app, field.text, suffix)
+        written = await edit(form.app, field.text, suffix)
         if written is not None and form.is_attached:
             field.text = written.rstrip("\n")
             field.focus()

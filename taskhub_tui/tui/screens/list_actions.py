@@ -44,8 +44,9 @@ class ListActions(Screen[None]):
     views: Sequence[SavedView] = ()
     """Known since they were last looked at."""
 
-    async def sort(self, *, top: bool = False) -> None:
-        raise NotImplementedError
+    if TYPE_CHECKING:
+        # Like what is named above, the other half has it.
+        async def sort(self, *, top: bool = False) -> None: ...
 
     def _try(self, work: Callable[[], Awaitable[object]]) -> None:
         """Do something with the hub; what it refuses is said in a toast."""

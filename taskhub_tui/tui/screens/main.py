@@ -14,7 +14,7 @@ from textual.widgets import Input
 
 from taskhub_tui.domain import filtering
 from taskhub_tui.domain.batch import Deed
-from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.domain.errors import ReadOnly, TaskHubError
 from taskhub_tui.domain.listing import Listing
 from taskhub_tui.domain.model import Action, NewTask, Status, Task
 from taskhub_tui.domain.views import Changes, Counts
@@ -440,6 +440,9 @@ class MainScreen(ListActions):
 
     def hand_over(self, initial: NewTask | None = None) -> None:
         """Show the form for a new task; `initial` fills it."""
+        if self._hub.read_only:
+            self.app.say(ReadOnly())
+            return
         start(self, partial(hand_over, self, self._hub, self.app.draft, initial))
 
     def action_again(self) -> None:

@@ -525,12 +525,12 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
         start(self, self._edit)
 
     async def _edit(self) -> None:
-        from taskhub_tui.tui import opening
+        from taskhub_tui.tui.editor import edit
 
         focused = self.focused
         field = focused if isinstance(focused, TextArea) else self.query_one("#request", TextArea)
         suffix = ".toml" if field.id == "options" else ".md"
-        made = await opening.edit(self.app, field.text, suffix)
+        made = await edit(self.app, field.text, suffix)
         if made is not None:
             field.text = made
 

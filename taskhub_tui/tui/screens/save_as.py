@@ -1,10 +1,6 @@
 """Asks where a file is to be saved, and saves it; never over another one without asking."""
 
 import asyncio
-import os
-import shutil
-import stat
-import tempfile
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from taskhub_tui.text import one_line
+from taskhub_tui.tui import saving
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.widgets.ask import Ask
 from taskhub_tui.tui.widgets.path_input import PathInput
@@ -75,32 +72,20 @@ class SaveAsScreen(ModalScreen[str | None]):
 
     def _try(self, typed: str, *, over: bool) -> None:
         async def run() -> None:
-            target = await asyncio.to_thread(self._target, typed)
-            if target is None:
-                self._say(f"{typed} names no home folder")
-                return
-            if not over and await asyncio.to_thread(target.exists):
-                self._over = target
-                self.query_one(Ask).ask(f"{target} is there already. Replace it? y replaces it")
-                return
             try:
-                await asyncio.to_thread(save, self._source, target, over=over)
-            except FileExistsError:
-                self._say(f"{target} is there already")
-            except (OSError, shutil.Error) as error:
-                why = error.strerror if isinstance(error, OSError) else None
-                self._say(f"It cannot be saved there: {(why or str(error)).lower()}")
+                target = await asyncio.to_thread(saving.target, self._source, self._folder, typed)
+                if not over and await asyncio.to_thread(saving.taken, self._source, target):
+                    self._over = target
+                    self.query_one(Ask).ask(f"{target} is there already. Replace it? y replaces it")
+                    return
+                await asyncio.to_thread(saving.save, self._source, target, over=over)
+            except saving.CannotSave as error:
+                self._say(str(error))
             else:
                 self.dismiss(f"Saved {target}")
 
+        self._say("")
         start(self, run, group="save", exclusive=True)
-
-    def _target(self, typed: str) -> Path | None:
-        try:
-            target = Path(self._folder).expanduser() / Path(typed).expanduser()
-        except RuntimeError:
-            return None
-        return target / self._source.name if typed.endswith("/") or target.is_dir() else target
 
     @on(Ask.Answered)
     def _answered(self, event: Ask.Answered) -> None:
@@ -126,36 +111,3 @@ class SaveAsScreen(ModalScreen[str | None]):
 
     def action_leave(self) -> None:
         self.dismiss(None)
-
-
-def save(source: Path, target: Path, *, over: bool) -> None:
-    """Copy a file; the copy is there whole, or not at all.
-
-    Raises:
-        FileExistsError: there is one already, and it is not to be replaced.
-    """
-    if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=False)
-        return
-    if over and target.exists() and target.samefile(source):
-        return
-    if over:
-        # A name that nobody can have put a link at.
-        number, name = tempfile.mkstemp(prefix=".taskhub-", dir=target.parent)
-        part = Path(name)
-        try:
-            with os.fdopen(number, "wb") as copy, source.open("rb") as file:
-                shutil.copyfileobj(file, copy)
-            if target.exists():
-                part.chmod(stat.S_IMODE(target.stat().st_mode))
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-        return
-    with target.open("xb") as made:
-        try:
-            with source.open("rb") as file:
-                shutil.copyfileobj(file, made)
-        except BaseException:
-            target.unlink(missing_ok=True)
-            raise

@@ -338,13 +338,15 @@ class SettingsScreen(Screen[str | None]):
         from taskhub_tui.tui.editor import open_file
 
         mistake = self._hub.mistake()
-        said = await open_file(self.app, self._hub.paths.config, mistake.line if mistake else 1)
-        if said is None:
-            try:
-                self._hub.reread()
-                self._stale = True
-            except TaskHubError as error:
-                said = str(error)
+        file = self._hub.paths.config
+        said = await open_file(self.app, file, mistake.line if mistake else 1)
+        if said is not None:
+            said = f"{said}; the file is {file}"
+        try:
+            self._hub.reread()
+            self._stale = True
+        except TaskHubError as error:
+            said = str(error)
         if said is not None:
             self.notify(said, severity="warning", markup=False)
         self._draw()

@@ -14,7 +14,7 @@ from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Static
 
 from taskhub_tui.domain.durations import countdown
-from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.domain.errors import ReadOnly, TaskHubError
 from taskhub_tui.domain.limits import waits
 from taskhub_tui.domain.model import NewTask, Status, TaskView, WaitingOn
 from taskhub_tui.domain.reported import next_task
@@ -359,6 +359,9 @@ class Detail(Vertical):
     @on(FilesView.SaveWanted)
     def _save_file(self, event: FilesView.SaveWanted) -> None:
         event.stop()
+        if self._hub.read_only:
+            self.app.notify(str(ReadOnly()), severity="warning", timeout=4, markup=False)
+            return
         from taskhub_tui.tui.screens.save_as import SaveAsScreen
 
         folder = self.view.task.workdir if self.view is not None else "."

@@ -1,5 +1,6 @@
 """The files that a task has made: each is opened, looked at, saved, or its path copied."""
 
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ class File:
     """Bytes; None when it is not there any more."""
     main: bool = False
     folder: bool = False
+    special: bool = False
+    """It is a named pipe, a device or the like, which is not opened."""
 
 
 def files_of(view: TaskView) -> list[File]:
@@ -49,10 +52,12 @@ def files_of(view: TaskView) -> list[File]:
 
 def _file(name: str, path: Path, kind: str, stage: str, *, main: bool) -> File:
     try:
-        stat, folder = path.stat(), path.is_dir()
+        found = path.stat()
     except (OSError, ValueError):
         return File(name, path, kind, stage, None, main)
-    return File(name, path, kind, stage, stat.st_size, main, folder)
+    folder = stat.S_ISDIR(found.st_mode)
+    special = not folder and not stat.S_ISREG(found.st_mode)
+    return File(name, path, kind, stage, found.st_size, main, folder, special)
 
 
 def size(count: int) -> str:
@@ -181,9 +186,12 @@ class FilesView(LinesView):
 
 def pictured(file: File) -> bool:
     """True when a file is a picture that may be shown in the terminal."""
-    suffix = file.path.suffix.lower()
-    return file.size is not None and suffix in (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
+    if file.size is None or file.folder or file.special:
+        return False
+    return file.path.suffix.lower() in (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
 
 
 def _size(file: File) -> str:
-    return "folder" if file.folder else size(file.size or 0)
+    if file.folder or file.special:
+        return "folder" if file.folder else "no file"
+    return size(file.size or 0)

@@ -19,6 +19,7 @@ from rich.style import Style
 from textual import events
 from textual.strip import Strip
 
+from taskhub_tui.regular import open_regular
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui import opening, pictures
 from taskhub_tui.tui.actions import bindings
@@ -263,7 +264,7 @@ def _plot(target: str, folder: Path | None) -> str | None:
     if not path.is_relative_to(folder.resolve()) or not path.is_file():
         return None
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return clean(file.read(_PLOT_LIMIT).decode("utf-8", "replace")).rstrip("\n")
     except OSError:
         return None

@@ -1,6 +1,7 @@
 """The result of a task: its report, what is left of a failed one, and what could be done next."""
 
 import asyncio
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
+from taskhub_tui import regular
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.model import Status, TaskView
 from taskhub_tui.domain.reported import FollowUp, follow_ups
@@ -99,17 +101,20 @@ def _report(view: TaskView) -> tuple[str, Path | None]:
     path = Path(task.result)
     kind = path.suffix.lower()
     try:
-        size = path.stat().st_size
-        if kind in _PICTURES and path.is_file():
+        found = path.stat()
+        size = found.st_size
+        if stat.S_ISDIR(found.st_mode):
+            return f"The result is `{one_line(path.name)}`, a folder: `o` opens it", None
+        regular.check(path, found)
+        if kind in _PICTURES:
             name = path.name.replace(")", "\\)").replace(">", "")
             return f"![{one_line(path.name)}](<{one_line(name)}>)\n\n`o` opens it", path.parent
         if kind not in (*_MARKDOWN, *_PLAIN):
-            what = "a folder" if path.is_dir() else f"{size:,} bytes"
-            return f"The result is `{one_line(path.name)}`, {what}: `o` opens it", None
-        with path.open("rb") as file:
+            return f"The result is `{one_line(path.name)}`, {size:,} bytes: `o` opens it", None
+        with regular.open_regular(path) as file:
             text = clean(file.read(LIMIT).decode("utf-8", "replace"), LIMIT)
-    except OSError as error:
-        why = (error.strerror or "it cannot be read").lower()
+    except (OSError, ValueError) as error:  # The latter: no path at all.
+        why = regular.why(error) if isinstance(error, OSError) else "it is no path"
         return f"The result `{one_line(path.name)}` cannot be shown: {why}", None
     if size > LIMIT:
         text += f"\n\n*Cut here: the file has {size:,} bytes; `o` opens all of it*"
