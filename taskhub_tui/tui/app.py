@@ -25,7 +25,7 @@ from taskhub_tui.text import one_line
 from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.asking import Asker
-from taskhub_tui.tui.handing import Draft
+from taskhub_tui.tui.handing import Drafts
 from taskhub_tui.tui.places import name_of, place
 from taskhub_tui.tui.render import AsciiFilter, ControlFilter, NoColour
 from taskhub_tui.tui.screens.main import MainScreen
@@ -112,7 +112,7 @@ class TaskHubApp(App[None]):
         self._terminal_title = ""
         self._taskbar: Taskbar | None = None
         self._glanced = False
-        self.draft = Draft()
+        self.drafts = Drafts()
         self.asker = Asker(self, hub, self.glyphs, lambda: self.typed)
         self._main = MainScreen(hub, self.glyphs)
         self._watcher = Watcher(

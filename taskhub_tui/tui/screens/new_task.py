@@ -140,8 +140,8 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
         Args:
             workdir: folder, perhaps with `~`, to work in unless the person names another.
             initial: what the form holds at first, such as a task to do again.
-            draft: keeps what was typed when the person leaves, and gives it back where nothing
-                else fills the form.
+            draft: keeps what was typed when the person leaves; what it holds goes before
+                `initial`.
         """
         super().__init__()
         self._hub = hub
@@ -149,7 +149,7 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
         self._workdir = workdir
         self._draft = draft or Draft()
         self._first = form.fields_of(initial, workdir)
-        self._back = initial is None and self._draft.fields is not None
+        self._back = self._draft.fields is not None
         if self._back and self._draft.fields is not None:
             self._first, self._initial = self._draft.fields, self._draft.initial
         self._ranked: list[Ranked] = []
@@ -494,10 +494,11 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
             self._ask("Replace what you typed? y replaces it, any other key keeps it", fill)
 
     def action_afresh(self) -> None:
-        empty = form.fields_of(None, self._workdir)
-        self._ask(
-            "Empty the form? y empties it, any other key keeps it", partial(self.fill, empty, None)
-        )
+        def empty() -> None:
+            self._draft.clear()
+            self.fill(form.fields_of(None, self._workdir), None)
+
+        self._ask("Empty the form? y empties it, any other key keeps it", empty)
 
     def fill(self, fields: form.Fields, initial: NewTask | None) -> None:
         """Put these into the form in the place of what it holds."""
@@ -587,7 +588,9 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
             self._keep()
             self.dismiss(None)
 
-        self._ask("Leave? n brings back what you typed. y leaves, any other key stays", leave)
+        self._ask(
+            "Leave? What you typed is here when you come back. y leaves, any other key stays", leave
+        )
 
     def _ask(self, question: str, then: "Callable[[], None]") -> None:
         self._was, self._then = self.focused, then
