@@ -31,6 +31,7 @@ from taskhub_tui.tui.render import AsciiFilter, ControlFilter, NoColour
 from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.theme import ASCII, DARK, LIGHT, UNICODE, variables
 from taskhub_tui.tui.watch import Watcher
+from taskhub_tui.tui.widgets.plain import Keys
 
 _PRESENCE_EVERY = 15.0
 """Seconds between two reports that the user is typing."""
@@ -404,7 +405,23 @@ class TaskHubApp(App[None]):
 
     # Whether the user is here
 
+    def take_keys(self) -> None:
+        """Obey the keys that the settings give by now, and show them everywhere."""
+        self.own_keys = keymap.read(self.hub.settings.keys)
+        self.set_keymap(self.own_keys.for_textual())
+        for screen in self.screen_stack:
+            for line in screen.query(Keys):
+                line.redraw()
+            screen.refresh(layout=True)
+
     async def on_event(self, event: events.Event) -> None:
+        if (
+            isinstance(event, events.Key)
+            and not event.is_forwarded
+            and (taker := getattr(self.screen, "take_key", None)) is not None
+            and taker(event)
+        ):
+            return  # It was asked for as such, whatever it means otherwise.
         if isinstance(event, events.Key | events.MouseDown | events.Paste):
             self.typed = time.monotonic()
             self._last_input = self.hub.clock()

@@ -588,9 +588,7 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
             self._keep()
             self.dismiss(None)
 
-        self._ask(
-            "Leave? What you typed is here when you come back. y leaves, any other key stays", leave
-        )
+        self._ask("Leave? What you typed is kept. y leaves, any other key stays", leave)
 
     def _ask(self, question: str, then: "Callable[[], None]") -> None:
         self._was, self._then = self.focused, then
