@@ -38,6 +38,7 @@ _WRITTEN = {
     "right": "→",
     "pageup": "pgup",
     "pagedown": "pgdn",
+    "delete": "del",
     "slash": "/",
     "backslash": "\\",
     "at": "@",
@@ -79,7 +80,7 @@ def written(key: str) -> str:
     """Return how a key is written for people."""
     *modifiers, last = key.split("+")
     name = _WRITTEN.get(last) or key_to_character(last) or last
-    return "+".join([*modifiers, name if name.strip() else last])
+    return "+".join([*modifiers, name if name.isprintable() and name.strip() else last])
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
@@ -66,7 +66,7 @@ _NO_DEADLINE = "none · 2h from its start · 18:00"
 class AfterInput(CleanInput):
     """IDs of tasks; the down key picks one by the last word."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("down", "pick", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("after")]
 
     class Wanted(Message):
         """Somebody wants to pick a task that has this word."""
@@ -291,7 +291,7 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
 
     def on_mount(self) -> None:
         keys = [
-            ("form.submit", "start the task"),
+            ("form.submit", "hand over"),
             ("tab", "next field"),
             ("form.template", "past tasks"),
             ("form.edit", "editor"),

@@ -10,13 +10,14 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from taskhub_tui.text import one_line
+from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.widgets.ask import Ask
 from taskhub_tui.tui.widgets.path_input import PathInput
@@ -41,7 +42,7 @@ class SaveAsScreen(ModalScreen[str | None]):
         Keys { margin-top: 1; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave", id="save.leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("save")]
     AUTO_FOCUS = "PathInput"
 
     def __init__(self, source: Path, folder: str) -> None:
@@ -62,7 +63,7 @@ class SaveAsScreen(ModalScreen[str | None]):
             yield PathInput(lambda: self._folder, value=name, compact=True, select_on_focus=False)
             yield Plain(classes="problem")
             yield Ask(id="ask")
-            yield Keys([("enter", "save"), ("tab", "complete"), ("esc", "leave")])
+            yield Keys([("enter", "save"), ("path.complete", "complete"), ("save.leave", "back")])
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
@@ -119,7 +120,7 @@ class SaveAsScreen(ModalScreen[str | None]):
         event.stop()
         if event.key == "enter":
             await self.query_one(PathInput).action_submit()
-        elif event.key == "tab":
+        elif event.key == "path.complete":
             await self.query_one(PathInput).action_complete()
         else:
             self.dismiss(None)
