@@ -237,3 +237,27 @@ async def test_the_welcome_says_how_to_go_on(app: TaskHubApp, size: tuple[int, i
         screen = text(app)
         for words in ("walk away", "s   a sample report", "n   a task of yours", "taskhub run"):
             assert words in screen
+
+
+async def test_what_an_agent_says_of_itself_stands_in_a_column_of_its_own(
+    app: TaskHubApp,
+) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        await pilot.press("A")
+        await until(pilot, lambda: "Found by" in text(app))
+        about = app.screen.query_one("#card").region
+        lines = [line[about.x : about.right] for line in text(app).split("\n")]
+        first = next(number for number, line in enumerate(lines) if "Found by" in line)
+        assert lines[first + 1].startswith(" " * 12 + "quarter")
+
+
+async def test_the_home_folder_is_a_tilde_in_the_path_of_the_settings(
+    app: TaskHubApp, where: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(where.config.parent.parent))
+    async with app.run_test(size=(120, 30)) as pilot:
+        await pilot.pause()
+        await pilot.press("comma")
+        short = f"Settings   ~/{where.config.parent.name}/{where.config.name}"
+        await until(pilot, lambda: short in text(app))

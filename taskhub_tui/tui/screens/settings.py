@@ -23,9 +23,11 @@ from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import ACTIONS, TITLES, bindings
 from taskhub_tui.tui.actions import BY_ID as BY_ACT
 from taskhub_tui.tui.background import start
+from taskhub_tui.tui.handing import short
 from taskhub_tui.tui.theme import UNICODE, Glyphs
+from taskhub_tui.tui.widgets.footer import KeyLine
 from taskhub_tui.tui.widgets.path_input import CleanInput
-from taskhub_tui.tui.widgets.plain import Keys, Plain
+from taskhub_tui.tui.widgets.plain import Plain
 
 if TYPE_CHECKING:
     from taskhub_tui.tui.app import TaskHubApp
@@ -61,7 +63,6 @@ class SettingsScreen(Screen[str | None]):
         #problem { color: $failed; height: auto; display: none; }
         &.-edits #typed { display: block; }
         &.-wrong #problem { display: block; }
-        #keys { background: $panel; padding: 0 2; }
     }
     .-ascii SettingsScreen #foot { border-top: ascii $faint; }
     """
@@ -89,21 +90,10 @@ class SettingsScreen(Screen[str | None]):
             yield Plain(id="meaning")
             yield CleanInput(id="typed", compact=True)
             yield Plain(id="problem")
-        yield Keys(id="keys")
+        yield KeyLine(glyphs=self._glyphs)
 
     def on_mount(self) -> None:
         self._theme = self.app.theme
-        self.query_one("#keys", Keys).show(
-            [
-                ("settings.edit", "change"),
-                ("settings.default", "default"),
-                ("settings.test", "test a channel"),
-                ("settings.worker", "new worker"),
-                ("settings.file", "editor"),
-                ("settings.check", "check again"),
-                ("settings.back", "back"),
-            ]
-        )
         self._draw()
         start(self, self._look, group="look", exclusive=True)
 
@@ -135,7 +125,7 @@ class SettingsScreen(Screen[str | None]):
         else:
             options.highlighted = next(i for i, row in enumerate(rows) if not row.disabled)
         parts = [
-            Content.assemble(("Settings", "bold"), "   ", (str(self._hub.paths.config), "$muted"))
+            Content.assemble(("Settings", "bold"), "   ", (short(self._hub.paths.config), "$muted"))
         ]
         if mistake := self._hub.mistake():
             parts.append(
@@ -480,11 +470,6 @@ class SettingsScreen(Screen[str | None]):
         self._checks = None
         self._draw()
         start(self, self._look, group="look", exclusive=True)
-
-    @on(Keys.Pressed)
-    async def _clicked(self, event: Keys.Pressed) -> None:
-        event.stop()
-        await self.run_action(BY_ACT[event.key].action)
 
 
 _LETTERS = ("edit", "default", "test", "file", "worker", "check", "move")
