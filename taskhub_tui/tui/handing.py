@@ -73,4 +73,6 @@ async def same_again(hub: Hub, task_id: str) -> NewTask:
 def short(folder: Path) -> str:
     """Return a folder as people write it, with `~` for their own."""
     home = Path.home()
+    if folder == home:
+        return "~"
     return f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)

@@ -230,7 +230,8 @@ class AgentsScreen(Screen[str | None]):
     ) -> list[Content]:
         """Return a name and what there is to say of it, whose lines stand below each other."""
         left, right = colours
-        room = max(20, self.query_one("#card").size.width - wide)
+        # A bar may come to stand at the right.
+        room = max(20, self.query_one("#card").size.width - wide - 2)
         return [
             Content.assemble((f"{name if first else '':<{wide}}", left), (line, right))
             for first, line in zip(

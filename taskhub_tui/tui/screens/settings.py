@@ -43,6 +43,13 @@ _SET, _CHANNEL, _CHECK, _KEY = "set:", "channel:", "check:", "key:"
 _MEANINGS = {"in-app": "the list and the toasts here", "desktop": "bubbles of this machine"}
 
 
+class Rows(OptionList):
+    """Keeps the row under the cursor in sight when more is said of it, and less room is left."""
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.scroll_to_highlight)
+
+
 class SettingsScreen(Screen[str | None]):
     """A list, and below it what the row under the cursor means, or the field to change it."""
 
@@ -85,7 +92,7 @@ class SettingsScreen(Screen[str | None]):
 
     def compose(self) -> ComposeResult:
         yield Plain(id="top")
-        yield OptionList(id="list", markup=False, compact=True)
+        yield Rows(id="list", markup=False, compact=True)
         with Vertical(id="foot"):
             yield Plain(id="meaning")
             yield CleanInput(id="typed", compact=True)
@@ -176,7 +183,8 @@ class SettingsScreen(Screen[str | None]):
         for number, check in enumerate(self._checks or ()):
             rows.append(self._finding(number, check, width))
         rows.append(self._head("Keys"))
-        for act in ACTIONS:
+        places = [*TITLES]
+        for act in sorted(ACTIONS, key=lambda act: places.index(act.where)):
             shown = self.app.own_keys.shown(act.id) or self._glyphs.dash
             own = act.id in self.app.own_keys.own
             rows.append(self._row(f"{_KEY}{act.id}", act.id, shown, act.meaning, width, bold=own))
@@ -191,11 +199,13 @@ class SettingsScreen(Screen[str | None]):
         key: str, name: str, value: str, meaning: str, width: int, *, bold: bool = False
     ) -> Option:
         short = name.removeprefix("notifications.")
+        # In a narrow window the meaning wants the room more than the value does.
+        middling = 22 if width >= 100 else 13
         left = Content(f"  {one_line(short, 60)}").truncate(27, ellipsis=True, pad=True)
         middle = Content.styled(one_line(value, 200), "bold $foreground" if bold else "$muted")
-        middle = middle.truncate(22, ellipsis=True, pad=True)
+        middle = middle.truncate(middling, ellipsis=True, pad=True)
         right = Content.styled(one_line(meaning), "$muted").truncate(
-            max(8, width - 51), ellipsis=True
+            max(8, width - 29 - middling), ellipsis=True
         )
         return Option(Content.assemble(left, " ", middle, " ", right), id=key)
 
@@ -253,11 +263,11 @@ class SettingsScreen(Screen[str | None]):
     def _key_words(self, act_id: str) -> str:
         act, own = BY_ACT[act_id], self.app.own_keys
         change, file = own.short("settings.edit"), own.short("settings.file")
-        given = "set in the file" if act_id in own.own else "as TaskHub comes"
+        given = "set in the file" if act_id in own.own else "the default"
         place = TITLES[act.where]
         return (
-            f"{act.meaning}. {place}.\n{act_id}: {given}. {change} takes a new key;"
-            f" several keys, or none: in the file, {file} opens it."
+            f"{act.meaning}. {place}.\n{act_id}: {given}. {change} takes another key,"
+            f" {file} opens the file."
         )
 
     # Changing
