@@ -18,7 +18,7 @@ from textual.widgets import Input, TextArea
 
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import ids
-from taskhub_tui.domain.views import Check
+from taskhub_tui.domain.views import ChannelInfo, Check
 from taskhub_tui.hub import Hub
 
 GOLDENS = Path(__file__).with_name("goldens")
@@ -29,8 +29,13 @@ LOST = 4.0
 """Seconds after which a screen that stands still in another shape will not become its golden."""
 
 
+async def channels(hub: Hub) -> list[ChannelInfo]:
+    """Stand for the desktop of this machine, which is another one each time."""
+    return [ChannelInfo("in-app", True), ChannelInfo("desktop", False, "It is switched off")]
+
+
 async def checks(hub: Hub) -> list[Check]:
-    """Stand for what `taskhub doctor` finds on this machine, which is another one each time."""
+    """Stand for what `taskhub doctor` finds on this machine."""
     return [
         Check("python", "ok", "3.11.9"),
         Check("database", "ok", "4.1 MB, whole"),
@@ -42,6 +47,7 @@ async def checks(hub: Hub) -> list[Check]:
 def same_each_time(monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path) -> Iterator[None]:
     """Fix what else differs from run to run: IDs, the time zone, the folder, blinking cursors."""
     numbers = count(1)
+    monkeypatch.setattr(Hub, "channels", channels)
     monkeypatch.setattr(Hub, "checks", checks)
     monkeypatch.setattr(ids, "new_id", lambda below: f"task{next(numbers):04d}")
     monkeypatch.setattr(Input, "_toggle_cursor", lambda self: None)
