@@ -6,6 +6,7 @@ import gc
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -92,7 +93,7 @@ class TaskHubApp(App[None]):
             self._filters.append(AsciiFilter())
         if hub.settings.reduced_motion:
             self.animation_level = "none"
-        self.own_keys = keymap.read(hub.settings.keys)
+        self.own_keys = replace(keymap.read(hub.settings.keys), ascii=ascii)
         """The keys of all actions."""
         self.set_keymap(self.own_keys.for_textual())
         self._services = services
@@ -407,7 +408,8 @@ class TaskHubApp(App[None]):
 
     def take_keys(self) -> None:
         """Obey the keys that the settings give by now, and show them everywhere."""
-        self.own_keys = keymap.read(self.hub.settings.keys)
+        ascii = self.glyphs is ASCII
+        self.own_keys = replace(keymap.read(self.hub.settings.keys), ascii=ascii)
         self.set_keymap(self.own_keys.for_textual())
         for screen in self.screen_stack:
             for line in screen.query(Keys):

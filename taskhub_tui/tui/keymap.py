@@ -48,6 +48,9 @@ _WRITTEN = {
 }
 
 
+_ARROWS = {"↑": "up", "↓": "down", "←": "left", "→": "right"}
+
+
 def normal(key: str) -> str:
     """Return the name that Textual has for a key.
 
@@ -91,6 +94,8 @@ class Keymap:
     """The keys of the actions that the user gave others to; () is none."""
     problems: tuple[str, ...] = ()
     """What is wrong with the table; the rest of it holds."""
+    ascii: bool = False
+    """Arrows are written as words: drawn with ASCII, one would be taken for the letter v."""
 
     def keys(self, act_id: str) -> tuple[str, ...]:
         """Return the names of the keys of an action."""
@@ -102,9 +107,12 @@ class Keymap:
     def shown(self, act_id: str) -> str:
         """Return how the keys of an action are written; "" when it has none."""
         act = BY_ID.get(act_id)
-        if act_id in self.own or act is None:
-            return " ".join(map(written, self.keys(act_id)))
-        return act.display or " ".join(map(written, self.keys(act_id)))
+        shown = "" if act_id in self.own or act is None else act.display
+        shown = shown or " ".join(map(written, self.keys(act_id)))
+        if self.ascii:
+            for arrow, word in _ARROWS.items():
+                shown = shown.replace(arrow, word)
+        return shown
 
     def short(self, act_id: str) -> str:
         """The same with the first key only, for where there is little room."""

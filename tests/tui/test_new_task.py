@@ -213,7 +213,7 @@ async def test_the_essential_fields_fit_80x24_and_hostile_text_is_text(
     app = host(greeting, tmp_path, first)
     async with app.run_test(size=(80, 24)) as pilot:
         text = await seen(app, pilot)
-        for words in ("Request", "Agent", "File", "Stages", "ctrl+s start the task"):
+        for words in ("Request", "Agent", "File", "Stages", "ctrl+s hand over"):
             assert words in text
         assert "[@click=app.quit]x[/] [/nope]" in text
         assert "\x1b" not in text

@@ -20,6 +20,7 @@ from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.model import NewTask, Priority, Status
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import clean, one_line
+from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.handing import Draft
@@ -220,7 +221,7 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
                 )
                 after = AfterInput(
                     first.after,
-                    placeholder="a task to wait for: part of its title or ID, then ↓",
+                    placeholder=f"a task to wait for: part of its title or ID, then {self._picks}",
                     compact=True,
                     id="after",
                 )
@@ -424,7 +425,9 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
                 fits = await self._hub.latest(text=word, status=WAITED_FOR, limit=3)
                 some = ", ".join(one_line(task.title, 30) for task in fits)
                 lines.append(
-                    f"↓ picks one: {some}" if some else f"no task fits {one_line(word, 30)}"
+                    f"{self._picks} picks one: {some}"
+                    if some
+                    else f"no task fits {one_line(word, 30)}"
                 )
         return "\n".join(lines[-4:])
 
@@ -466,6 +469,10 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
                 field.cursor_position = len(field.value)
 
         self.app.push_screen(picker, picked)
+
+    @property
+    def _picks(self) -> str:
+        return keymap.of(self.app).short("after.pick") or ":"
 
     @property
     def _glyphs(self) -> Glyphs:
