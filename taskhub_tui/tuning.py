@@ -93,19 +93,31 @@ class Tuning(Waking):
         """
         await asyncio.to_thread(self._set, key, text)
 
+    async def set_keys(self, act_id: str, keys: Sequence[str] | None) -> None:
+        """Write the keys of an action into the file; None gives back those it comes with.
+
+        Raises:
+            BadInput: the file has a mistake already, or cannot be written.
+        """
+        value = None if keys is None else keys[0] if len(keys) == 1 else [*keys]
+        await asyncio.to_thread(self._write, ("keys", act_id), value)
+
     def _set(self, key: str, text: str | None) -> None:
         from taskhub_tui.domain import preferences
 
-        file = self.paths.config
-        before = _text(file)
-        self._checked(before)
         value = None
         if text is not None:
             try:
                 value = preferences.read(preferences.BY_KEY[key].kind, text)
             except ValueError as error:
                 raise BadInput(str(error)) from None
-        after = _changed(before, key, value)
+        self._write(key.split("."), value)
+
+    def _write(self, path: Sequence[str], value: Any) -> None:
+        file = self.paths.config
+        before = _text(file)
+        self._checked(before)
+        after = _changed(before, path, value)
         settings = self._checked(after)
         if after != before:
             _replace(file, after)
@@ -182,13 +194,13 @@ def _keys(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _changed(text: str, key: str, value: Any) -> str:
+def _changed(text: str, path: Sequence[str], value: Any) -> str:
     """Return the file with one key changed, or without it where `value` is None."""
     import tomlkit
     from tomlkit.items import Table
 
     document = tomlkit.parse(text)
-    *tables, name = key.split(".")
+    *tables, name = path
     place: Any = document
     for part in tables:
         if part not in place:

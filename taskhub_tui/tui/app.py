@@ -6,6 +6,7 @@ import gc
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,13 +27,14 @@ from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.asking import Asker
 from taskhub_tui.tui.background import start
-from taskhub_tui.tui.handing import Draft
+from taskhub_tui.tui.handing import Drafts
 from taskhub_tui.tui.places import name_of, place
 from taskhub_tui.tui.render import AsciiFilter, ControlFilter, NoColour
 from taskhub_tui.tui.resting import Resting
 from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.theme import ASCII, DARK, LIGHT, UNICODE, variables
 from taskhub_tui.tui.watch import Watcher
+from taskhub_tui.tui.widgets.plain import Keys
 
 _PRESENCE_EVERY = 15.0
 """Seconds between two reports that the user is typing."""
@@ -95,7 +97,7 @@ class TaskHubApp(App[None]):
             self._filters.append(AsciiFilter())
         if hub.settings.reduced_motion:
             self.animation_level = "none"
-        self.own_keys = keymap.read(hub.settings.keys)
+        self.own_keys = replace(keymap.read(hub.settings.keys), ascii=ascii)
         """The keys of all actions."""
         self.set_keymap(self.own_keys.for_textual())
         self._services = services
@@ -118,7 +120,7 @@ class TaskHubApp(App[None]):
         self._terminal_title = ""
         self._taskbar: Taskbar | None = None
         self._glanced = False
-        self.draft = Draft()
+        self.drafts = Drafts()
         self.asker = Asker(self, hub, self.glyphs, lambda: self.typed)
         self._main = MainScreen(hub, self.glyphs)
         self._watcher = Watcher(
@@ -431,7 +433,24 @@ class TaskHubApp(App[None]):
 
     # Whether the user is here
 
+    def take_keys(self) -> None:
+        """Obey the keys that the settings give by now, and show them everywhere."""
+        ascii = self.glyphs is ASCII
+        self.own_keys = replace(keymap.read(self.hub.settings.keys), ascii=ascii)
+        self.set_keymap(self.own_keys.for_textual())
+        for screen in self.screen_stack:
+            for line in screen.query(Keys):
+                line.redraw()
+            screen.refresh(layout=True)
+
     async def on_event(self, event: events.Event) -> None:
+        if (
+            isinstance(event, events.Key)
+            and not event.is_forwarded
+            and (taker := getattr(self.screen, "take_key", None)) is not None
+            and taker(event)
+        ):
+            return  # It was asked for as such, whatever it means otherwise.
         if isinstance(event, events.Key | events.MouseDown | events.Paste):
             self.typed = time.monotonic()
             self._last_input = self.hub.clock()

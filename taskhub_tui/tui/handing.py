@@ -1,6 +1,6 @@
 """Handing over a task: the form, what was typed into it and not sent, and what the hub refuses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,32 +16,52 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Draft:
-    """What was typed and not handed over; kept while the app is open."""
+    """What was typed into one form and not handed over."""
 
     fields: "Fields | None" = None
     initial: NewTask | None = None
 
+    def clear(self) -> None:
+        self.fields = self.initial = None
+
+
+@dataclass(slots=True)
+class Drafts:
+    """A draft for the empty form, and one for each task that a form was filled with.
+
+    Kept while the app is open: a form that is opened for something else takes nothing from them.
+    """
+
+    _kept: list[tuple[NewTask | None, Draft]] = field(default_factory=list)
+
+    def of(self, initial: NewTask | None) -> Draft:
+        """Return the draft of the form that `initial` fills."""
+        for one, draft in self._kept:
+            if one == initial:
+                return draft
+        self._kept.append((initial, Draft()))
+        return self._kept[-1][1]
+
 
 async def hand_over(
-    main: "MainScreen", hub: Hub, draft: Draft, initial: NewTask | None = None
+    main: "MainScreen", hub: Hub, drafts: Drafts, initial: NewTask | None = None
 ) -> None:
     """Show the form until a task is handed over, or the person leaves; `initial` fills it."""
     from taskhub_tui.tui.screens.new_task import NewTaskScreen
 
+    draft = drafts.of(initial)
     while True:
         screen = NewTaskScreen(hub, workdir=short(Path.cwd()), initial=initial, draft=draft)
         wanted = await main.app.push_screen_wait(screen)
         if wanted is None:
             return
-        initial = None  # What was typed is in the draft by now.
         try:
-            await main.submit(wanted)
+            await main.submit(wanted, draft)
         except TaskHubError as error:
             main.app.say(error)
             if not isinstance(error, BadInput):
                 return
         else:
-            draft.fields = draft.initial = None
             return
 
 
@@ -53,4 +73,6 @@ async def same_again(hub: Hub, task_id: str) -> NewTask:
 def short(folder: Path) -> str:
     """Return a folder as people write it, with `~` for their own."""
     home = Path.home()
+    if folder == home:
+        return "~"
     return f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)

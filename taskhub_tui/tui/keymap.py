@@ -7,7 +7,7 @@ from typing import Any
 
 from textual.keys import Keys, _character_to_key, key_to_character
 
-from taskhub_tui.tui.actions import ACTIONS, BY_ID, TITLES, Act, no_key, together
+from taskhub_tui.tui.actions import ACTIONS, BY_ID, FIXED, TITLES, Act, no_key, together
 
 _OTHER_NAMES = {
     "esc": "escape",
@@ -38,6 +38,7 @@ _WRITTEN = {
     "right": "→",
     "pageup": "pgup",
     "pagedown": "pgdn",
+    "delete": "del",
     "slash": "/",
     "backslash": "\\",
     "at": "@",
@@ -45,6 +46,9 @@ _WRITTEN = {
     "plus": "+",
     "underscore": "_",
 }
+
+
+_ARROWS = {"↑": "up", "↓": "down", "←": "left", "→": "right"}
 
 
 def normal(key: str) -> str:
@@ -79,7 +83,7 @@ def written(key: str) -> str:
     """Return how a key is written for people."""
     *modifiers, last = key.split("+")
     name = _WRITTEN.get(last) or key_to_character(last) or last
-    return "+".join([*modifiers, name if name.strip() else last])
+    return "+".join([*modifiers, name if name.isprintable() and name.strip() else last])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ class Keymap:
     """The keys of the actions that the user gave others to; () is none."""
     problems: tuple[str, ...] = ()
     """What is wrong with the table; the rest of it holds."""
+    ascii: bool = False
+    """Arrows are written as words: drawn with ASCII, one would be taken for the letter v."""
 
     def keys(self, act_id: str) -> tuple[str, ...]:
         """Return the names of the keys of an action."""
@@ -101,9 +107,12 @@ class Keymap:
     def shown(self, act_id: str) -> str:
         """Return how the keys of an action are written; "" when it has none."""
         act = BY_ID.get(act_id)
-        if act_id in self.own or act is None:
-            return " ".join(map(written, self.keys(act_id)))
-        return act.display or " ".join(map(written, self.keys(act_id)))
+        shown = "" if act_id in self.own or act is None else act.display
+        shown = shown or " ".join(map(written, self.keys(act_id)))
+        if self.ascii:
+            for arrow, word in _ARROWS.items():
+                shown = shown.replace(arrow, word)
+        return shown
 
     def short(self, act_id: str) -> str:
         """The same with the first key only, for where there is little room."""
@@ -151,10 +160,49 @@ def read(table: Mapping[str, Sequence[str]]) -> Keymap:
     return Keymap(own, (*problems, *_clashes(found)))
 
 
+def for_file(table: Mapping[str, Sequence[str]], act_id: str, key: str) -> str:
+    """Return how the settings name a key that an action is to have besides what `table` gives.
+
+    Raises:
+        ValueError: it cannot be its key; says why, in a sentence.
+    """
+    name = normal(key)
+    before = read(table).problems
+    for said in read({**table, act_id: (name,)}).problems:
+        if said not in before:
+            raise ValueError(said)
+    character = key_to_character(name)
+    if BY_ID[act_id].where == "form" and character is not None and character.isprintable():
+        raise ValueError(f"`{written(name)}` is a letter in the fields; take one with ctrl")
+    short = written(name)
+    try:
+        return short if normal(short) == name else name
+    except ValueError:
+        return name
+
+
+def _fixed(written: str) -> Sequence[str]:
+    return [str(n) for n in range(1, 10)] if written == "1 … 9" else [normal(written)]
+
+
 def _clashes(keymap: Keymap) -> Iterator[str]:
     """Say of every key of the user's that it means two things in one place."""
     said: set[tuple[str, str, str]] = set()
     for places in together():
+        taken = {
+            name: meaning
+            for where, key, meaning in FIXED
+            if where in places
+            for name in _fixed(key)
+        }
+        for act in (BY_ID[one] for one in keymap.own if BY_ID[one].where in places):
+            for key in keymap.keys(act.id):
+                if key in taken and (key, "", act.id) not in said:
+                    said.add((key, "", act.id))
+                    yield (
+                        f"`{written(key)}` cannot be the key of `{act.id}`, it has one meaning:"
+                        f" {taken[key]}"
+                    )
         first: dict[str, Act] = {}
         for act in (act for act in ACTIONS if act.where in places and not act.gives_way):
             for key in keymap.keys(act.id):

@@ -14,6 +14,8 @@ In the app both show the keys as you have set them.
 _TAIL = """\
 ## Keys of your own
 
+In the settings (`,`), Enter on a key and then the new one changes it at once. Or in the file:
+
 ```toml
 [keys]                      # in config.toml; see settings.md
 "task.open" = "l"           # the name of the action, as above, in quotes; and its key

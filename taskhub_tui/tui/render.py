@@ -114,8 +114,8 @@ def fit(text: str, width: int, glyphs: Glyphs) -> str:
     return set_cell_size(set_cell_size(text, width - 1).rstrip() + glyphs.more, width)
 
 
-def clock(at: float) -> str:
-    """Return a time of day; the day instead of what is not near today."""
+def clock(at: float, now: float) -> str:
+    """Return a time of day; the day instead of what is not near `now`."""
     then = time.localtime(at)
-    near = abs(at - time.time()) < 86400 * 0.9
+    near = abs(at - now) < 86400 * 0.9
     return time.strftime("%H:%M", then) if near else time.strftime("%d %b", then)

@@ -115,6 +115,16 @@ async def done(seed: Seed) -> None:
     await finished(seed)
 
 
+async def pictured(seed: Seed) -> None:
+    """Put a task there that made a picture: a disc on a ground that grows lighter."""
+    from PIL import Image, ImageDraw
+
+    await finished(seed)
+    image = Image.linear_gradient("L").convert("RGB").resize((320, 200))
+    ImageDraw.Draw(image).ellipse((110, 50, 210, 150), fill=(90, 160, 220))
+    image.save(seed.paths.home.parent / "trend.png")
+
+
 async def empty(seed: Seed) -> None:
     """Leave the hub as it is on the first day."""
 
@@ -234,6 +244,8 @@ class Scene:
     """The keys are pressed in the decision dialog that comes up."""
     calm: bool = False
     """No decision dialog comes up."""
+    undo: float = 0.0
+    """Seconds in which a decision can be taken back; they stand still."""
     app: tuple[tuple[str, Any], ...] = ()
     """What `TaskHubApp` is opened with."""
 
@@ -272,7 +284,16 @@ SCENES = (
     Scene("decide-modify", failed, "m", until="Nightly", dialog=True),
     Scene("decide-reassign", failed, "t", until="Nightly", dialog=True),
     Scene("decide-cancel", approval, "X", until="Cancel this task?", dialog=True),
+    Scene("undo", approval, "a", until="undoes", dialog=True, undo=5.0),
     Scene("new-task", empty, "n", until="New task"),
+    Scene("new-task-again", done, "d", until="about 3m"),
+    Scene("pick-task", busy, "n ctrl+o", until="Report on oil"),
+    Scene("save-view", busy, "w", until="A name"),
+    Scene("save-as", done, "enter 3 s", until="Save as"),
+    Scene("picture", pictured, "enter 3 j j v", until="▀"),
+    Scene("settings", empty, "comma", until="Settings"),
+    Scene("settings-below", empty, "comma end", until="takes another key"),
+    Scene("settings-key", empty, "comma end enter", until="Press the new key"),
     Scene("help", busy, "question_mark", until="In the list"),
     Scene("palette", busy, "ctrl+p", until="Search for commands"),
 )
@@ -288,6 +309,8 @@ BY_NAME = {scene.name: scene for scene in SCENES}
 
 async def go(t: User, scene: Scene) -> None:
     """Go to a scene in an app whose hub holds it already."""
+    if scene.undo:
+        t.app.asker.sender.monotonic = lambda: 0.0
     if scene.dialog:
         await t.waits_for_the_dialog()
     elif scene.put is not empty:

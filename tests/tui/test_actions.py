@@ -2,22 +2,29 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from taskhub_tui.domain.model import Task
-from taskhub_tui.tui.actions import ACTIONS, FIXED, TITLES, bindings, together
+from taskhub_tui.tui.actions import ACTIONS, BY_ID, FIXED, TITLES, bindings, together
 from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.reference import markdown
 from taskhub_tui.tui.screens.agents import AgentsScreen
+from taskhub_tui.tui.screens.choose import ChooseScreen, NameScreen
 from taskhub_tui.tui.screens.decision import DecisionScreen
 from taskhub_tui.tui.screens.help import HelpScreen
 from taskhub_tui.tui.screens.inbox import InboxScreen
 from taskhub_tui.tui.screens.main import MainScreen
-from taskhub_tui.tui.screens.new_task import NewTaskScreen
+from taskhub_tui.tui.screens.new_task import AfterInput, NewTaskScreen
+from taskhub_tui.tui.screens.pick_task import PickTaskScreen
+from taskhub_tui.tui.screens.picture import PictureScreen
+from taskhub_tui.tui.screens.save_as import SaveAsScreen
 from taskhub_tui.tui.screens.settings import SettingsScreen
 from taskhub_tui.tui.widgets.detail import Detail
 from taskhub_tui.tui.widgets.events import EventsView
 from taskhub_tui.tui.widgets.files import FilesView
+from taskhub_tui.tui.widgets.inbox_pane import Waits
 from taskhub_tui.tui.widgets.lines import LinesView
 from taskhub_tui.tui.widgets.log_view import LogView
+from taskhub_tui.tui.widgets.path_input import PathInput
 from taskhub_tui.tui.widgets.result import ResultView
+from taskhub_tui.tui.widgets.stage_plan import StagePlan
 from taskhub_tui.tui.widgets.task_table import TaskTable
 
 HOMES = {
@@ -31,6 +38,15 @@ HOMES = {
     "inbox": InboxScreen,
     "undo": TaskHubApp,
     "form": NewTaskScreen,
+    "plan": StagePlan,
+    "path": PathInput,
+    "after": AfterInput,
+    "choose": ChooseScreen,
+    "name": NameScreen,
+    "pick": PickTaskScreen,
+    "save": SaveAsScreen,
+    "picture": PictureScreen,
+    "pane": Waits,
     "agents": AgentsScreen,
     "settings": SettingsScreen,
     "help": HelpScreen,
@@ -72,6 +88,15 @@ def test_what_gives_way_is_refused_but_at_its_moment() -> None:
     for act in giving:
         assert act.where == "list"
         assert table.check_action(act.action, ()) is False, act.id
+
+
+def test_every_key_of_a_place_comes_from_the_list_or_is_said_to_be_fixed() -> None:
+    for where, home in HOMES.items():
+        fixed = " ".join(key for place, key, _ in FIXED if place == where)
+        for binding in home.__dict__.get("BINDINGS", ()):
+            assert binding.id in BY_ID or (binding.key.isdigit() and "1 … 9" in fixed), (
+                where, binding,
+            )  # fmt: skip
 
 
 def test_bindings_can_be_remapped_by_id() -> None:

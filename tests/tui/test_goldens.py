@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from taskhub_tui.cli.live import Live
 from taskhub_tui.cli.output import Output, columns
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import ids
+from taskhub_tui.domain.views import ChannelInfo, Check
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui.glyphs import ASCII, UNICODE, Glyphs
 
@@ -42,10 +44,26 @@ LOST = 4.0
 """Seconds after which a screen that stands still in another shape will not become its golden."""
 
 
+async def channels(hub: Hub) -> list[ChannelInfo]:
+    """Stand for the desktop of this machine, which is another one each time."""
+    return [ChannelInfo("in-app", True), ChannelInfo("desktop", False, "It is switched off")]
+
+
+async def checks(hub: Hub) -> list[Check]:
+    """Stand for what `taskhub doctor` finds on this machine."""
+    return [
+        Check("python", "ok", "3.11.9"),
+        Check("database", "ok", "4.1 MB, whole"),
+        Check("desktop", "warn", "there is no session bus", "Run the worker in your session"),
+    ]
+
+
 @pytest.fixture(autouse=True)
 def same_each_time(monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path) -> Iterator[None]:
     """Fix what else differs from run to run: IDs, the time zone, the folder, blinking cursors."""
     numbers = count(1)
+    monkeypatch.setattr(Hub, "channels", channels)
+    monkeypatch.setattr(Hub, "checks", checks)
     monkeypatch.setattr(ids, "new_id", lambda below: f"task{next(numbers):04d}")
     monkeypatch.setattr(Input, "_toggle_cursor", lambda self: None)
     monkeypatch.setattr(TextArea, "_toggle_cursor_blink_visible", lambda self: None)
@@ -107,6 +125,7 @@ async def check(t: User, golden: Path, look: Callable[[User], str], renew: bool)
 async def test_a_screen_looks_as_it_did(
     scene: Scene, size: tuple[int, int], where: Paths, settings: Settings, renew: bool
 ) -> None:
+    settings = replace(settings, undo=scene.undo)
     async with opened(
         where, settings, size, before=scene.put, calm=scene.calm, **dict(scene.app)
     ) as t:

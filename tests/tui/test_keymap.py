@@ -181,3 +181,11 @@ async def test_a_clash_is_said_and_the_app_can_be_used(hub: Hub, seed: Seed) -> 
         shown = " ".join(text(app).replace("▌", " ").replace("▏", " ").split())
         assert "`n` is the key of both `task.copy` and `hub.new`" in shown
         await pilot.press("q")
+
+
+def test_with_ascii_an_arrow_is_a_word_and_not_a_letter() -> None:
+    drawn = replace(keymap.read({"task.open": ["down"]}), ascii=True)
+    assert drawn.shown("task.open") == "down"
+    assert drawn.shown("list.down") == "j down"
+    assert drawn.shown("list.up") == "k up"
+    assert keymap.PLAIN.shown("list.down") == "j ↓"

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from hubs import until
+from play import Play
 from textual import events
 from textual.widgets import Input, Select, TextArea
 
 from taskhub_tui.agents.port import Result, Stage, StageContext
-from taskhub_tui.domain.model import AgentCard, NewTask, StageSpec
+from taskhub_tui.domain.model import AgentCard, NewTask, StageSpec, Status
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui.handing import Draft
 from taskhub_tui.tui.screens import new_task_fields as form
@@ -212,7 +213,7 @@ async def test_the_essential_fields_fit_80x24_and_hostile_text_is_text(
     app = host(greeting, tmp_path, first)
     async with app.run_test(size=(80, 24)) as pilot:
         text = await seen(app, pilot)
-        for words in ("Request", "Agent", "File", "Stages", "ctrl+s start the task"):
+        for words in ("Request", "Agent", "File", "Stages", "ctrl+s hand over"):
             assert words in text
         assert "[@click=app.quit]x[/] [/nope]" in text
         assert "\x1b" not in text
@@ -440,6 +441,48 @@ async def test_what_was_typed_comes_back(hub: Hub, tmp_path: Path) -> None:
         await pilot.press("ctrl+l", "y")
         await pilot.pause()
         assert second.screen.query_one("#request", TextArea).text == ""
+
+
+async def test_each_form_keeps_what_was_typed_into_it(play: Play) -> None:
+    async with play(100, 36, calm=True) as t:
+        await t.given("Count the sheep", Status.COMPLETED)
+        await t.row("Count the sheep").is_under_cursor()
+
+        async def leaves_with(key: str, words: str) -> None:
+            await t.press(key)
+            await t.is_on("NewTaskScreen")
+            await t.is_in("request")
+            await t.types(words)
+            await t.press("escape")
+            await t.sees("Leave?")
+            await t.press("y")
+            await t.is_on("MainScreen")
+
+        async def finds(key: str, words: str) -> None:
+            await t.press(key)
+            await t.is_on("NewTaskScreen")
+            assert t.app.screen.query_one("#request", TextArea).text == words
+            await t.press("escape")
+            await t.is_on("MainScreen")
+
+        await leaves_with("n", "tidy")
+        await leaves_with("d", "twice ")
+        await finds("n", "tidy")
+        await finds("d", "twice Count the sheep")
+        # What is handed over otherwise takes nothing from them.
+        await t.app._main.submit(NewTask("Weekly report", agent="command"))
+        await finds("n", "tidy")
+
+
+async def test_a_form_that_was_emptied_stays_empty(play: Play) -> None:
+    async with play(100, 36) as t:
+        for keys in (("t", "escape", "y"), ("ctrl+l", "y", "escape"), ()):
+            await t.press("n")
+            await t.is_on("NewTaskScreen")
+            await t.press(*keys)
+            if keys:
+                await t.is_on("MainScreen")
+        assert t.app.screen.query_one("#request", TextArea).text == ""
 
 
 async def test_a_past_task_fills_the_form(greeting: Hub, tmp_path: Path) -> None:

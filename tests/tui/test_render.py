@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 
 import pytest
@@ -90,3 +91,9 @@ def test_only_web_links_pass_the_last_guard() -> None:
 def test_plain_segments_pass_untouched() -> None:
     segment = Segment("plain – ✓", Style(bold=True))
     assert render.ControlFilter().apply([segment], Color.parse("black"))[0] is segment
+
+
+def test_a_time_of_day_is_near_or_far_by_the_clock_that_is_given() -> None:
+    at = 1_790_000_000.0
+    assert render.clock(at, at + 3600) == time.strftime("%H:%M", time.localtime(at))
+    assert render.clock(at, at + 3 * 86400) == time.strftime("%d %b", time.localtime(at))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from hubs import Seed, text, until
+from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from taskhub_tui.config import Paths, Settings
@@ -47,6 +48,69 @@ async def test_a_setting_is_changed_in_place_and_written(
         await until(pilot, lambda: "w asks them to leave" in text(app))
         await pilot.press("D")
         await until(pilot, lambda: where.config.read_text() == "")
+
+
+async def keys_of_settings(app: TaskHubApp, pilot: Pilot[None], row: str) -> None:
+    await pilot.pause()
+    await pilot.press("comma")
+    await until(pilot, lambda: isinstance(app.screen, SettingsScreen))
+    put_cursor(app, row)
+
+
+async def test_a_key_is_changed_by_pressing_it_and_holds_at_once(
+    app: TaskHubApp, where: Paths, seed: Seed
+) -> None:
+    await seed.put("Nightly import")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await keys_of_settings(app, pilot, "key:hub.new")
+        await pilot.press("enter")
+        await until(pilot, lambda: "Press the new key for hub.new" in text(app))
+        await pilot.press("ctrl+g")
+        await until(pilot, lambda: where.config.exists())
+        assert where.config.read_text() == '[keys]\n"hub.new" = "ctrl+g"\n'
+        await until(pilot, lambda: "set in the file" in text(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "ctrl+g New" in text(app))
+        await pilot.press("n")
+        assert not isinstance(app.screen, NewTaskScreen)
+        await pilot.press("ctrl+g")
+        await until(pilot, lambda: isinstance(app.screen, NewTaskScreen))
+
+
+async def test_a_key_that_means_something_there_is_refused_and_says_what(
+    app: TaskHubApp, where: Paths
+) -> None:
+    async with app.run_test(size=(120, 30)) as pilot:
+        await keys_of_settings(app, pilot, "key:hub.new")
+        await pilot.press("enter", "a")
+        await until(
+            pilot, lambda: "`a` is the key of both `task.decide` and `hub.new`" in text(app)
+        )
+        # Neither help nor leaving comes of it: each was pressed as a key to have.
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "`?` is the key of both" in text(app))
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: "`ctrl+q` cannot be the key of `hub.new`" in text(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "hub.new: the default" in text(app))
+        assert isinstance(app.screen, SettingsScreen)
+        assert not where.config.exists()
+        put_cursor(app, "key:form.submit")
+        await pilot.press("enter", "x")
+        await until(pilot, lambda: "`x` is a letter in the fields" in text(app))
+
+
+async def test_the_key_an_action_comes_with_is_given_back(app: TaskHubApp, where: Paths) -> None:
+    where.config.write_text('# mine\n[keys]\n"hub.new" = ["N", "f5"]\n')
+    app.hub.reread()
+    async with app.run_test(size=(100, 30)) as pilot:
+        app.take_keys()
+        await keys_of_settings(app, pilot, "key:hub.new")
+        await until(pilot, lambda: "N f5" in text(app))
+        await pilot.press("D")
+        await until(pilot, lambda: "hub.new" not in where.config.read_text())
+        assert where.config.read_text().startswith("# mine\n")
+        await until(pilot, lambda: app.own_keys.keys("hub.new") == ("n",))
 
 
 async def test_a_theme_is_seen_while_it_is_chosen(app: TaskHubApp, where: Paths) -> None:
@@ -173,3 +237,29 @@ async def test_the_welcome_says_how_to_go_on(app: TaskHubApp, size: tuple[int, i
         screen = text(app)
         for words in ("walk away", "s   a sample report", "n   a task of yours", "taskhub run"):
             assert words in screen
+
+
+async def test_what_an_agent_says_of_itself_stands_in_a_column_of_its_own(
+    app: TaskHubApp,
+) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        await pilot.press("A")
+        await until(pilot, lambda: "Found by" in text(app))
+        about = app.screen.query_one("#card").region
+        lines = [line[about.x : about.right] for line in text(app).split("\n")]
+        first = next(number for number, line in enumerate(lines) if "Found by" in line)
+        name, words = lines[first + 1][:12], lines[first + 1][12:]
+        assert not name.strip()
+        assert words[0] != " "
+
+
+async def test_the_home_folder_is_a_tilde_in_the_path_of_the_settings(
+    app: TaskHubApp, where: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(where.config.parent.parent))
+    async with app.run_test(size=(120, 30)) as pilot:
+        await pilot.pause()
+        await pilot.press("comma")
+        short = f"Settings   ~/{where.config.parent.name}/{where.config.name}"
+        await until(pilot, lambda: short in text(app))

@@ -1,7 +1,7 @@
 """Who can do work: what each agent is there for, what holds it back, and how it has fared."""
 
+import itertools
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -19,9 +19,12 @@ from taskhub_tui.domain.model import AgentCard, NewTask
 from taskhub_tui.domain.views import AgentRecord
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
+from taskhub_tui.tui import render
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.theme import UNICODE, Glyphs
-from taskhub_tui.tui.widgets.plain import Keys, Plain
+from taskhub_tui.tui.widgets.about import wrapped
+from taskhub_tui.tui.widgets.footer import KeyLine
+from taskhub_tui.tui.widgets.plain import Plain
 
 if TYPE_CHECKING:
     from taskhub_tui.tui.app import TaskHubApp
@@ -57,7 +60,6 @@ class AgentsScreen(Screen[str | None]):
         #about { height: 1fr; padding: 1 2; scrollbar-size-vertical: 1; scrollbar-color: $faint; }
         &.-wide #about { border-left: vkey $faint; }
         #card { height: auto; }
-        #keys { background: $panel; padding: 0 2; }
     }
     .-ascii AgentsScreen.-wide #about { border-left: ascii $faint; }
     """
@@ -82,14 +84,7 @@ class AgentsScreen(Screen[str | None]):
                 yield OptionList(id="list", markup=False, compact=True)
             with VerticalScroll(id="about", can_focus=False):
                 yield Plain(id="card")
-        yield Keys(
-            [
-                ("agents.new", "new task for it"),
-                ("agents.filter", "only its tasks"),
-                ("agents.back", "back"),
-            ],
-            id="keys",
-        )
+        yield KeyLine(glyphs=self._glyphs)
 
     def on_mount(self) -> None:
         self._watch()
@@ -193,19 +188,14 @@ class AgentsScreen(Screen[str | None]):
             ("If cut off", _HABITS[card.on_interrupt]),
         ]
         lines.append(Content(""))
-        lines += [
-            Content.assemble((f"{name:<12}", "$muted"), one_line(words))
-            for name, words in facts
-            if words
-        ]
+        for name, words in facts:
+            if words:
+                lines += self._fact(name, words)
         if card.options:
             lines += [Content(""), Content.styled("Options", "bold $foreground")]
             for name, meaning in card.options.items():
-                lines.append(
-                    Content.assemble(
-                        (f"{one_line(name, 30):<16}", "$foreground"),
-                        (one_line(meaning), "$muted"),
-                    )
+                lines += self._fact(
+                    one_line(name, 30), meaning, wide=16, colours=("$foreground", "$muted")
                 )
         self.query_one("#card", Plain).update(Content("\n").join(lines))
 
@@ -214,22 +204,13 @@ class AgentsScreen(Screen[str | None]):
         one = self._record(card)
         most = self._hub.settings.limits.agents.get(card.name)
         limit = f"at most {most} at once" if most is not None else "no limit of its own"
-        lines = [
-            Content.assemble(
-                (f"{'Now':<12}", "$muted"),
-                f"{one.running} running, {one.waiting} waiting, {limit}",
-            )
-        ]
+        lines = self._fact("Now", f"{one.running} running, {one.waiting} waiting, {limit}")
         if one.limited_until is not None:
-            until = datetime.fromtimestamp(one.limited_until)
-            left = durations.countdown(one.limited_until - self._hub.clock())
+            now = self._hub.clock()
+            until = render.clock(one.limited_until, now)
+            left = durations.countdown(one.limited_until - now)
             said = f": {one_line(one.limited_by, 120)}" if one.limited_by else ""
-            lines.append(
-                Content.assemble(
-                    (f"{'Limited':<12}", "$muted"),
-                    f"by its provider until {until:%H:%M}, for {left}{said}",
-                )
-            )
+            lines += self._fact("Limited", f"by its provider until {until}, for {left}{said}")
         over = one.done + one.failed + one.cancelled
         if not over:
             words = "no task of its own is over yet"
@@ -237,8 +218,28 @@ class AgentsScreen(Screen[str | None]):
             words = f"{one.done:,} done, {one.failed:,} failed, {one.cancelled:,} cancelled"
             if one.usual is not None:
                 words += f"; usually {durations.countdown(one.usual)} of work"
-        lines.append(Content.assemble((f"{'Here so far':<12}", "$muted"), words))
-        return lines
+        return lines + self._fact("So far", words)
+
+    def _fact(
+        self,
+        name: str,
+        words: str,
+        *,
+        wide: int = 12,
+        colours: tuple[str, str] = ("$muted", "$foreground"),
+    ) -> list[Content]:
+        """Return a name and what there is to say of it, whose lines stand below each other."""
+        left, right = colours
+        # A bar may come to stand at the right.
+        room = max(20, self.query_one("#card").size.width - wide - 2)
+        return [
+            Content.assemble((f"{name if first else '':<{wide}}", left), (line, right))
+            for first, line in zip(
+                itertools.chain([True], itertools.repeat(False)),
+                wrapped(one_line(words, 4000), room),
+                strict=False,
+            )
+        ]
 
     # What a person does
 
@@ -266,14 +267,3 @@ class AgentsScreen(Screen[str | None]):
 
     def action_back(self) -> None:
         self.dismiss(None)
-
-    @on(Keys.Pressed)
-    def _clicked(self, event: Keys.Pressed) -> None:
-        event.stop()
-        match event.key:
-            case "agents.new":
-                self.action_new()
-            case "agents.filter":
-                self.action_filter()
-            case _:
-                self.action_back()

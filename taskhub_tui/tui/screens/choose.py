@@ -6,13 +6,14 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
+from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.plain import Keys, Plain
 
@@ -49,12 +50,7 @@ class ChooseScreen(ModalScreen[tuple[int, bool] | None]):
     """Returns the place of what was chosen, and whether it is to be deleted; None is neither."""
 
     DEFAULT_CSS = _STYLE.format(name="ChooseScreen")
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "leave", "Back"),
-        Binding("delete,ctrl+x", "remove", "Delete"),
-        Binding("j", "move(1)", show=False),
-        Binding("k", "move(-1)", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("choose")]
     AUTO_FOCUS = "OptionList"
 
     def __init__(
@@ -81,9 +77,9 @@ class ChooseScreen(ModalScreen[tuple[int, bool] | None]):
                     )
                 )
             )
-        keys = [("enter", "choose"), ("esc", "back")]
+        keys = [("enter", "choose"), ("choose.leave", "back")]
         if any(entry.removable for entry in self._entries):
-            keys.insert(1, ("del", "delete"))
+            keys.insert(1, ("choose.delete", "delete"))
         with Vertical(id="dialog"):
             yield Plain(Content.styled(self._title, "bold $foreground"))
             yield OptionList(*options, markup=False, compact=True)
@@ -123,7 +119,7 @@ class ChooseScreen(ModalScreen[tuple[int, bool] | None]):
         match event.key:
             case "enter":
                 self.query_one(OptionList).action_select()
-            case "del":
+            case "choose.delete":
                 self.action_remove()
             case _:
                 self.action_leave()
@@ -133,7 +129,7 @@ class NameScreen(ModalScreen[str | None]):
     """Asks for a name; None when the person goes back."""
 
     DEFAULT_CSS = _STYLE.format(name="NameScreen")
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("name")]
     AUTO_FOCUS = "Input"
 
     def __init__(self, title: str, about: str) -> None:
@@ -147,7 +143,7 @@ class NameScreen(ModalScreen[str | None]):
                 Content.assemble((self._title, "bold $foreground"), "\n", (self._about, "$muted"))
             )
             yield Input(placeholder="A name, such as: My failures", compact=True, max_length=40)
-            yield Keys([("enter", "save"), ("esc", "back")])
+            yield Keys([("enter", "save"), ("name.leave", "back")])
 
     @on(Input.Submitted)
     def _named(self, event: Input.Submitted) -> None:

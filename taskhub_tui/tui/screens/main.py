@@ -22,7 +22,7 @@ from taskhub_tui.hub import Hub
 from taskhub_tui.tui import opening, render
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
-from taskhub_tui.tui.handing import hand_over, same_again
+from taskhub_tui.tui.handing import Draft, hand_over, same_again
 from taskhub_tui.tui.screens.list_actions import DEEDS, ListActions
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.detail import Detail
@@ -443,7 +443,7 @@ class MainScreen(ListActions):
         if self._hub.read_only:
             self.app.say(ReadOnly())
             return
-        start(self, partial(hand_over, self, self._hub, self.app.draft, initial))
+        start(self, partial(hand_over, self, self._hub, self.app.drafts, initial))
 
     def action_again(self) -> None:
         if (task := self.task_here) is not None:
@@ -464,12 +464,11 @@ class MainScreen(ListActions):
     def _follow_up(self, event: Detail.FollowUp) -> None:
         self.hand_over(event.new)
 
-    async def submit(self, new: NewTask) -> None:
-        """Hand over a task, and put the cursor on it."""
+    async def submit(self, new: NewTask, draft: Draft | None = None) -> None:
+        """Hand over a task, and put the cursor on it; `draft` is what it was typed in."""
         task = await self._hub.submit(new)
-        self.app.draft.fields = self.app.draft.initial = (
-            None  # It is handed over, whatever follows.
-        )
+        if draft is not None:
+            draft.clear()  # It is handed over, whatever follows.
         await self.app.look()
         self._clear_filter()
         await self.sort()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
@@ -20,6 +20,7 @@ from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.model import NewTask, Priority, Status
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import clean, one_line
+from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.handing import Draft
@@ -66,7 +67,7 @@ _NO_DEADLINE = "none · 2h from its start · 18:00"
 class AfterInput(CleanInput):
     """IDs of tasks; the down key picks one by the last word."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("down", "pick", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("after")]
 
     class Wanted(Message):
         """Somebody wants to pick a task that has this word."""
@@ -140,8 +141,8 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
         Args:
             workdir: folder, perhaps with `~`, to work in unless the person names another.
             initial: what the form holds at first, such as a task to do again.
-            draft: keeps what was typed when the person leaves, and gives it back where nothing
-                else fills the form.
+            draft: keeps what was typed when the person leaves; what it holds goes before
+                `initial`.
         """
         super().__init__()
         self._hub = hub
@@ -149,7 +150,7 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
         self._workdir = workdir
         self._draft = draft or Draft()
         self._first = form.fields_of(initial, workdir)
-        self._back = initial is None and self._draft.fields is not None
+        self._back = self._draft.fields is not None
         if self._back and self._draft.fields is not None:
             self._first, self._initial = self._draft.fields, self._draft.initial
         self._ranked: list[Ranked] = []
@@ -220,7 +221,7 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
                 )
                 after = AfterInput(
                     first.after,
-                    placeholder="a task to wait for: part of its title or ID, then ↓",
+                    placeholder=f"a task to wait for: part of its title or ID, then {self._picks}",
                     compact=True,
                     id="after",
                 )
@@ -291,7 +292,7 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
 
     def on_mount(self) -> None:
         keys = [
-            ("form.submit", "start the task"),
+            ("form.submit", "hand over"),
             ("tab", "next field"),
             ("form.template", "past tasks"),
             ("form.edit", "editor"),
@@ -424,7 +425,9 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
                 fits = await self._hub.latest(text=word, status=WAITED_FOR, limit=3)
                 some = ", ".join(one_line(task.title, 30) for task in fits)
                 lines.append(
-                    f"↓ picks one: {some}" if some else f"no task fits {one_line(word, 30)}"
+                    f"{self._picks} picks one: {some}"
+                    if some
+                    else f"no task fits {one_line(word, 30)}"
                 )
         return "\n".join(lines[-4:])
 
@@ -468,6 +471,10 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
         self.app.push_screen(picker, picked)
 
     @property
+    def _picks(self) -> str:
+        return keymap.of(self.app).short("after.pick") or ":"
+
+    @property
     def _glyphs(self) -> Glyphs:
         glyphs = getattr(self.app, "glyphs", UNICODE)
         return glyphs if isinstance(glyphs, Glyphs) else UNICODE
@@ -494,10 +501,11 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
             self._ask("Replace what you typed? y replaces it, any other key keeps it", fill)
 
     def action_afresh(self) -> None:
-        empty = form.fields_of(None, self._workdir)
-        self._ask(
-            "Empty the form? y empties it, any other key keeps it", partial(self.fill, empty, None)
-        )
+        def empty() -> None:
+            self._draft.clear()
+            self.fill(form.fields_of(None, self._workdir), None)
+
+        self._ask("Empty the form? y empties it, any other key keeps it", empty)
 
     def fill(self, fields: form.Fields, initial: NewTask | None) -> None:
         """Put these into the form in the place of what it holds."""
@@ -587,7 +595,7 @@ class NewTaskScreen(ModalScreen[NewTask | None]):
             self._keep()
             self.dismiss(None)
 
-        self._ask("Leave? n brings back what you typed. y leaves, any other key stays", leave)
+        self._ask("Leave? What you typed is kept. y leaves, any other key stays", leave)
 
     def _ask(self, question: str, then: "Callable[[], None]") -> None:
         self._was, self._then = self.focused, then

@@ -11,6 +11,7 @@ from taskhub_tui.domain.errors import BadInput, TaskHubError
 from taskhub_tui.domain.model import Interrupt, NewTask, Priority, StageSpec
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import clean, one_line
+from taskhub_tui.tui.handing import short
 from taskhub_tui.tui.widgets import values
 from taskhub_tui.tui.widgets.stage_plan import asked as asked_of
 
@@ -65,7 +66,7 @@ def fields_of(new: NewTask | None, workdir: str) -> Fields:
         command=clean(argv if isinstance(argv, str) else shlex.join(map(str, argv))),
         when=values.write_time(new.not_before) if new.not_before is not None else "",
         priority=new.priority,
-        folder=clean(new.workdir or workdir),
+        folder=clean(short(Path(new.workdir)) if new.workdir else workdir),
         after=clean(" ".join(new.after)),
         deadline=_deadline_words(new),
         habit=_habit(new.stages),

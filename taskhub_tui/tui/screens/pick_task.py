@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -18,6 +18,7 @@ from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.model import Status, Task
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
+from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs, task_look
 from taskhub_tui.tui.widgets.path_input import CleanInput
@@ -48,11 +49,7 @@ class PickTaskScreen(ModalScreen[str | None]):
         Keys { margin-top: 1; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Back", show=False),
-        Binding("down", "move(1)", show=False, priority=True),
-        Binding("up", "move(-1)", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("pick")]
     AUTO_FOCUS = "Input"
 
     def __init__(
@@ -87,17 +84,7 @@ class PickTaskScreen(ModalScreen[str | None]):
             )
             yield OptionList(markup=False, compact=True)
             yield Plain("No task has these words", id="none")
-            yield Keys(
-                [
-                    ("enter", "choose"),
-                    ("↑ ↓" if self._unicode else "up down", "move"),
-                    ("esc", "back"),
-                ]
-            )
-
-    @property
-    def _unicode(self) -> bool:
-        return self._glyphs is UNICODE
+            yield Keys([("enter", "take it"), ("pick.down", "next"), ("pick.leave", "back")])
 
     def on_mount(self) -> None:
         self._look()
@@ -152,7 +139,10 @@ class PickTaskScreen(ModalScreen[str | None]):
     @on(Keys.Pressed)
     def _clicked(self, event: Keys.Pressed) -> None:
         event.stop()
-        if event.key == "enter":
-            self._submitted()
-        elif event.key == "esc":
-            self.dismiss(None)
+        match event.key:
+            case "enter":
+                self._submitted()
+            case "pick.down":
+                self.action_move(1)
+            case _:
+                self.action_leave()

@@ -7,15 +7,17 @@ from typing import ClassVar
 from rich.segment import Segment
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import ModalScreen
 from textual.strip import Strip
 
 from taskhub_tui.text import one_line
 from taskhub_tui.tui import opening, pictures
+from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
+from taskhub_tui.tui.widgets.footer import KeyLine
 from taskhub_tui.tui.widgets.lines import LinesView
-from taskhub_tui.tui.widgets.plain import Keys, Plain
+from taskhub_tui.tui.widgets.plain import Plain
 
 
 class PictureScreen(ModalScreen[None]):
@@ -26,13 +28,9 @@ class PictureScreen(ModalScreen[None]):
         background: $background;
         .name { color: $muted; height: 1; padding: 0 1; }
         LinesView { padding: 0 1; }
-        Keys { padding: 0 1; background: $panel; height: 1; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,v", "leave", "Back", id="picture.leave"),
-        Binding("o,enter", "open", "Open outside", id="picture.open"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("picture")]
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -42,7 +40,7 @@ class PictureScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         yield Plain(one_line(str(self._path), 2000), classes="name")
         yield self._canvas
-        yield Keys([("esc", "back"), ("o", "open outside")])
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._canvas.focus()
@@ -66,13 +64,6 @@ class PictureScreen(ModalScreen[None]):
             muted = self._canvas.theme_style("muted")
             lines = [Strip([Segment(one_line(str(error)), muted)])]
         self._canvas.set_lines(lines)
-
-    def on_keys_pressed(self, event: Keys.Pressed) -> None:
-        event.stop()
-        if event.key == "o":
-            self.action_open()
-        else:
-            self.action_leave()
 
     def action_leave(self) -> None:
         self.dismiss(None)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -14,6 +14,7 @@ from textual.widgets import Input
 
 from taskhub_tui.text import one_line
 from taskhub_tui.tui import saving
+from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.widgets.ask import Ask
 from taskhub_tui.tui.widgets.path_input import PathInput
@@ -38,7 +39,7 @@ class SaveAsScreen(ModalScreen[str | None]):
         Keys { margin-top: 1; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave", id="save.leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("save")]
     AUTO_FOCUS = "PathInput"
 
     def __init__(self, source: Path, folder: str) -> None:
@@ -59,7 +60,7 @@ class SaveAsScreen(ModalScreen[str | None]):
             yield PathInput(lambda: self._folder, value=name, compact=True, select_on_focus=False)
             yield Plain(classes="problem")
             yield Ask(id="ask")
-            yield Keys([("enter", "save"), ("tab", "complete"), ("esc", "leave")])
+            yield Keys([("enter", "save"), ("path.complete", "complete"), ("save.leave", "back")])
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
@@ -104,7 +105,7 @@ class SaveAsScreen(ModalScreen[str | None]):
         event.stop()
         if event.key == "enter":
             await self.query_one(PathInput).action_submit()
-        elif event.key == "tab":
+        elif event.key == "path.complete":
             await self.query_one(PathInput).action_complete()
         else:
             self.dismiss(None)

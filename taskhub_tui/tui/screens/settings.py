@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -19,12 +19,15 @@ from taskhub_tui.domain.preferences import BY_KEY, GROUPS
 from taskhub_tui.domain.views import ChannelInfo, Check
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
-from taskhub_tui.tui.actions import ACTIONS, bindings
+from taskhub_tui.tui import keymap
+from taskhub_tui.tui.actions import ACTIONS, TITLES, bindings
 from taskhub_tui.tui.actions import BY_ID as BY_ACT
 from taskhub_tui.tui.background import start
+from taskhub_tui.tui.handing import short
 from taskhub_tui.tui.theme import UNICODE, Glyphs
+from taskhub_tui.tui.widgets.footer import KeyLine
 from taskhub_tui.tui.widgets.path_input import CleanInput
-from taskhub_tui.tui.widgets.plain import Keys, Plain
+from taskhub_tui.tui.widgets.plain import Plain
 
 if TYPE_CHECKING:
     from taskhub_tui.tui.app import TaskHubApp
@@ -38,6 +41,13 @@ _EFFECTS = {
 }
 _SET, _CHANNEL, _CHECK, _KEY = "set:", "channel:", "check:", "key:"
 _MEANINGS = {"in-app": "the list and the toasts here", "desktop": "bubbles of this machine"}
+
+
+class Rows(OptionList):
+    """Keeps the row under the cursor in sight when more is said of it, and less room is left."""
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.scroll_to_highlight)
 
 
 class SettingsScreen(Screen[str | None]):
@@ -60,7 +70,6 @@ class SettingsScreen(Screen[str | None]):
         #problem { color: $failed; height: auto; display: none; }
         &.-edits #typed { display: block; }
         &.-wrong #problem { display: block; }
-        #keys { background: $panel; padding: 0 2; }
     }
     .-ascii SettingsScreen #foot { border-top: ascii $faint; }
     """
@@ -78,29 +87,20 @@ class SettingsScreen(Screen[str | None]):
         self._stale = False
         """True when a worker may still work by what the file said before."""
         self._theme = ""
+        self._key_of = ""
+        """The action whose new key is waited for; "" when none is."""
 
     def compose(self) -> ComposeResult:
         yield Plain(id="top")
-        yield OptionList(id="list", markup=False, compact=True)
+        yield Rows(id="list", markup=False, compact=True)
         with Vertical(id="foot"):
             yield Plain(id="meaning")
             yield CleanInput(id="typed", compact=True)
             yield Plain(id="problem")
-        yield Keys(id="keys")
+        yield KeyLine(glyphs=self._glyphs)
 
     def on_mount(self) -> None:
         self._theme = self.app.theme
-        self.query_one("#keys", Keys).show(
-            [
-                ("settings.edit", "change"),
-                ("settings.default", "default"),
-                ("settings.test", "test a channel"),
-                ("settings.worker", "new worker"),
-                ("settings.file", "editor"),
-                ("settings.check", "check again"),
-                ("settings.back", "back"),
-            ]
-        )
         self._draw()
         start(self, self._look, group="look", exclusive=True)
 
@@ -132,7 +132,7 @@ class SettingsScreen(Screen[str | None]):
         else:
             options.highlighted = next(i for i, row in enumerate(rows) if not row.disabled)
         parts = [
-            Content.assemble(("Settings", "bold"), "   ", (str(self._hub.paths.config), "$muted"))
+            Content.assemble(("Settings", "bold"), "   ", (short(self._hub.paths.config), "$muted"))
         ]
         if mistake := self._hub.mistake():
             parts.append(
@@ -183,9 +183,11 @@ class SettingsScreen(Screen[str | None]):
         for number, check in enumerate(self._checks or ()):
             rows.append(self._finding(number, check, width))
         rows.append(self._head("Keys"))
-        for act in ACTIONS:
-            key = f"{_KEY}{act.id}"
-            rows.append(self._row(key, act.id, act.shown_keys, act.meaning, width))
+        places = [*TITLES]
+        for act in sorted(ACTIONS, key=lambda act: places.index(act.where)):
+            shown = self.app.own_keys.shown(act.id) or self._glyphs.dash
+            own = act.id in self.app.own_keys.own
+            rows.append(self._row(f"{_KEY}{act.id}", act.id, shown, act.meaning, width, bold=own))
         return rows
 
     @staticmethod
@@ -197,11 +199,13 @@ class SettingsScreen(Screen[str | None]):
         key: str, name: str, value: str, meaning: str, width: int, *, bold: bool = False
     ) -> Option:
         short = name.removeprefix("notifications.")
+        # In a narrow window the meaning wants the room more than the value does.
+        middling = 22 if width >= 100 else 13
         left = Content(f"  {one_line(short, 60)}").truncate(27, ellipsis=True, pad=True)
         middle = Content.styled(one_line(value, 200), "bold $foreground" if bold else "$muted")
-        middle = middle.truncate(22, ellipsis=True, pad=True)
+        middle = middle.truncate(middling, ellipsis=True, pad=True)
         right = Content.styled(one_line(meaning), "$muted").truncate(
-            max(8, width - 51), ellipsis=True
+            max(8, width - 29 - middling), ellipsis=True
         )
         return Option(Content.assemble(left, " ", middle, " ", right), id=key)
 
@@ -226,6 +230,16 @@ class SettingsScreen(Screen[str | None]):
 
     @on(OptionList.OptionHighlighted)
     def _explain(self) -> None:
+        if self._key_of and self._here != f"{_KEY}{self._key_of}":
+            self._key_of = ""
+        if self._key_of:
+            words = (
+                f"Press the new key for {self._key_of}: {BY_ACT[self._key_of].meaning}.\n"
+                "esc leaves it as it is"
+            )
+            self.query_one("#meaning", Plain).update(Content(words))
+            return
+        self.remove_class("-wrong")
         kind, _, name = self._here.partition(":")
         match kind:
             case "set":
@@ -241,10 +255,20 @@ class SettingsScreen(Screen[str | None]):
                 check = (self._checks or ())[int(name)]
                 words = f"{check.message}\n{check.remedy or ''}"
             case "key":
-                words = f"{name}: what a key does is named by this.\nThe app's help says more: ?"
+                words = self._key_words(name)
             case _:
                 words = ""
         self.query_one("#meaning", Plain).update(Content(words))
+
+    def _key_words(self, act_id: str) -> str:
+        act, own = BY_ACT[act_id], self.app.own_keys
+        change, file = own.short("settings.edit"), own.short("settings.file")
+        given = "set in the file" if act_id in own.own else "the default"
+        place = TITLES[act.where]
+        return (
+            f"{act.meaning}. {place}.\n{act_id}: {given}. {change} takes another key,"
+            f" {file} opens the file."
+        )
 
     # Changing
 
@@ -253,6 +277,10 @@ class SettingsScreen(Screen[str | None]):
         kind, _, name = self._here.partition(":")
         if kind == "channel":
             self.action_test()
+        if kind == "key":
+            self._key_of = name
+            self.remove_class("-wrong")
+            self._explain()
         if kind != "set":
             return
         one = BY_KEY[name]
@@ -288,6 +316,8 @@ class SettingsScreen(Screen[str | None]):
     def action_default(self) -> None:
         if self._here.startswith(_SET):
             start(self, partial(self._set, self._here.removeprefix(_SET), None))
+        elif self._here.startswith(_KEY):
+            start(self, partial(self._set_key, self._here.removeprefix(_KEY), None))
 
     async def _set(self, name: str, text: str | None) -> None:
         try:
@@ -303,6 +333,51 @@ class SettingsScreen(Screen[str | None]):
             self._theme = self.app.theme = self._hub.settings.theme
         self._stale = self._stale or BY_KEY[name].effect == "worker"
         self._close()
+        self._draw()
+
+    def take_key(self, event: events.Key) -> bool:
+        """Take a key that was asked for; what it means otherwise does not happen."""
+        act_id, self._key_of = self._key_of, ""
+        if not act_id:
+            return False
+        self.remove_class("-wrong")
+        if event.key == "escape":
+            self._explain()
+            return True
+        table = self._hub.settings.keys
+        try:
+            try:
+                name = keymap.for_file(table, act_id, event.key)
+            except ValueError:
+                # What Textual has a long name for is known by its character.
+                if not event.is_printable or event.character is None or event.character == " ":
+                    raise
+                name = keymap.for_file(table, act_id, event.character)
+        except ValueError as error:
+            self._key_of = act_id
+            self._wrong(f"{error}. Press another one, or esc")
+            return True
+        start(self, partial(self._set_key, act_id, [name]))
+        return True
+
+    async def _set_key(self, act_id: str, keys: Sequence[str] | None) -> None:
+        try:
+            if keys is None:
+                # The key it comes with may be another's by now.
+                rest = {
+                    name: own for name, own in self._hub.settings.keys.items() if name != act_id
+                }
+                before = keymap.read(self._hub.settings.keys).problems
+                for said in keymap.read(rest).problems:
+                    if said not in before:
+                        self.notify(said, severity="warning", markup=False)
+                        return
+            await self._hub.set_keys(act_id, keys)
+        except TaskHubError as error:
+            said = f"{error}. {error.hint}" if error.hint else str(error)
+            self.notify(said, severity="warning", markup=False)
+            return
+        self.app.take_keys()
         self._draw()
 
     def _wrong(self, sentence: str) -> None:
@@ -344,6 +419,7 @@ class SettingsScreen(Screen[str | None]):
             said = f"{said}; the file is {file}"
         try:
             self._hub.reread()
+            self.app.take_keys()
             self._stale = True
         except TaskHubError as error:
             said = str(error)
@@ -406,11 +482,6 @@ class SettingsScreen(Screen[str | None]):
         self._checks = None
         self._draw()
         start(self, self._look, group="look", exclusive=True)
-
-    @on(Keys.Pressed)
-    async def _clicked(self, event: Keys.Pressed) -> None:
-        event.stop()
-        await self.run_action(BY_ACT[event.key].action)
 
 
 _LETTERS = ("edit", "default", "test", "file", "worker", "check", "move")

@@ -157,7 +157,7 @@ class Detail(Vertical):
         if remaining := render.left(task, now):
             facts.append(f"{remaining} left")
         if task.started is not None:
-            facts.append("started " + time.strftime("%H:%M", time.localtime(task.started)))
+            facts.append("started " + render.clock(task.started, now))
         room = self.content_size.width
         while len(facts) > 3 and room and len(dot.join(facts)) > room:
             facts.pop()

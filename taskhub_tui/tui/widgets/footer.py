@@ -23,6 +23,7 @@ class KeyLine(Widget):
         self._glyphs = glyphs
         self._spots: list[tuple[int, int, str]] = []
         self._drawn: list[tuple[int, str, str, str]] = []
+        self._last: list[tuple[int, str, str, str]] = []
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self._look())
@@ -34,6 +35,8 @@ class KeyLine(Widget):
 
     def _keys(self) -> list[tuple[int, str, str, str]]:
         """Return rank, name of the key, how it is written, and label, by rank."""
+        if self.app.screen is not self.screen and self._last:
+            return [*self._last]  # Under a dialog nothing moves.
         own = keymap.of(self.app)
         found: dict[str, tuple[int, str, str, str]] = {}
         for active in self.screen.active_bindings.values():
@@ -47,7 +50,8 @@ class KeyLine(Widget):
             if key == "enter":
                 written = self._glyphs.enter
             found[act.id] = (act.rank, key, written, act.label)
-        return sorted(found.values())
+        self._last = sorted(found.values())
+        return [*self._last]
 
     def render(self) -> Content:
         room = self.content_size.width

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
@@ -16,6 +15,7 @@ from taskhub_tui.domain.durations import spell
 from taskhub_tui.domain.waiting import Need, Waiting, line
 from taskhub_tui.text import one_line
 from taskhub_tui.tui import render
+from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.plain import Plain
 
@@ -23,11 +23,8 @@ SHOWN = 50
 """Entries at most; the inbox itself has them all."""
 
 
-class _Waiting(OptionList):
-    BINDINGS = [
-        Binding("j", "cursor_down", show=False),
-        Binding("k", "cursor_up", show=False),
-    ]
+class Waits(OptionList):
+    BINDINGS = [*bindings("pane")]
 
 
 class InboxPane(Vertical):
@@ -64,7 +61,7 @@ class InboxPane(Vertical):
         self._drawn: tuple[object, ...] = ()
         self._ids: list[str] = []
         self._top = Plain(classes="top")
-        self._list = _Waiting(markup=False, compact=True)
+        self._list = Waits(markup=False, compact=True)
 
     def compose(self) -> ComposeResult:
         yield self._top

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import Input
 
 from taskhub_tui.text import one_line
+from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 
 LOOK_AT = 50_000
@@ -66,11 +67,7 @@ class CleanInput(Input):
 class PathInput(CleanInput):
     """Shows what fits while one types; tab completes, and goes on where there is nothing to."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "complete", "Complete", show=False),
-        Binding("down", "choose(1)", show=False),
-        Binding("up", "choose(-1)", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("path")]
 
     class Found(Message):
         """What fits has changed: the paths that are shown, which is chosen, and how many more."""

@@ -63,6 +63,10 @@ class Keys(Static):
     def on_resize(self, event: events.Resize) -> None:
         self._draw()
 
+    def redraw(self) -> None:
+        """Show the keys as the user has them by now."""
+        self._draw()
+
     def show(
         self,
         keys: Sequence[tuple[str, str]],

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.geometry import Size
 from textual.message import Message
@@ -15,6 +15,7 @@ from textual.widget import Widget
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.model import StageSpec
 from taskhub_tui.text import one_line
+from taskhub_tui.tui.actions import bindings
 
 Asks = Mapping[tuple[int, str], tuple[bool, bool]]
 """By position and name of a stage: does a person approve it before, and its result after?"""
@@ -35,13 +36,7 @@ class StagePlan(Widget, can_focus=True):
     DEFAULT_CSS = """
     StagePlan { height: auto; color: $foreground; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", show=False),
-        Binding("up,k", "move(-1)", show=False),
-        Binding("left,h", "side(0)", show=False),
-        Binding("right,l", "side(1)", show=False),
-        Binding("space,enter", "tick", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("plan")]
 
     class Changed(Message):
         """A box was ticked, or a tick was taken away."""

@@ -59,12 +59,12 @@ def told(stage: Stage, task: Task, now: float) -> list[str]:
             if task.silent_since is not None:
                 said.append(f"silent {countdown(now - task.silent_since)}")
             else:
-                rest = progress.left(stage, now)
-                said.append("? left" if rest is None else f"~{spell(rest)} left")
+                if (rest := progress.left(stage, now)) is not None:
+                    said.append(f"~{spell(rest)} left")
             if stage.fraction is not None:
                 said.append(percent(stage.fraction).strip())
         case StageStatus.BLOCKED:
-            said.append(f"waits for you {spell(now - task.changed)}")
+            said.append(f"waiting {spell(now - task.changed)}")
         case StageStatus.WAITING:
             said.append(waits(task, now) or "goes on in its turn")
         case StageStatus.FAILED if stage.ended is not None:
@@ -137,8 +137,10 @@ class _Columns:
         others = [stage.agent for stage in stages if stage.agent != task.agent]
         agents = max((len(one_line(name, 40)) for name in others), default=0)
         self._agent = min(agents, 12 if width < 90 else 18) if width >= 56 else 0
-        self._clock = 0 if width < 40 else 6
         self._starts = progress.starts(stages, now) if not task.status.over else []
+        began = max((len(self._began(stage)) for stage in stages), default=0)
+        self._clock = 0 if width < 40 else began
+        self._took = max([len(took(stage, now)) for stage in stages] + [7])
         self._bar = _BAR if width >= 100 else 0
         begun = [stage.started for stage in stages if stage.started is not None]
         self._from = min(begun, default=now)
@@ -164,7 +166,7 @@ class _Columns:
         if self._clock:
             parts.append((f"  {self._began(stage):>{self._clock}}", "$muted"))
         time = took(stage, self._now) or self._glyphs.dash
-        parts.append((f" {time:>8}", quiet))
+        parts.append((f" {time:>{self._took}}", quiet))
         if self._bar:
             filled, rest = self._spread(stage)
             parts += [("  ", "")] + [
@@ -179,10 +181,12 @@ class _Columns:
 
     def _began(self, stage: Stage) -> str:
         if stage.started is not None:
-            return clock(stage.started)
+            return clock(stage.started, self._now)
         at = self._starts[stage.position] if stage.position < len(self._starts) else None
         # What was to begin already waits for something, and nobody knows for how long.
-        return "~" + clock(at) if at is not None and at > self._now else self._glyphs.dash
+        if at is None or at <= self._now:
+            return self._glyphs.dash
+        return "~" + clock(at, self._now)
 
     def _spread(self, stage: Stage) -> tuple[list[tuple[bool, str]], list[tuple[bool, str]]]:
         """Return the bar of a stage over the task's time, in parts that are filled or not."""

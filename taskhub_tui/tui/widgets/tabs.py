@@ -17,7 +17,7 @@ TABS: tuple[Tab, ...] = ("log", "result", "files", "events", "about")
 class TabLine(Widget):
     """Each name can be clicked."""
 
-    DEFAULT_CSS = "TabLine { height: 1; }"
+    DEFAULT_CSS = "TabLine { height: 1; padding: 0 1 0 0; }"
     tab: reactive[Tab] = reactive("log")
     files: reactive[int] = reactive(0)
     """How many files there are, said beside the name."""
@@ -45,7 +45,7 @@ class TabLine(Widget):
             style = "bold $foreground" if tab == self.tab else "$muted"
             line = line + Content.styled(f" {name} ", style)
             self._spots.append((start, line.cell_length, tab))
-        rest = max(0, self.size.width - line.cell_length)
+        rest = max(0, self.content_size.width - line.cell_length)
         return line + Content.styled(self._glyphs.rest * rest, "$faint")
 
     def on_click(self, event: events.Click) -> None:
