@@ -21,6 +21,8 @@ Where = Literal[
     "hub",
     "place",
     "decision",
+    "answer",
+    "batch",
     "inbox",
     "undo",
     "form",
@@ -42,6 +44,8 @@ TITLES: dict[Where, str] = {
     "hub": "On the first screen",
     "place": "From one whole screen to another",
     "decision": "In a dialog that asks",
+    "answer": "In what is written in such a dialog",
+    "batch": "In the table before several are decided",
     "inbox": "In the inbox",
     "undo": "For a few seconds after a decision",
     "form": "In the form for a new task",
@@ -53,10 +57,14 @@ TITLES: dict[Where, str] = {
 _TOGETHER: tuple[tuple[Where, ...], ...] = (
     ("list", "task", "view", "hub", "place", "undo"),
     ("inbox", "place", "undo"),
-    ("agents", "place"),
-    ("settings", "place"),
+    ("agents", "place", "undo"),
+    ("settings", "place", "undo"),
     ("decision", "undo"),
-    ("scroll",),
+    ("answer", "undo"),
+    ("batch", "undo"),
+    ("help", "undo"),
+    ("result", "undo"),
+    ("scroll", "undo"),
 )
 
 
@@ -287,6 +295,72 @@ ACTIONS: tuple[Act, ...] = (
     ),
     Act("decision.down", "j", "scroll(1)", "Down", "A line down", "decision", named=False),
     Act("decision.up", "k", "scroll(-1)", "Up", "A line up", "decision", named=False),
+    *(
+        Act(
+            f"decision.choose_{n}",
+            str(n),
+            f"choose({n - 1})",
+            f"Choice {n}",
+            f"Take the choice with number {n}",
+            "decision",
+            named=False,
+        )
+        for n in range(1, 10)
+    ),
+    Act("answer.back", "escape", "back", "Back", "Back to what is asked", "answer", display="esc"),
+    Act(
+        "answer.send",
+        "ctrl+s,ctrl+enter",
+        "send",
+        "Send",
+        "Send what is written",
+        "answer",
+        display="ctrl+s",
+    ),
+    Act(
+        "answer.edit",
+        "ctrl+e",
+        "edit",
+        "Editor",
+        "Write it in your editor",
+        "answer",
+        priority=True,
+    ),
+    Act(
+        "answer.copy",
+        "ctrl+y",
+        "copy_all",
+        "Copy",
+        "Copy all that is written, once it cannot be sent any more",
+        "answer",
+        priority=True,
+    ),
+    Act("batch.yes", "y", "yes", "Do it", "Do it; high risk wants a typed y besides", "batch"),
+    Act("batch.no", "escape,n,q", "no", "Back", "Back; nothing is done", "batch", display="esc"),
+    Act("batch.down", "j,down", "scroll(1)", "Down", "A line down", "batch", 0, "j ↓", False),
+    Act("batch.up", "k,up", "scroll(-1)", "Up", "A line up", "batch", 0, "k ↑", False),
+    Act(
+        "batch.page_down",
+        "ctrl+d,pagedown,space",
+        "page(1)",
+        "Page down",
+        "A page down",
+        "batch",
+        display="ctrl+d",
+        named=False,
+    ),
+    Act(
+        "batch.page_up",
+        "ctrl+u,pageup",
+        "page(-1)",
+        "Page up",
+        "A page up",
+        "batch",
+        display="ctrl+u",
+        named=False,
+    ),
+    Act("batch.top", "g,home", "edge(-1)", "Top", "First line", "batch", named=False),
+    Act("batch.end", "G,end", "edge(1)", "End", "Last line", "batch", named=False),
     Act(
         "form.submit",
         "ctrl+s,ctrl+enter",
@@ -451,7 +525,16 @@ ACTIONS: tuple[Act, ...] = (
     Act(
         "settings.back", "escape,q", "back", "Back", "Back to the tasks", "settings", display="esc"
     ),
-    Act("undo.undo", "u", "app.undo", "Undo", "Take back the last decision", "undo", 3),
+    Act(
+        "undo.undo",
+        "u",
+        "app.undo",
+        "Undo",
+        "Take back the last decision, in a dialog too",
+        "undo",
+        3,
+        priority=True,
+    ),
     Act("inbox.down", "j,down", "move(1)", "Down", "Next entry", "inbox", display="j ↓"),
     Act("inbox.up", "k,up", "move(-1)", "Up", "Entry before", "inbox", display="k ↑"),
     Act("inbox.top", "g,home", "top", "Top", "First entry", "inbox"),
@@ -467,8 +550,9 @@ ACTIONS: tuple[Act, ...] = (
             str(n),
             f"choose({n})",
             f"Choice {n}",
-            f"Give answer {n}, where it is in sight",
+            f"Give the answer with number {n}, where it is in sight",
             "inbox",
+            named=False,
         )
         for n in range(1, 10)
     ),
@@ -543,8 +627,8 @@ ACTIONS: tuple[Act, ...] = (
         "log",
         display="K",
     ),
-    Act("result.link", "u", "link(1)", "Link", "Next link, and where it leads", "result", 5),
-    Act("result.link_before", "U", "link(-1)", "Link before", "The link before", "result"),
+    Act("result.link", "L", "link(1)", "Link", "Next link, and where it leads", "result", 5),
+    Act("result.link_before", "H", "link(-1)", "Link before", "The link before", "result"),
     Act("result.open_link", "enter", "open_link", "Open link", "Open it outside", "result", 2),
     *(
         Act(
@@ -552,7 +636,7 @@ ACTIONS: tuple[Act, ...] = (
             str(n),
             f"follow_up({n})",
             "What next",
-            f"Hand over suggested follow-up {n}",
+            f"Hand over the follow-up with number {n}",
             "result",
             2 if n == 1 else 0,
         )
@@ -578,7 +662,6 @@ ACTIONS: tuple[Act, ...] = (
 )
 BY_ID = {act.id: act for act in ACTIONS}
 FIXED: tuple[tuple[Where, str, str], ...] = (
-    ("decision", "1 … 9", "Take the choice with this number"),
     ("form", "tab", "Next field; shift+tab goes back"),
     ("app", "ctrl+c", "Copy what is selected with the mouse"),
     ("app", "ctrl+q", "Leave, from anywhere; the work goes on"),

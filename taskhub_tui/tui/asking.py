@@ -274,12 +274,8 @@ class Asker:
 
     async def put_away(self, task_ids: Sequence[str]) -> None:
         """Take failures off what waits: what was told about them counts as read."""
-        told = [
-            notice.id
-            for notice in await self._hub.notifications(1000)
-            if notice.task_id in task_ids and notice.kind is NoticeKind.ERROR and not notice.read
-        ]
-        await self._hub.mark_read(told)
+        told = await self._hub.unread(kind=NoticeKind.ERROR, task_ids=task_ids)
+        await self._hub.mark_read([one.id for one in told])
 
     # Taking back
 
