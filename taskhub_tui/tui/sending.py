@@ -100,18 +100,21 @@ class Sender:
         *,
         undone: Callable[[Held], None],
         settled: Callable[[], None],
+        sent: Callable[[Taken], None] = lambda _: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
             undone: called with what was taken back.
             settled: called when something is held, sent or taken back.
+            sent: called with each that the hub has taken.
         """
         self._app = app
         self._hub = hub
         self._glyphs = glyphs
         self._undone = undone
         self._settled = settled
+        self._sent = sent
         self.monotonic = monotonic
         self.held: list[Held] = []
         self._under_way: list[Held] = []
@@ -214,7 +217,9 @@ class Sender:
                 held.gone.append(said)
                 if not held.parts:
                     self.held.remove(held)
-                self._say(f"{said}. Your decision was not sent.")
+                text = part.decision is not None and part.decision.text
+                kept = " Your text is kept for the task's next question." if text else ""
+                self._say(f"{said}. Your decision was not sent.{kept}")
         self._news()
 
     def show(self) -> None:
@@ -251,6 +256,7 @@ class Sender:
                     match error:
                         case None:
                             done.append(part)
+                            self._sent(part)
                         case NotLegal() | UnknownTask():
                             late.append(self._about(part, str(error), several))
                         case TaskHubError():

@@ -7,10 +7,12 @@ from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.reference import markdown
 from taskhub_tui.tui.screens.agents import AgentsScreen
 from taskhub_tui.tui.screens.decision import DecisionScreen
+from taskhub_tui.tui.screens.decision_forms import Form
 from taskhub_tui.tui.screens.help import HelpScreen
 from taskhub_tui.tui.screens.inbox import InboxScreen
 from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.screens.new_task import NewTaskScreen
+from taskhub_tui.tui.screens.preflight import PreflightScreen
 from taskhub_tui.tui.screens.settings import SettingsScreen
 from taskhub_tui.tui.widgets.detail import Detail
 from taskhub_tui.tui.widgets.events import EventsView
@@ -28,6 +30,8 @@ HOMES = {
     "hub": MainScreen,
     "place": TaskHubApp,
     "decision": DecisionScreen,
+    "answer": Form,
+    "batch": PreflightScreen,
     "inbox": InboxScreen,
     "undo": TaskHubApp,
     "form": NewTaskScreen,

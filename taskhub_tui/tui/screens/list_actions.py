@@ -9,11 +9,10 @@ from textual.screen import Screen
 from taskhub_tui.domain.batch import Deed, forecast, summary
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.listing import Group, SavedView, Sort
-from taskhub_tui.domain.model import Action, Blocker, Priority, Task
+from taskhub_tui.domain.model import Action, Blocker, Decision, Priority, Task
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui.background import start
-from taskhub_tui.tui.screens.decision_forms import decision
 from taskhub_tui.tui.sending import Taken
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.filter import FilterLine
@@ -241,9 +240,9 @@ def _taken(task: Task, blocker: Blocker | None, deed: Deed, priority: Priority |
         case Deed.PRIORITY if priority is not None:
             # It answers nothing: a question stays open, and another one does not hinder it.
             changed = {"priority": priority.name.lower()}
-            return Taken(task, None, decision(Action.MODIFY, data=changed))
+            return Taken(task, None, Decision(Action.MODIFY, by="", channel="app", data=changed))
         case _:
-            return Taken(task, blocker, decision(DEEDS_AS[deed]))
+            return Taken(task, blocker, Decision(DEEDS_AS[deed], by="", channel="app"))
 
 
 def _about(view: SavedView) -> str:
