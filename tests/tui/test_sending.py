@@ -200,7 +200,7 @@ async def test_what_was_typed_and_left_is_there_again_and_leaving_the_app_asks(
         listen(app)
         await pilot.press(*"mind_it")
         await pilot.press("ctrl+q")
-        await until(pilot, lambda: "Once more leaves without it" in text(app))
+        await until(pilot, lambda: "What you typed is not sent yet" in text(app))
         assert not app._leaving
         await pilot.press("escape", "escape")
         await until(pilot, lambda: len(app.screen_stack) == 1)
