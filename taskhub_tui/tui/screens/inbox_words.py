@@ -69,12 +69,13 @@ def row_of(one: Together, view: TaskView | None, now: float) -> Row:
         said = "it is settled, or has changed, since it was marked"
         return Row(task.id, task.title, said, possible=False)
     full = [("", decision_words.asked(view, now).plain)]
-    full += [
-        (fact.label, fact.text.plain)
-        for fact in decision_words.facts(view, now)
-        if fact.label != decision_words.RISK
-    ]
-    what = f"high risk: {one.what}" if one.risky else one.what
+    for fact in decision_words.facts(view, now):
+        if fact.label != decision_words.RISK:
+            text = fact.text.plain
+            full.append((fact.label, text) if fact.block else ("", f"{fact.label}: {text}"))
+    # What would run stands below, whole.
+    said = "is told yes, and this runs" if one.what.startswith("$ ") else one.what
+    what = f"high risk: {said}" if one.risky else said
     return Row(task.id, task.title, what, one.possible, full if one.possible else (), one.risky)
 
 

@@ -66,7 +66,8 @@ class Rows(LinesView, inherit_bindings=False):
         """Break all lines to a width."""
         if width > 0 and width != self._width:
             self._width = width
-            self._broken = [line for row in self._rows for line in self._lines_of(row, width)]
+            lines = [line for row in self._rows for line in self._lines_of(row, width)]
+            self._broken = lines[:-1] if lines and not lines[-1][0] else lines
             self.resized()
 
     def _lines_of(self, row: Row, width: int) -> Iterator[tuple[str, str, int]]:
@@ -84,6 +85,8 @@ class Rows(LinesView, inherit_bindings=False):
             for given in text.split("\n"):
                 for line in broken(given, width - deep):
                     yield " " * deep + line, "foreground" if row.possible else "muted", 0
+        if row.full:
+            yield "", "muted", 0
 
     def line(self, y: int) -> Strip | None:
         if y >= len(self._broken):
@@ -171,6 +174,8 @@ class PreflightScreen(ModalScreen[str | None]):
         self._now = monotonic
         self._touched = monotonic()
         self._possible = sum(row.possible for row in rows)
+        self._more = False
+        """True when the rows are longer than the dialog."""
         self._risky = sum(row.possible and row.risky for row in rows)
 
     def compose(self) -> ComposeResult:
@@ -209,7 +214,8 @@ class PreflightScreen(ModalScreen[str | None]):
                 room -= widget.outer_size.height + widget.styles.margin.height
         rows.fold(rows.scrollable_size.width)
         rows.styles.height = max(2, min(rows.count, room))
-        self.call_after_refresh(self._draw)
+        self._more = rows.count > room
+        self._draw()
 
     # When it listens
 
@@ -221,12 +227,11 @@ class PreflightScreen(ModalScreen[str | None]):
     def _draw(self) -> None:
         if not self.query("#rows, #keys"):
             return  # What comes late finds the parts gone.
-        rows = self.query_one("#rows", Rows)
         keys = [("batch.yes", self._yes)] if self._possible else []
         if self.has_class("-sure"):
             keys = [("enter", "once y is typed")]
-        if rows.max_scroll_y:
-            keys.append(("batch.down", "more"))
+        if self._more:
+            keys.append(("batch.down", "scroll"))
         keys.append(("batch.no", "back"))
         self.query_one("#keys", Keys).show(keys, main=keys[0][0], colour="$needs", awake=self.awake)
 
