@@ -34,7 +34,9 @@ def start(
                 log.debug("ended late: %s", group, exc_info=error)
                 return
             log.exception("%s of %s failed", group, type(node).__name__)
-            words = f"That did not work ({type(error).__name__}); taskhub.log has the whole story"
+            words = (
+                f"That did not work ({type(error).__name__}): a mistake in TaskHub. Try it again"
+            )
             node.app.notify(words, severity="error", timeout=8, markup=False)
 
     made: Any = run

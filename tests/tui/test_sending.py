@@ -153,7 +153,7 @@ async def test_a_failure_that_came_again_meanwhile_is_not_retried(hub: Hub, seed
 
 async def test_a_decision_is_taken_back_while_another_screen_is_open(hub: Hub, seed: Seed) -> None:
     task = await seed.put("Migrate", Status.BLOCKED)
-    hub.settings = replace(hub.settings, keys={"undo.undo": ["f8"]})
+    hub.settings = replace(hub.settings, keys={"undo.undo": ("f8",)})
     app, _ = quiet(hub)
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: "Migrate" in text(app))
