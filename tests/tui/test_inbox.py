@@ -324,6 +324,33 @@ async def test_a_failure_is_put_away_and_news_are_read(
         assert all(one.read is not None for one in await hub.notifications())
 
 
+async def test_a_failure_is_put_away_however_much_was_told_since(
+    app: TaskHubApp, hub: Hub, seed: Seed
+) -> None:
+    await seed.put("Broken", Status.FAILED, error="No column")
+    other = await seed.put("Report", Status.IN_PROGRESS)
+
+    def write(tx: Any) -> None:
+        for n in range(1100):
+            changes.add_notice(tx, other.n, hub.clock(), Notice(NoticeKind.PROGRESS, f"N{n}", ""))
+
+    await seed.store.write(write)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot, "1 failed")
+        await pilot.press("e")
+        await until(pilot, lambda: "Nothing waits for you" in text(app))
+    assert await hub.unread(kind=NoticeKind.ERROR) == []
+
+
+async def test_what_waits_above_is_no_news_below(app: TaskHubApp, seed: Seed) -> None:
+    task = await ask(seed, "One")
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(app, pilot, "One?", "Latest")
+        kinds = {one.kind for one in screen._news.values() if one.task_id == task.id}
+        assert NoticeKind.BLOCKER not in kinds
+        assert text(app).count("One?") == 1
+
+
 async def test_news_open_their_task(app: TaskHubApp, hub: Hub, seed: Seed) -> None:
     await ask(seed, "One")
     await seed.put("Report", Status.COMPLETED)
