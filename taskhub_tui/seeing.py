@@ -6,9 +6,11 @@ What only one call needs is imported there, as in `hub`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from taskhub_tui.domain.errors import UnknownTask
 from taskhub_tui.domain.model import Event, Notification, Options, StageSpec, Status, Task, TaskView
 from taskhub_tui.storage import queries
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from taskhub_tui.domain.filtering import Filter
     from taskhub_tui.domain.finding import Wanted
     from taskhub_tui.domain.listing import Arranged, Listing, SavedView
-    from taskhub_tui.domain.model import Blocker
+    from taskhub_tui.domain.model import Blocker, NoticeKind
     from taskhub_tui.domain.views import (
         AgentRecord,
         Changes,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         LogChunk,
         LogPiece,
         Trial,
+        Unread,
         WorkerInfo,
     )
     from taskhub_tui.domain.waiting import Waiting
@@ -61,6 +64,18 @@ class Seeing:
 
         def read(reader: queries.Reader) -> TaskView:
             return self._seen_view(reader, queries.view(reader, task_id))
+
+        return await self._store.read(read)
+
+    async def statuses(self, task_ids: Sequence[str]) -> dict[str, TaskView]:
+        """Return these tasks as `status` does, by ID, all of one moment; without what is gone."""
+
+        def read(reader: queries.Reader) -> dict[str, TaskView]:
+            found = {}
+            for task_id in task_ids:
+                with contextlib.suppress(UnknownTask):
+                    found[task_id] = self._seen_view(reader, queries.view(reader, task_id))
+            return found
 
         return await self._store.read(read)
 
@@ -220,6 +235,16 @@ class Seeing:
     async def notifications(self, limit: int = 200) -> list[Notification]:
         """Return the latest notifications, newest first."""
         return await self._store.read(lambda reader: queries.notifications(reader, limit))
+
+    async def unread(
+        self, *, kind: NoticeKind | None = None, task_ids: Collection[str] | None = None
+    ) -> list[Unread]:
+        """Return which notifications nobody has read yet, however old: of these tasks, or of all.
+
+        Args:
+            kind: only those of this kind.
+        """
+        return await self._store.read(lambda reader: queries.unread(reader, kind, task_ids))
 
     async def events(self, task_id: str) -> list[Event]:
         """Return the audit trail of a task, oldest first."""

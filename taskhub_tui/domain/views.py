@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from taskhub_tui.domain.model import Notification, Status, Task
+from taskhub_tui.domain.model import NoticeKind, Notification, Status, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,3 +258,12 @@ class Trial:
     tried: float | None
     said: str | None
     """Why it did not work; None when it did, or is still to be tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A notification that nobody has read yet."""
+
+    id: int
+    kind: NoticeKind
+    task_id: str

@@ -202,6 +202,8 @@ class Together:
     action: Action | None
     """None lets a paused task go on."""
     choice: str | None = None
+    risky: bool = False
+    """It is of high risk and would be let go ahead: that wants more than one key."""
 
 
 _CANNOT: Mapping[Action, str] = {
@@ -216,8 +218,6 @@ def together(
     chosen: Iterable[Waiting], action: Action | None, choice: Choice | None = None
 ) -> list[Together]:
     """Return what one decision would do to each.
-
-    What is of high risk is never approved with others: it wants to be looked at by itself.
 
     Args:
         action: None lets paused tasks go on. With `choice`, what that choice means.
@@ -236,11 +236,10 @@ def _one(one: Waiting, action: Action | None, choice: Choice | None) -> Together
         return Together(one, "goes on" if paused else "it is not paused", paused, None)
     if action not in one.legal:
         return Together(one, _CANNOT.get(action, "it does not fit"), False, action)
-    if one.risky and approves(blocker, action):
-        return Together(one, "left out: high risk is approved one by one", False, action)
+    risky = one.risky and approves(blocker, action)
     picked = choice.id if choice is not None else None
     what = f"is answered “{one_line(choice.label, 80)}”" if choice else _effect(one, action)
-    return Together(one, what, True, action, picked)
+    return Together(one, what, True, action, picked, risky)
 
 
 def _effect(one: Waiting, action: Action) -> str:

@@ -10,6 +10,7 @@ from taskhub_tui.domain.model import (
     Artifact,
     Blocker,
     Event,
+    NoticeKind,
     Notification,
     Stage,
     Status,
@@ -20,7 +21,7 @@ from taskhub_tui.storage import rows, seals
 from taskhub_tui.text import one_line
 
 if TYPE_CHECKING:
-    from taskhub_tui.domain.views import Changes, Counts, Glance
+    from taskhub_tui.domain.views import Changes, Counts, Glance, Unread
 
 
 class Reader(Protocol):
@@ -376,6 +377,29 @@ def notifications(reader: Reader, limit: int) -> list[Notification]:
         (limit,),
     ).fetchall()
     return [rows.notification(row) for row in found]
+
+
+def unread(
+    reader: Reader, kind: NoticeKind | None, task_ids: Collection[str] | None
+) -> "list[Unread]":
+    """Return the notifications that nobody has read, of these tasks or of all."""
+    from taskhub_tui.domain.views import Unread
+
+    where = "read IS NULL" if kind is None else "read IS NULL AND notification.kind = ?"
+    values = () if kind is None else (kind.value,)
+    head = (
+        "SELECT notification.id, notification.kind, task.id FROM notification"
+        f" JOIN task ON task.n = notification.task_n WHERE {where}"
+    )
+    if task_ids is None:
+        found = reader.execute(head, values).fetchall()
+    else:
+        found = [
+            row
+            for task_id in task_ids
+            for row in reader.execute(f"{head} AND task.id = ?", (*values, task_id)).fetchall()
+        ]
+    return [Unread(number, NoticeKind(name), task_id) for number, name, task_id in found]
 
 
 def events(reader: Reader, task: Task) -> list[Event]:

@@ -38,6 +38,8 @@ from taskhub_tui.tui.widgets.plain import Keys
 
 _PRESENCE_EVERY = 15.0
 """Seconds between two reports that the user is typing."""
+_TWICE = 8.0
+"""Seconds in which leaving once more leaves what was typed behind."""
 _HOLD = 0.25
 """Seconds the first painting waits for the tasks at most."""
 _REST = 1.0
@@ -102,6 +104,7 @@ class TaskHubApp(App[None]):
         self.set_keymap(self.own_keys.for_textual())
         self._services = services
         self._leaving = False
+        self._warned = False
         self._tasks: list[asyncio.Task[None]] = []
         self._held = contextlib.ExitStack()
         """What keeps the screen from being painted before there is something to see."""
@@ -219,10 +222,22 @@ class TaskHubApp(App[None]):
         self._write("\x1b[23;2t")
 
     def leave(self) -> None:
-        """End the app, send what was decided, and say what becomes of the work."""
+        """End the app, send what was decided, and say what becomes of the work.
+
+        What was typed and not sent would be lost: then it wants to be asked for twice.
+        """
+        if self.asker.unsent and not self._warned:
+            self._warned = True
+            self.set_timer(_TWICE, self._forget_warning)
+            words = "What you typed is not sent yet, and would be lost. Once more leaves without it"
+            self.notify(words, severity="warning", timeout=_TWICE, markup=False)
+            return
         if not self._leaving:
             self._leaving = True
             self.run_worker(self._leave(), exit_on_error=False)
+
+    def _forget_warning(self) -> None:
+        self._warned = False
 
     async def _leave(self) -> None:
         wrong: list[str] = []

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from textual.screen import ModalScreen
 from textual.signal import Signal
 from textual.widgets import Input, TextArea
 
@@ -32,6 +33,7 @@ from taskhub_tui.tui.theme import Glyphs
 if TYPE_CHECKING:
     from taskhub_tui.tui.app import TaskHubApp
     from taskhub_tui.tui.screens.decision import DecisionScreen
+    from taskhub_tui.tui.screens.decision_forms import Draft
 
 QUIET = 1.0
 """Seconds without a key before a dialog may open by itself."""
@@ -63,10 +65,14 @@ class Asker:
         self._announced: set[Case] = set()
         self._open: tuple[DecisionScreen, TaskView] | None = None
         self._busy = False
-        self._again: str | None = None
+        self._again: tuple[str, Action | None] | None = None
+        self._drafts: dict[str, tuple[Case | None, dict[Action, Draft]]] = {}
+        """What was typed about tasks and not sent, with the question that it was typed for."""
         self.returned: set[Case] = set()
         """Questions whose decision was just taken back; a list puts its cursor there."""
-        self.sender = Sender(app, hub, glyphs, undone=self._undone, settled=self._held_changed)
+        self.sender = Sender(
+            app, hub, glyphs, undone=self._undone, settled=self._held_changed, sent=self._was_sent
+        )
         self.news: Signal[None] = Signal(app, "what waits has changed")
         """Published when something waits for a person that did not, or does no more."""
 
@@ -218,7 +224,7 @@ class Asker:
                 initial_action=action,
                 raised=raised,
                 check=partial(self._check, view),
-                undo=self.sender.undo,
+                drafts=self._drafts_of(view.task.id, case),
             )
             if raised and not self._free():
                 return  # Meanwhile a key was pressed, or the terminal lent: it comes later.
@@ -239,7 +245,30 @@ class Asker:
             self._busy = False
             again, self._again = self._again, None
             if again is not None:
-                self.ask(again)
+                self.ask(again[0], action=again[1])
+
+    # What was typed and not sent
+
+    def _drafts_of(self, task_id: str, case: Case | None) -> "dict[Action, Draft]":
+        """Return what was typed about a task; a dialog writes in it what it has."""
+        asked, drafts = self._drafts.get(task_id, (case, {}))
+        if asked != case:
+            # Words may fit the next question too, changes of other arguments do not.
+            drafts.pop(Action.MODIFY, None)
+        self._drafts[task_id] = case, drafts
+        return drafts
+
+    def _was_sent(self, part: Taken) -> None:
+        self._drafts.pop(part.task.id, None)
+
+    @property
+    def unsent(self) -> bool:
+        """True when leaving would lose something that was typed about a task."""
+        writing = self._open is not None and self._open[0].written is not None
+        going = self.sender.task_ids
+        return writing or any(
+            drafts and task_id not in going for task_id, (_, drafts) in self._drafts.items()
+        )
 
     async def _check(self, view: TaskView, decision: Decision) -> str | None:
         """Return why a decision would be refused, while it can still be mended.
@@ -278,12 +307,8 @@ class Asker:
 
     async def put_away(self, task_ids: Sequence[str]) -> None:
         """Take failures off what waits: what was told about them counts as read."""
-        told = [
-            notice.id
-            for notice in await self._hub.notifications(1000)
-            if notice.task_id in task_ids and notice.kind is NoticeKind.ERROR and not notice.read
-        ]
-        await self._hub.mark_read(told)
+        told = await self._hub.unread(kind=NoticeKind.ERROR, task_ids=task_ids)
+        await self._hub.mark_read([one.id for one in told])
 
     # Taking back
 
@@ -295,8 +320,16 @@ class Asker:
             if part.case is not None:
                 self._put_off.discard(part.case)
                 self.returned.add(part.case)
-        again = held.parts[0].task.id
-        one = len(held.parts) == 1 and held.parts[0].case is not None
+            chosen = part.decision
+            if chosen is not None and chosen.text and chosen.action is Action.DENY:
+                drafts = self._drafts_of(part.task.id, part.case)
+                drafts.setdefault(Action.DENY, {"": chosen.text})
+        first = held.parts[0]
+        drafts = self._drafts.get(first.task.id, (None, {}))[1]
+        action = first.decision.action if first.decision is not None else None
+        typed = action if action in drafts else None
+        again = first.task.id, typed
+        one = len(held.parts) == 1 and (first.case is not None or typed is not None)
         start(self._app, self._line_up, group="line up")
         self.news.publish(None)
         if not one:
@@ -304,8 +337,10 @@ class Asker:
         if self._open is not None:
             if self._open[0].give_way():
                 self._again = again
-        elif len(self._app.screen_stack) == 1:
-            self.ask(again)
+        elif len(self._app.screen_stack) == 1 or (
+            typed is not None and not isinstance(self._app.screen, ModalScreen)
+        ):
+            self.ask(again[0], action=typed)
 
     def _held_changed(self) -> None:
         decided = self.sender.cases

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from textual.app import App
 from textual.timer import Timer
 
-from taskhub_tui.domain.errors import AlreadyDecided, NotLegal, TaskHubError
+from taskhub_tui.domain.errors import AlreadyDecided, NotLegal, TaskHubError, UnknownTask
 from taskhub_tui.domain.model import Action, Blocker, BlockerKind, Decision, Status, Task
 from taskhub_tui.domain.waiting import Case, case_of
 from taskhub_tui.hub import Hub
@@ -20,6 +20,9 @@ from taskhub_tui.tui.widgets.undo import UndoLine
 log = logging.getLogger("taskhub.app")
 
 _EVERY = 0.25
+_AT_ONCE = 50
+_UNSEEN = (Action.CANCEL, Action.RETRY)
+"""What is not done to a task that has come to ask something which the person did not see."""
 
 _DOING = {
     Action.APPROVE: ("Approving", "Approved", "approved"),
@@ -32,6 +35,7 @@ _DOING = {
     None: ("Letting go on", "Goes on", "resumed"),
 }
 _ANSWER = ("Answering", "Answered", "answered")
+_PAUSE = ("Pausing", "Paused", "paused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,14 @@ class Taken:
     blocker: Blocker | None
     decision: Decision | None
     """None lets a paused task go on."""
+    pause: bool = False
+    """It is to be held; then there is no decision."""
+
+    @property
+    def key(self) -> object:
+        """What two decisions have in common of which only one can be sent."""
+        what = self.decision.action if self.decision is not None else self.pause
+        return self.case or (self.task.id, what)
 
     @property
     def case(self) -> Case | None:
@@ -50,6 +62,8 @@ class Taken:
     @property
     def words(self) -> tuple[str, str, str]:
         """What is being done, what was done, and the same in a count."""
+        if self.pause:
+            return _PAUSE
         if self.decision is None:
             return _DOING[None]
         asks = self.blocker is not None and self.blocker.kind is BlockerKind.INPUT
@@ -86,18 +100,21 @@ class Sender:
         *,
         undone: Callable[[Held], None],
         settled: Callable[[], None],
+        sent: Callable[[Taken], None] = lambda _: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
             undone: called with what was taken back.
             settled: called when something is held, sent or taken back.
+            sent: called with each that the hub has taken.
         """
         self._app = app
         self._hub = hub
         self._glyphs = glyphs
         self._undone = undone
         self._settled = settled
+        self._sent = sent
         self.monotonic = monotonic
         self.held: list[Held] = []
         self._under_way: list[Held] = []
@@ -115,17 +132,20 @@ class Sender:
             if part.case is not None
         }
 
+    @property
+    def task_ids(self) -> set[str]:
+        """The tasks of all that is not sent yet."""
+        return {part.task.id for held in (*self.held, *self._under_way) for part in held.parts}
+
     async def take(self, parts: Sequence[Taken]) -> None:
         """Send these decisions when the time to take them back is over.
 
         A question that is decided already, but not sent yet, keeps the decision it has.
         """
         wait = self._hub.settings.undo
-        known = self.cases
-        held = Held(
-            [part for part in parts if part.case is None or part.case not in known],
-            self.monotonic() + wait,
-        )
+        known = {part.key for held in (*self.held, *self._under_way) for part in held.parts}
+        new = [part for part in parts if part.key not in known]
+        held = Held(new, self.monotonic() + wait)
         if not held.parts:
             if parts:
                 self._say("You have decided that already; undo takes it back")
@@ -197,7 +217,9 @@ class Sender:
                 held.gone.append(said)
                 if not held.parts:
                     self.held.remove(held)
-                self._say(f"{said}. Your decision was not sent.")
+                text = part.decision is not None and part.decision.text
+                kept = " Your text is kept for the task's next question." if text else ""
+                self._say(f"{said}. Your decision was not sent.{kept}")
         self._news()
 
     def show(self) -> None:
@@ -223,29 +245,46 @@ class Sender:
         done: list[Taken] = []
         late: list[str] = [*held.gone]
         wrong: list[str] = []
+        parts = [*held.parts]
+        several = len(parts) > 1
         try:
-            for part in held.parts:
-                try:
-                    await self._send_one(part)
-                    done.append(part)
-                except (AlreadyDecided, NotLegal) as error:
-                    late.append(self._about(part, str(error), len(held.parts) > 1))
-                except TaskHubError as error:
-                    hint = f"\n{error.hint}" if error.hint else ""
-                    said = f"{error}{hint}"
-                    wrong.append(self._about(part, said, len(held.parts) > 1))
+            # Some at a time, so that they share commits and others have their turn in between.
+            for start in range(0, len(parts), _AT_ONCE):
+                some = parts[start : start + _AT_ONCE]
+                sent = await asyncio.gather(*map(self._send_one, some), return_exceptions=True)
+                for part, error in zip(some, sent, strict=True):
+                    match error:
+                        case None:
+                            done.append(part)
+                            self._sent(part)
+                        case NotLegal() | UnknownTask():
+                            late.append(self._about(part, str(error), several))
+                        case TaskHubError():
+                            hint = f"\n{error.hint}" if error.hint else ""
+                            wrong.append(self._about(part, f"{error}{hint}", several))
+                        case Exception():
+                            # A mistake of ours; the others are sent all the same.
+                            log.error("a decision was not sent", exc_info=error)
+                            said = f"Not sent ({type(error).__name__})"
+                            wrong.append(self._about(part, said, several))
+                        case _:
+                            raise error
         finally:
             self._under_way.remove(held)
         if not quiet:
-            self._report(held, done, late, wrong)
+            self._report(parts, done, late, wrong)
             self._news()
         return [*late, *wrong]
 
     async def _send_one(self, part: Taken) -> None:
         task, blocker, decision = part.task, part.blocker, part.decision
         if decision is None:
-            await self._hub.resume(task.id)
+            await (self._hub.pause(task.id) if part.pause else self._hub.resume(task.id))
             return
+        if blocker is None and decision.action in _UNSEEN:
+            now = await self._hub.status(task.id)
+            if now.blocker is not None:
+                raise AlreadyDecided("It asks something by now", "Look at it first")
         if blocker is None and task.status is Status.FAILED:
             now = await self._hub.status(task.id)
             if case_of(now.task, now.blocker) != part.case:
@@ -265,7 +304,9 @@ class Sender:
     def _about(part: Taken, said: str, several: bool) -> str:
         return f"{one_line(part.task.title, 40)}: {said}" if several else said
 
-    def _report(self, held: Held, done: list[Taken], late: list[str], wrong: list[str]) -> None:
+    def _report(
+        self, parts: Sequence[Taken], done: list[Taken], late: list[str], wrong: list[str]
+    ) -> None:
         several = len(done) + len(late) + len(wrong) > 1
         if not several and done:
             self._app.notify(
@@ -279,7 +320,8 @@ class Sender:
         words = [f"{len(done)} {done[0].words[2]}"] if done else []
         if late:
             were = "was" if len(late) == 1 else "were"
-            words.append(f"{len(late)} {were} answered elsewhere")
+            asked = all(part.blocker is not None for part in parts)
+            words.append(f"{len(late)} {were} {'answered elsewhere' if asked else 'faster'}")
         if wrong:
             words.append(f"{len(wrong)} could not be done")
         said = "\n".join([", ".join(words), *wrong[:3]])

@@ -8,12 +8,14 @@ from taskhub_tui.tui.reference import markdown
 from taskhub_tui.tui.screens.agents import AgentsScreen
 from taskhub_tui.tui.screens.choose import ChooseScreen, NameScreen
 from taskhub_tui.tui.screens.decision import DecisionScreen
+from taskhub_tui.tui.screens.decision_forms import Form
 from taskhub_tui.tui.screens.help import HelpScreen
 from taskhub_tui.tui.screens.inbox import InboxScreen
 from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.screens.new_task import AfterInput, NewTaskScreen
 from taskhub_tui.tui.screens.pick_task import PickTaskScreen
 from taskhub_tui.tui.screens.picture import PictureScreen
+from taskhub_tui.tui.screens.preflight import PreflightScreen
 from taskhub_tui.tui.screens.save_as import SaveAsScreen
 from taskhub_tui.tui.screens.settings import SettingsScreen
 from taskhub_tui.tui.widgets.detail import Detail
@@ -35,6 +37,8 @@ HOMES = {
     "hub": MainScreen,
     "place": TaskHubApp,
     "decision": DecisionScreen,
+    "answer": Form,
+    "batch": PreflightScreen,
     "inbox": InboxScreen,
     "undo": TaskHubApp,
     "form": NewTaskScreen,

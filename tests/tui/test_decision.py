@@ -1,5 +1,6 @@
 """The decision dialog: shows all, offers what is legal, and decides nothing nobody meant."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ from textual.widgets import Input, TextArea
 
 from taskhub_tui.domain.model import Action, BlockerKind, Choice, Decision, StageStatus, Status
 from taskhub_tui.domain.model import TaskView as View
+from taskhub_tui.tui import opening
 from taskhub_tui.tui.screens.decision import REST, DecisionScreen
 from taskhub_tui.tui.screens.decision_words import KEYS
 from taskhub_tui.tui.widgets.plain import Keys
@@ -339,6 +341,44 @@ async def test_text_being_typed_is_kept_when_somebody_else_was_faster() -> None:
         assert "mind_the_gap" in app.text()
         await pilot.press("escape")
     assert app.answers == [None]
+
+
+async def test_text_in_a_form_that_was_left_is_shown_when_somebody_else_was_faster() -> None:
+    app = Host(dialog(view()))
+    async with app.run_test() as pilot:
+        await pilot.press("c", *"mind_it", "escape")
+        app.screen.close_because("Peter approved this")  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert app.answers == []
+        assert "mind_it" in app.text()
+        assert "Peter approved this" in app.text()
+        await pilot.press("ctrl+y")
+        assert app.clipboard == "mind_it"
+        await pilot.press("escape")
+    assert app.answers == [None]
+
+
+async def test_an_editor_that_is_open_when_somebody_else_was_faster_keeps_its_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def edit(*_: Any) -> str:
+        return await written
+
+    monkeypatch.setattr(opening, "edit", edit)
+    app = Host(dialog(view()))
+    async with app.run_test() as pilot:
+        await pilot.press("c")
+        await pilot.press("ctrl+e")
+        await pilot.pause()
+        app.screen.close_because("Peter approved this")  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert app.answers == [], "the dialog stays while the editor is open"
+        written.set_result("mind the gap")
+        await pilot.pause()
+        assert "mind the gap" in app.text()
+        assert "Peter approved this" in app.text()
 
 
 async def test_hostile_text_is_only_text() -> None:

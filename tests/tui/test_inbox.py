@@ -29,7 +29,7 @@ from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.screens.agents import AgentsScreen
 from taskhub_tui.tui.screens.decision import DecisionScreen
 from taskhub_tui.tui.screens.inbox import InboxScreen
-from taskhub_tui.tui.screens.preflight import PreflightScreen
+from taskhub_tui.tui.screens.preflight import PreflightScreen, Rows
 from taskhub_tui.tui.screens.settings import SettingsScreen
 from taskhub_tui.worker import Worker
 from tests.conftest import until as until_status
@@ -93,6 +93,16 @@ def held(app: TaskHubApp) -> Moments:
 async def send(app: TaskHubApp, moments: Moments) -> None:
     moments.at += 6
     app.asker.sender.tick()
+
+
+async def listens(pilot: Pilot[None], app: TaskHubApp) -> None:
+    """Wait for the table of several, and let the moment pass in which it takes no keys."""
+    await until(pilot, lambda: isinstance(app.screen, PreflightScreen))
+    screen = app.screen
+    assert isinstance(screen, PreflightScreen)
+    await until(pilot, lambda: bool(screen.query("#keys")))
+    screen._touched = time.monotonic() - 60
+    await until(pilot, lambda: screen.awake)
 
 
 async def is_open(hub: Hub, task: Task) -> bool:
@@ -195,14 +205,17 @@ async def test_several_are_approved_after_a_look_and_one_that_is_gone_is_left_ou
     app: TaskHubApp, hub: Hub, other: Hub, seed: Seed
 ) -> None:
     made = [await ask(seed, f"Make {n}", detail={"command": f"make {n}"}) for n in range(3)]
-    risky = await ask(seed, "Risky", risk="high")
+    await seed.put("Broken", Status.FAILED, error="No column")
     async with app.run_test(size=(120, 36), notifications=True) as pilot:
         screen, moments = await opened(app, pilot, "Make 2?"), held(app)
-        await pilot.press("V", "a")
+        await pilot.press("v", "j", "j", "j", "v", "a")
         await until(pilot, lambda: isinstance(app.screen, PreflightScreen))
         await until(pilot, lambda: "Approve · 3 of 4" in text(app))
         assert "$ make 1" in text(app)
-        assert "left out: high risk" in text(app)
+        assert "there is nothing to approve" in text(app)
+        await pilot.press("y")
+        assert isinstance(app.screen, PreflightScreen), "it has just opened"
+        await listens(pilot, app)
         await pilot.press("enter")
         assert isinstance(app.screen, PreflightScreen), "Enter alone approves nothing"
         await pilot.press("y")
@@ -212,8 +225,64 @@ async def test_several_are_approved_after_a_look_and_one_that_is_gone_is_left_ou
             await other.decide(made[1].id, Action.DENY)
             await send(app, moments)
             await until(pilot, lambda: "2 approved, 1 was answered elsewhere" in text(app))
-        assert await is_open(hub, risky)
         assert not await is_open(hub, made[0])
+
+
+async def test_high_risk_among_several_wants_a_typed_y(
+    app: TaskHubApp, hub: Hub, seed: Seed
+) -> None:
+    risky, plain = await ask(seed, "Risky", risk="high"), await ask(seed, "Plain")
+    async with app.run_test(size=(80, 24)) as pilot:
+        _, moments = await opened(app, pilot, "Plain?"), held(app)
+        await pilot.press("V", "a")
+        await listens(pilot, app)
+        await pilot.press("y")
+        await until(pilot, lambda: "1 is of high risk. Type y" in text(app))
+        await pilot.press("enter")
+        assert isinstance(app.screen, PreflightScreen)
+        await pilot.press("y", "enter")
+        await until(pilot, lambda: "Approving: 2 tasks" in text(app))
+        await send(app, moments)
+        await until(pilot, lambda: not app.asker.sender.cases)
+        assert not await is_open(hub, risky)
+        assert not await is_open(hub, plain)
+
+
+async def test_all_that_is_decided_on_is_shown_to_the_letter_and_scrolls(
+    app: TaskHubApp, seed: Seed
+) -> None:
+    command = "make " + "x" * 2000 + " the-very-end"
+    diff = "\n".join(f"+line {n}" for n in range(60))
+    await ask(seed, "One", detail={"command": command, "diff": diff})
+    await ask(seed, "Two")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot, "Two?")
+        await pilot.press("V", "a")
+        await listens(pilot, app)
+        rows = app.screen.query_one(Rows)
+        shown = "".join(line.strip() for line, _, _ in rows._broken)
+        assert "x" * 2000 + " the-very-end" in shown
+        assert "y approve 2" in text(app)
+        await pilot.press("G")
+        await until(pilot, lambda: "Two" in text(app))
+        await pilot.press("g")
+        await until(pilot, lambda: "One" in text(app))
+
+
+async def test_what_changed_since_it_was_marked_is_not_decided(
+    app: TaskHubApp, other: Hub, seed: Seed
+) -> None:
+    one = await ask(seed, "One")
+    await ask(seed, "Two")
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot, "Two?")
+        await pilot.press("V")
+        async with app._watcher._looking:  # The news has not come through yet.
+            await other.decide(one.id, Action.APPROVE)
+            await pilot.press("a")
+            await listens(pilot, app)
+            await until(pilot, lambda: "or has changed, since it was marked" in text(app))
+            assert "Approve · 1 of 2" in text(app)
 
 
 async def test_several_are_denied_with_one_reason(app: TaskHubApp, hub: Hub, seed: Seed) -> None:
@@ -222,6 +291,7 @@ async def test_several_are_denied_with_one_reason(app: TaskHubApp, hub: Hub, see
         _, moments = await opened(app, pilot, "Two?"), held(app)
         await pilot.press("v", "j", "v", "d")
         await until(pilot, lambda: isinstance(app.focused, Input))
+        await listens(pilot, app)
         await pilot.press(*"not_yet", "enter", "y")
         await until(pilot, lambda: "Denying: 2 tasks" in text(app))
         await send(app, moments)
@@ -252,6 +322,33 @@ async def test_a_failure_is_put_away_and_news_are_read(
         await pilot.press("R")
         await until(pilot, lambda: "all read" in text(app))
         assert all(one.read is not None for one in await hub.notifications())
+
+
+async def test_a_failure_is_put_away_however_much_was_told_since(
+    app: TaskHubApp, hub: Hub, seed: Seed
+) -> None:
+    await seed.put("Broken", Status.FAILED, error="No column")
+    other = await seed.put("Report", Status.IN_PROGRESS)
+
+    def write(tx: Any) -> None:
+        for n in range(1100):
+            changes.add_notice(tx, other.n, hub.clock(), Notice(NoticeKind.PROGRESS, f"N{n}", ""))
+
+    await seed.store.write(write)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot, "1 failed")
+        await pilot.press("e")
+        await until(pilot, lambda: "Nothing waits for you" in text(app))
+    assert await hub.unread(kind=NoticeKind.ERROR) == []
+
+
+async def test_what_waits_above_is_no_news_below(app: TaskHubApp, seed: Seed) -> None:
+    task = await ask(seed, "One")
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(app, pilot, "One?", "Latest")
+        kinds = {one.kind for one in screen._news.values() if one.task_id == task.id}
+        assert NoticeKind.BLOCKER not in kinds
+        assert text(app).count("One?") == 1
 
 
 async def test_news_open_their_task(app: TaskHubApp, hub: Hub, seed: Seed) -> None:
@@ -324,6 +421,7 @@ async def test_hostile_text_is_only_text(app: TaskHubApp, hub: Hub, seed: Seed) 
         await pilot.press("space", "a")
         await until(pilot, lambda: isinstance(app.screen, PreflightScreen))
         await until(pilot, lambda: "[@click=app.quit]x[/]" in text(app))
+        await listens(pilot, app)
         await pilot.press("y")
         await until(pilot, lambda: app.screen is screen and "Approving: [@click" in text(app))
         assert "\x1b" not in text(app)

@@ -1,6 +1,7 @@
 """The list as a whole: filters, sorts, groups, marks, views, and what waits beside it."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from hubs import Seed, text, until
@@ -12,14 +13,14 @@ from taskhub_tui.domain.listing import Group, Sort
 from taskhub_tui.domain.model import Action, Priority, Status
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui.app import TaskHubApp
-from taskhub_tui.tui.screens import batch
-from taskhub_tui.tui.screens.batch import BatchScreen
 from taskhub_tui.tui.screens.choose import ChooseScreen, NameScreen
 from taskhub_tui.tui.screens.main import MainScreen
+from taskhub_tui.tui.screens.preflight import REST, PreflightScreen
 from taskhub_tui.tui.widgets.filter import FilterLine
 from taskhub_tui.tui.widgets.header import HubHeader
 from taskhub_tui.tui.widgets.inbox_pane import InboxPane
 from taskhub_tui.tui.widgets.task_table import TaskTable
+from tests.tui.forms import Moments
 
 
 def main(app: TaskHubApp) -> MainScreen:
@@ -175,10 +176,17 @@ async def test_tasks_that_vanish_leave_their_places_and_nothing_else_moves(
         await until(pilot, lambda: table(app).unseen == 1)
 
 
+async def listens(pilot: Pilot[None], app: TaskHubApp) -> None:
+    """Let the moment pass in which the table takes no keys."""
+    screen = app.screen
+    assert isinstance(screen, PreflightScreen)
+    screen._touched = time.monotonic() - 60
+    await until(pilot, lambda: screen.awake)
+
+
 async def test_marked_tasks_are_cancelled_together_after_a_look(
-    app: TaskHubApp, seed: Seed, monkeypatch: pytest.MonkeyPatch
+    app: TaskHubApp, seed: Seed
 ) -> None:
-    monkeypatch.setattr(batch, "REST", 0.0)
     made = [await seed.put(f"Task {n}") for n in range(3)]
     done = await seed.put("[/] over", Status.COMPLETED)
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
@@ -187,10 +195,11 @@ async def test_marked_tasks_are_cancelled_together_after_a_look(
         assert table(app).marks == {task.n for task in (*made, done)}
         await until(pilot, lambda: "4 marked" in text(app))
         await pilot.press("X")
-        await until(pilot, lambda: isinstance(app.screen, BatchScreen))
-        await until(pilot, lambda: "1 not possible" in text(app) and "it is done" in text(app))
+        await until(pilot, lambda: isinstance(app.screen, PreflightScreen))
+        await until(pilot, lambda: "Cancel · 3 of 4" in text(app) and "it is done" in text(app))
+        await listens(pilot, app)
         await pilot.press("enter")
-        assert isinstance(app.screen, BatchScreen)
+        assert isinstance(app.screen, PreflightScreen)
         # Somebody is faster with one of them.
         await seed.hub.decide(made[0].id, Action.CANCEL)
         await pilot.press("y")
@@ -200,6 +209,50 @@ async def test_marked_tasks_are_cancelled_together_after_a_look(
         assert not table(app).marks
 
 
+async def test_what_is_done_to_marked_tasks_can_be_taken_back(
+    app: TaskHubApp, hub: Hub, seed: Seed
+) -> None:
+    made = [await seed.put(f"Task {n}") for n in range(2)]
+    moments = Moments()
+    app.asker.sender.monotonic = moments
+    hub.settings = replace(hub.settings, undo=5)
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await listed(pilot, app, 2)
+        await pilot.press("V", "X")
+        await until(pilot, lambda: isinstance(app.screen, PreflightScreen))
+        await listens(pilot, app)
+        await pilot.press("y")
+        await until(pilot, lambda: "Cancelling: 2 tasks · u undoes" in text(app))
+        await pilot.press("u")
+        await until(pilot, lambda: not app.asker.sender.held)
+        moments.at += 10
+        app.asker.sender.tick()
+        await pilot.pause()
+        assert [(await seed.now(task)).status for task in made] == [Status.PENDING] * 2
+
+
+async def test_a_task_that_came_to_ask_meanwhile_is_not_cancelled(
+    app: TaskHubApp, hub: Hub, seed: Seed
+) -> None:
+    task, moments = await seed.put("Task", Status.IN_PROGRESS), Moments()
+    app.asker.sender.monotonic = moments
+    app.asker.consider = lambda: None  # type: ignore[method-assign]
+    hub.settings = replace(hub.settings, undo=5)
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await listed(pilot, app, 1)
+        await pilot.press("V", "X")
+        await until(pilot, lambda: isinstance(app.screen, PreflightScreen))
+        await listens(pilot, app)
+        await pilot.press("y")
+        await until(pilot, lambda: bool(app.asker.sender.held))
+        now = await seed.now(task)
+        await seed.become(replace(now, status=Status.BLOCKED), question="Go on?")
+        moments.at += 10
+        app.asker.sender.tick()
+        await until(pilot, lambda: "It asks something by now" in text(app))
+        assert (await seed.now(task)).status is Status.BLOCKED
+
+
 async def test_keys_are_dead_while_the_preflight_has_just_opened(
     app: TaskHubApp, seed: Seed
 ) -> None:
@@ -207,17 +260,17 @@ async def test_keys_are_dead_while_the_preflight_has_just_opened(
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
         await listed(pilot, app, 1)
         await pilot.press("space", "p")
-        await until(pilot, lambda: isinstance(app.screen, BatchScreen))
+        await until(pilot, lambda: isinstance(app.screen, PreflightScreen))
         screen = app.screen
-        assert isinstance(screen, BatchScreen)
+        assert isinstance(screen, PreflightScreen)
         now = [0.0]
         screen._now, screen._touched = lambda: now[0], 0.0
         await pilot.press("y")
         assert app.screen is screen
-        now[0] = batch.REST
+        now[0] = REST
         await pilot.press("y")
         await until(pilot, lambda: isinstance(app.screen, MainScreen))
-        await until(pilot, lambda: "1 paused" in text(app))
+        await until(pilot, lambda: "Paused: Task" in text(app))
         assert (await seed.now(task)).status is Status.PAUSED
 
 

@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import pytest
 from hubs import Seed, asleep, text, until
+from textual.widgets import Input, TextArea
 
 from taskhub_tui.config import Settings
 from taskhub_tui.domain.model import Action, Decision, Status, Task
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui.app import TaskHubApp
+from taskhub_tui.tui.screens.choose import ChooseScreen
 from taskhub_tui.tui.screens.decision import DecisionScreen
+from taskhub_tui.tui.screens.help import HelpScreen
 from taskhub_tui.tui.sending import Taken
 from tests.tui.forms import Moments
 
@@ -23,6 +26,12 @@ async def approve(app: TaskHubApp, hub: Hub, task: Task) -> None:
     view = await hub.status(task.id)
     taken = Taken(view.task, view.blocker, Decision(Action.APPROVE, "", "app"))
     await app.asker.sender.take([taken])
+
+
+def listen(app: TaskHubApp) -> None:
+    """Let the moment pass in which the dialog takes no keys."""
+    assert isinstance(app.screen, DecisionScreen)
+    app.screen._awake = True
 
 
 async def is_open(hub: Hub, task: Task) -> bool:
@@ -140,3 +149,60 @@ async def test_a_failure_that_came_again_meanwhile_is_not_retried(hub: Hub, seed
             app.asker.sender.tick()
             await until(pilot, lambda: "It is not the failure that you saw" in text(app))
         assert (await hub.status(task.id)).task.status is Status.FAILED
+
+
+async def test_a_decision_is_taken_back_while_another_screen_is_open(hub: Hub, seed: Seed) -> None:
+    task = await seed.put("Migrate", Status.BLOCKED)
+    hub.settings = replace(hub.settings, keys={"undo.undo": ("f8",)})
+    app, _ = quiet(hub)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "Migrate" in text(app))
+        for opens, screen in (("question_mark", HelpScreen), ("B", ChooseScreen)):
+            await approve(app, hub, task)
+            await pilot.press(opens)
+            await until(pilot, lambda screen=screen: isinstance(app.screen, screen))  # type: ignore[misc]
+            app.asker.sender.tick()
+            await until(pilot, lambda: "f8 undoes" in text(app))
+            await pilot.press("f8")
+            await until(pilot, lambda: not app.asker.sender.held)
+            await pilot.press("escape")
+            await until(pilot, lambda: len(app.screen_stack) == 1)
+        assert await is_open(hub, task)
+
+
+async def test_what_was_typed_is_there_again_when_the_decision_is_taken_back(
+    hub: Hub, seed: Seed
+) -> None:
+    task = await seed.put("Migrate", Status.BLOCKED)
+    app, _ = quiet(hub)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "Migrate" in text(app))
+        app.asker.ask(task.id, action=Action.DENY)
+        await until(pilot, lambda: isinstance(app.focused, Input))
+        listen(app)
+        await pilot.press(*"not_yet", "enter")
+        await until(pilot, lambda: "Denying: Migrate" in text(app))
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(app.focused, Input))
+        await until(pilot, lambda: "not_yet" in text(app))
+        assert await is_open(hub, task)
+
+
+async def test_what_was_typed_and_left_is_there_again_and_leaving_the_app_asks(
+    hub: Hub, seed: Seed
+) -> None:
+    task = await seed.put("Migrate", Status.BLOCKED)
+    app, _ = quiet(hub)
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await until(pilot, lambda: "Migrate" in text(app))
+        app.asker.ask(task.id, action=Action.PROVIDE_CONTEXT)
+        await until(pilot, lambda: isinstance(app.focused, TextArea))
+        listen(app)
+        await pilot.press(*"mind_it")
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: "What you typed is not sent yet" in text(app))
+        assert not app._leaving
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        app.asker.ask(task.id, action=Action.PROVIDE_CONTEXT)
+        await until(pilot, lambda: isinstance(app.focused, TextArea) and "mind_it" in text(app))

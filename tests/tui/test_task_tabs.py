@@ -155,7 +155,7 @@ async def test_links_are_stepped_through_and_only_web_addresses_are_any(
         assert view.links[0] == "https://example.org/a"
         assert view.links[-1] == "https://example.org/e"
         assert all(link.startswith("http") for link in view.links)
-        await pilot.press("enter", "u")
+        await pilot.press("enter", "L")
         await until(pilot, lambda: "link 1 of 3: https://example.org/a" in text(app))
         await pilot.press("enter")
         await until(pilot, lambda: opened == ["https://example.org/a"])

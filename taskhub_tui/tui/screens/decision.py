@@ -12,7 +12,8 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.await_complete import AwaitComplete
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -30,6 +31,7 @@ from taskhub_tui.tui.screens import decision_words as words
 from taskhub_tui.tui.screens.decision_forms import (
     AgentForm,
     ConfirmForm,
+    Draft,
     Form,
     ReasonForm,
     TypedYesForm,
@@ -77,10 +79,7 @@ class DecisionScreen(ModalScreen[Decision | None]):
         #actions { margin-top: 1; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("decision", "undo"),
-        *(Binding(str(n), f"choose({n - 1})", f"Choice {n}", show=False) for n in range(1, 10)),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("decision")]
     AUTO_FOCUS = "#body"
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
 
@@ -98,7 +97,7 @@ class DecisionScreen(ModalScreen[Decision | None]):
         monotonic: Callable[[], float] = time.monotonic,
         raised: bool = False,
         check: Callable[[Decision], Awaitable[str | None]] | None = None,
-        undo: Callable[[], None] = lambda: None,
+        drafts: dict[Action, Draft] | None = None,
     ) -> None:
         """
         Args:
@@ -111,7 +110,7 @@ class DecisionScreen(ModalScreen[Decision | None]):
             raised: it opened by itself; to close a failure is to put it away then.
             check: returns why a decision would be refused, so that it can be mended; raises
                 AlreadyDecided when it comes too late.
-            undo: takes the last decision back, which was made before this one.
+            drafts: what was typed in its forms before; what is typed now is kept there.
         """
         super().__init__()
         self.view = view
@@ -127,7 +126,8 @@ class DecisionScreen(ModalScreen[Decision | None]):
         self._ranking = ranking
         self._raised = raised
         self._check = check
-        self._undo = undo
+        self._drafts = drafts if drafts is not None else {}
+        self._filled: set[Action] = set()
         self._checking = False
         self.gave_way = False
         """True when it closed so that another question could be put again."""
@@ -231,7 +231,8 @@ class DecisionScreen(ModalScreen[Decision | None]):
         bar = self.query_one("#actions", Keys)
         colour = words.heading(self.view, self._glyphs)[1]
         if self._gone is not None:
-            bar.show([("decision.later", "close")])
+            copy = [("answer.copy", "copy what you typed")] if self._form is not None else []
+            bar.show([*copy, ("decision.later", "close")])
         elif self._form is not None:
             bar.show(self._form.keys, main=self._form.keys[0][0], colour="$running")
         else:
@@ -278,10 +279,8 @@ class DecisionScreen(ModalScreen[Decision | None]):
         return self._awake
 
     def on_key(self, event: events.Key) -> None:
-        # Keys pass here before any binding of the dialog is looked at. To take the last decision
-        # back is harmless, and it may be too late in a moment.
-        if event.key == "u" and self._form is None and self.app.check_action("undo", ()):
-            return
+        # Keys pass here before any binding of the dialog is looked at; not the one that takes the
+        # last decision back: that is harmless, and it may be too late in a moment.
         if not self._listens():
             event.stop()
             event.prevent_default()
@@ -341,10 +340,12 @@ class DecisionScreen(ModalScreen[Decision | None]):
             return
         if event.key == "decision.log":
             await self.action_log()
+        elif event.key == "answer.copy" and self._form is not None:
+            self._form.action_copy_all()
         elif self._form is not None and self._gone is None:
-            if event.key == "ctrl+e":
+            if event.key == "answer.edit":
                 self._form.action_edit()
-            elif event.key == "esc":
+            elif event.key == "answer.back":
                 self._form.action_back()
             else:
                 self._form.action_send()
@@ -394,8 +395,31 @@ class DecisionScreen(ModalScreen[Decision | None]):
     @on(Form.Ready)
     def _ready(self) -> None:
         if self._form is not None and self._form.is_mounted:
+            self._fill(self._form)
             self._form.first.focus()
             self._show_keys()
+
+    def _fill(self, form: Form) -> None:
+        """Write in a form what was typed in it when the question was shown before."""
+        for action in [one for one, other in self._forms.items() if other is form]:
+            if action not in self._filled:
+                self._filled.add(action)
+                form.fill(self._drafts.get(action, {}))
+
+    def _keep(self) -> None:
+        """Keep what is typed, for when the question is shown again."""
+        for action in self._filled:
+            form = self._forms[action]
+            if not form.is_mounted:
+                continue
+            if form.typed:
+                self._drafts[action] = form.kept()
+            else:
+                self._drafts.pop(action, None)
+
+    def dismiss(self, result: Decision | None = None) -> AwaitComplete:
+        self._keep()
+        return super().dismiss(result)
 
     def _shut(self) -> None:
         """Put the open form away; the text has the focus again."""
@@ -487,17 +511,42 @@ class DecisionScreen(ModalScreen[Decision | None]):
         """
         sentence = one_line(sentence)
         self._gone = sentence
-        if not self._typing:
+        written = self.written
+        if written is None:
             self._leave()
             return
+        if self._form is None or self._form is not self._forms.get(written):
+            self._open_for(written)
+        for form in self._forms.values():
+            form.gone = True
         notice = self.query_one("#notice", Plain)
         notice.update(Content(f"{sentence}. Your text is kept here to copy; it cannot be sent."))
         notice.add_class("-said")
         self._show_keys()
+        self.refresh_bindings()
+
+    @property
+    def written(self) -> Action | None:
+        """The form in which something is written, the open one first; None when there is none."""
+        forms = sorted(self._forms.items(), key=lambda pair: pair[1] is not self._form)
+        for action, form in forms:
+            if form.is_mounted and (form.typed or form.editing):
+                return action
+        unopened = (action for action in self._drafts if action not in self._filled)
+        return next(unopened, None)
 
     @property
     def _typing(self) -> bool:
-        return self._form is not None and self._form.is_mounted and self._form.typed
+        return (
+            self._form is not None
+            and self._form.is_mounted
+            and (self._form.typed or self._form.editing)
+        )
+
+    @on(Form.Edited)
+    def _edited(self) -> None:
+        if self._gone is not None and self.written is None:
+            self._leave()
 
     def _leave(self) -> None:
         # A screen under another one cannot close; it does so once it is on top again.
@@ -506,5 +555,5 @@ class DecisionScreen(ModalScreen[Decision | None]):
             self.dismiss(None)
 
     def on_screen_resume(self) -> None:
-        if self._gone is not None and not self._typing:
+        if self._gone is not None and self.written is None:
             self._leave()

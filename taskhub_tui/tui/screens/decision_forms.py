@@ -1,11 +1,11 @@
 """The small forms inside the decision dialog: a reason, words, changes, another agent, a yes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
@@ -16,10 +16,19 @@ from textual.widgets.option_list import Option
 from taskhub_tui.domain.delegation import Ranked
 from taskhub_tui.domain.model import Action, AgentCard, Decision, Status, TaskView
 from taskhub_tui.text import clean, one_line
+from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.screens import decision_words as words
 from taskhub_tui.tui.widgets.pick import Pick
 from taskhub_tui.tui.widgets.plain import Plain
+
+Draft = Mapping[str, str]
+"""What was typed in a form: texts by the IDs of the fields."""
+
+
+def text_of(field: Input | TextArea) -> str:
+    """Return what stands in a field."""
+    return field.text if isinstance(field, TextArea) else field.value
 
 
 def edit_in(form: "Form", field: TextArea, suffix: str) -> None:
@@ -28,10 +37,15 @@ def edit_in(form: "Form", field: TextArea, suffix: str) -> None:
     async def run() -> None:
         from taskhub_tui.tui.editor import edit
 
-        written = await edit(form.app, field.text, suffix)
+        form.editing = True
+        try:
+            written = await edit(form.app, field.text, suffix)
+        finally:
+            form.editing = False
         if written is not None and form.is_attached:
             field.text = written.rstrip("\n")
             field.focus()
+        form.post_message(form.Edited())
 
     start(form, run, group="editor", exclusive=True)
 
@@ -56,12 +70,8 @@ class Form(Vertical):
         TextArea .text-area--cursor-line { background: $background; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back", show=False),
-        Binding("ctrl+s,ctrl+enter", "send", "Send", show=False),
-        Binding("ctrl+e", "edit", "Editor", show=False, priority=True),
-    ]
-    keys: Sequence[tuple[str, str]] = (("ctrl+s", "send"), ("esc", "back"))
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("answer")]
+    keys: Sequence[tuple[str, str]] = (("answer.send", "send"), ("answer.back", "back"))
     """What the line of keys says while this form is open."""
     alone = False
     """True: the form needs the room of the text above it."""
@@ -79,6 +89,14 @@ class Form(Vertical):
     class Ready(Message):
         """The form's fields are there."""
 
+    class Edited(Message):
+        """The editor was left."""
+
+    editing = False
+    """True while it is written in an editor outside."""
+    gone = False
+    """True once it cannot be sent any more; what was typed can be copied."""
+
     def __init__(self, view: TaskView) -> None:
         super().__init__()
         self.view = view
@@ -95,6 +113,40 @@ class Form(Vertical):
     def typed(self) -> bool:
         """True when leaving would lose something a person wrote."""
         return False
+
+    @property
+    def fields(self) -> Iterator[Input | TextArea]:
+        """All that is written in."""
+        for widget in self.query("Input, TextArea"):
+            if isinstance(widget, Input | TextArea):
+                yield widget
+
+    def kept(self) -> Draft:
+        """Return what stands in the fields, by the IDs that they have."""
+        return {one.id or "": text_of(one) for one in self.fields}
+
+    def fill(self, draft: Draft) -> None:
+        """Write in the fields what was typed before."""
+        for one in self.fields:
+            text = draft.get(one.id or "")
+            if text is None or text == text_of(one):
+                continue
+            if isinstance(one, TextArea):
+                one.text = text
+                one.move_cursor(one.document.end)
+            else:
+                one.value = text
+                one.cursor_position = len(text)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "copy_all":
+            return self.gone
+        return not self.gone if action in ("send", "edit") else True
+
+    def action_copy_all(self) -> None:
+        """Copy what cannot be sent any more."""
+        self.app.copy_to_clipboard("\n".join(filter(None, self.kept().values())))
+        self.app.notify("Copied what you typed", timeout=3, markup=False)
 
     def action_back(self) -> None:
         self.post_message(self.Back())
@@ -115,7 +167,7 @@ class Form(Vertical):
 class ReasonForm(Form):
     """One optional line: why not."""
 
-    keys = (("enter", "deny"), ("esc", "back"))
+    keys = (("enter", "deny"), ("answer.back", "back"))
 
     def compose(self) -> ComposeResult:
         yield Plain(words.effect(self.view, Action.DENY), classes="label")
@@ -138,7 +190,7 @@ class ReasonForm(Form):
 class WordsForm(Form):
     """Several lines: context, or the answer to a question."""
 
-    keys = (("ctrl+s", "send"), ("ctrl+e", "editor"), ("esc", "back"))
+    keys = (("answer.send", "send"), ("answer.edit", "editor"), ("answer.back", "back"))
 
     def compose(self) -> ComposeResult:
         yield Plain(words.effect(self.view, Action.PROVIDE_CONTEXT), classes="label")
@@ -177,7 +229,7 @@ class AgentForm(Form):
         & > .option-list--option-disabled { color: $muted; }
     }
     """
-    keys = (("enter", "reassign"), ("esc", "back"))
+    keys = (("enter", "reassign"), ("answer.back", "back"))
 
     def __init__(
         self, view: TaskView, cards: Sequence[AgentCard], ranking: Sequence[Ranked] = ()
@@ -236,6 +288,9 @@ class AgentForm(Form):
 class ConfirmForm(Form):
     """Asks again before something dangerous, or something that cannot be taken back."""
 
+    def kept(self) -> Draft:
+        return {}
+
     def __init__(self, view: TaskView, pending: Decision, question: str) -> None:
         super().__init__(view)
         self.pending = pending
@@ -245,7 +300,7 @@ class ConfirmForm(Form):
 class YesForm(ConfirmForm, can_focus=True):
     """Wants a `y`; any other key goes back."""
 
-    keys = (("y", "yes"), ("esc", "back"))
+    keys = (("y", "yes"), ("answer.back", "back"))
 
     def compose(self) -> ComposeResult:
         yield Plain(Content.styled(self.question, "bold $failed"))
@@ -267,7 +322,7 @@ class YesForm(ConfirmForm, can_focus=True):
 class TypedYesForm(ConfirmForm):
     """Wants a `y` and Enter: what is approved is of high risk."""
 
-    keys = (("enter", "once y is typed"), ("esc", "back"))
+    keys = (("enter", "once y is typed"), ("answer.back", "back"))
 
     def compose(self) -> ComposeResult:
         yield Plain(Content.styled(self.question, "bold $failed"))

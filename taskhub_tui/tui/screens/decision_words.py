@@ -27,6 +27,7 @@ KEYS: Mapping[Action, str] = {
 """The key of each decision; no two decisions that contradict each other lie on one key."""
 
 _COMMANDS = waiting.COMMANDS
+RISK = "High risk"
 LOG_LINES = 10
 """How many lines of a log are shown at first."""
 _FIRST = (*_COMMANDS, "diff", "patch", "arguments")
@@ -129,7 +130,7 @@ def facts(view: TaskView, now: float, log_tail: Sequence[str] = ()) -> list[Fact
             found.append(Fact("Files", Content(clean("\n".join(here)))))
     if blocker is not None and blocker.risk == "high":
         said = "an approval asks you to type y and press Enter"
-        found.append(Fact("High risk", Content.styled(said, "$failed")))
+        found.append(Fact(RISK, Content.styled(said, "$failed")))
     if blocker is not None and blocker.deadline is not None:
         found.append(Fact("Deadline", _deadline(blocker.deadline, blocker.default, now)))
     if view.task.status is Status.FAILED and stage is not None:

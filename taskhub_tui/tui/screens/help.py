@@ -25,7 +25,7 @@ _COLUMNS = (
     " blank while it is unknown. AGE says how long a task has been as it is. The order of the list"
     " stands still while you use it; {top} sorts it anew."
 )
-_ASCII = str.maketrans({"…": "~", "↓": "v", "↑": "^", "←": "<", "→": ">", "\u00a0": " "})
+_ASCII = str.maketrans({"…": "~", "–": "-", "↓": "v", "↑": "^", "←": "<", "→": ">", "\u00a0": " "})
 
 
 def _in_ascii(text: Content) -> Content:
@@ -48,6 +48,17 @@ def places(screen: Screen[object]) -> list[Where]:
     return sorted((where for where in found if where != "app"), key=lambda where: where == "place")
 
 
+def numbered(own: keymap.Keymap) -> Iterator[tuple[Act, str, str]]:
+    """Yield all actions with their keys and meanings; nine that differ by a number as one."""
+    for act in ACTIONS:
+        stem, _, number = act.id.rpartition("_")
+        plain = all(own.shown(f"{stem}_{n}") == str(n) for n in range(1, 10))
+        if not number.isdigit() or not plain:
+            yield act, own.shown(act.id), act.meaning
+        elif number == "1":
+            yield act, "1–9", act.meaning.replace("number 1", "this number")
+
+
 def legal(screen: Screen[object]) -> set[str]:
     """Return the IDs of the actions that a screen allows at this moment."""
     found = {
@@ -55,7 +66,7 @@ def legal(screen: Screen[object]) -> set[str]:
     }
     # A dialog hides the app's keys from this list, but those that go first are taken all the same.
     for act in ACTIONS:
-        if act.priority and act.where == "app":
+        if act.priority and act.where in ("app", "undo"):
             name = act.action.partition("(")[0].removeprefix("app.")
             if screen.app.check_action(name, ()):
                 found.add(act.id)
@@ -152,7 +163,7 @@ class HelpScreen(ModalScreen[str | None]):
 
     def _lines(self, where: Where, words: Sequence[str]) -> Iterator[Content]:
         own = keymap.of(self.app)
-        rows = [(act, own.shown(act.id), act.meaning) for act in ACTIONS if act.where == where]
+        rows = [(act, keys, meaning) for act, keys, meaning in numbered(own) if act.where == where]
         fixed = [(None, keys, meaning) for place, keys, meaning in FIXED if place == where]
         for act, keys, meaning in [*rows, *fixed]:
             label = act.label if act is not None else ""

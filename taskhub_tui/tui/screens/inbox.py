@@ -13,7 +13,7 @@ from textual.screen import Screen
 
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.model import Action, Choice, NoticeKind, Notification, Status, TaskView
-from taskhub_tui.domain.waiting import Need, Together, Waiting, approves, meant, together
+from taskhub_tui.domain.waiting import Need, Waiting, approves, meant, together
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.actions import bindings
@@ -35,8 +35,6 @@ STILL = 0.5
 _SETTLE = 0.06
 _EVERY = 0.25
 _AGES = 5.0
-_MOST_NEWS = 100_000
-"""News that are made read at once at most."""
 _NEEDS, _NEWS, _NOTHING = "Needs you", "Latest", "Nothing waits for you"
 
 
@@ -108,12 +106,19 @@ class InboxScreen(Screen[str | None]):
         marked = [one for key, one in self._waiting.items() if key in self.entries.marked]
         return marked or ([self.here] if self.here is not None else [])
 
+    @property
+    def _whole(self) -> bool:
+        """False while the screen goes, part by part: what was to be done later finds a half."""
+        return len(self.query("#top, #list, #text, #answers")) == 4
+
     # What the hub says
 
     def _soon(self) -> None:
         self._stale = True
 
     def _tick(self) -> None:
+        if not self._whole:
+            return
         now = time.monotonic()
         if self._stale:
             self._stale = False
@@ -128,10 +133,15 @@ class InboxScreen(Screen[str | None]):
             waiting = await self.app.asker.waiting()
             news = await self._hub.notifications()
         except TaskHubError as error:
-            self.query_one("#top", Plain).update(Content.styled(str(error), "$failed"))
+            if self._whole:
+                self.query_one("#top", Plain).update(Content.styled(str(error), "$failed"))
+            return
+        if not self._whole:
             return
         self._waiting = {words.key_of(one): one for one in waiting}
-        self._news = {f"n-{one.id}": one for one in news}
+        # A question that waits above, or is answered and only not sent yet, is no news.
+        self._news = {f"n-{one.id}": one for one in news if not self._waits(one.kind, one.task_id)}
+        news = [*self._news.values()]
         needs = _NEEDS if waiting else _NOTHING
         heads = (f"h-{needs}", f"h-{_NEWS}")
         ids = [heads[0], *self._waiting, *((heads[1], *self._news) if news else ())]
@@ -180,7 +190,7 @@ class InboxScreen(Screen[str | None]):
         self.set_timer(_SETTLE, partial(self._read_soon, event.id))
 
     def _read_soon(self, key: str | None) -> None:
-        if key == self.entries.here:
+        if self._whole and key == self.entries.here:
             start(self, self._read, group="read", exclusive=True)
 
     async def _read(self) -> None:
@@ -195,9 +205,11 @@ class InboxScreen(Screen[str | None]):
             return
         try:
             view = await self._hub.status(task_id)
-        except TaskHubError:
+        except TaskHubError as error:
+            if self._whole:
+                self.app.say(error)
             return
-        if view == self._view:
+        if view == self._view or not self._whole:
             return
         self._view = view
         await text.show(view, self._hub.clock())
@@ -319,7 +331,7 @@ class InboxScreen(Screen[str | None]):
     # Deciding
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if not self.is_mounted:
+        if not self.is_mounted or not self._whole:
             return True
         here, chosen = self.here, self.chosen
         match action:
@@ -393,31 +405,34 @@ class InboxScreen(Screen[str | None]):
             self._try(partial(self.app.asker.sender.take, [taken]))
 
     def _batch(self, action: Action | None, choice: Choice | None = None) -> None:
-        rows = together(self.chosen, action, choice)
-        start(self, partial(self._decide_together, rows, action, choice), group="batch")
+        chosen = self.chosen
+        self._try(partial(self._decide_together, chosen, action, choice))
 
     async def _decide_together(
-        self, rows: Sequence[Together], action: Action | None, choice: Choice | None
+        self, chosen: Sequence[Waiting], action: Action | None, choice: Choice | None
     ) -> None:
         from taskhub_tui.tui.screens.preflight import PreflightScreen
 
+        now, found = self._hub.clock(), together(chosen, action, choice)
+        views = await self._hub.statuses([one.task.id for one in chosen])
+        rows = [words.row_of(one, views.get(one.waiting.task.id), now) for one in found]
         name = "Go on" if action is None else action.value.capitalize()
         if choice is not None:
             name = f"Answer “{one_line(choice.label, 40)}”"
         denies = action is Action.DENY and choice is None
-        screen = PreflightScreen(name, rows, reason=denies, glyphs=self._glyphs)
+        able = [one for one, row in zip(found, rows, strict=True) if row.possible]
+        yes = f"{name[0].lower()}{name[1:]} {len(able)}"
+        screen = PreflightScreen(name, rows, yes=yes, reason=denies, glyphs=self._glyphs)
         reason = await self.app.push_screen_wait(screen)
         if reason is None:
             return
         parts = []
-        for row in rows:
-            if not row.possible:
-                continue
+        for one in able:
             taken = None
-            if row.action is not None:
+            if one.action is not None:
                 text = reason or None if denies else None
-                taken = decision(row.action, text=text, choice=row.choice)
-            parts.append(Taken(row.waiting.task, row.waiting.blocker, taken))
+                taken = decision(one.action, text=text, choice=one.choice)
+            parts.append(Taken(one.waiting.task, one.waiting.blocker, taken))
         self.entries.marked = set()
         self._from = None
         await self.app.asker.sender.take(parts)
@@ -442,16 +457,21 @@ class InboxScreen(Screen[str | None]):
         self._try(self._read_all)
 
     async def _read_all(self) -> None:
-        # Older ones than are shown as well.
-        found = await self._hub.notifications(_MOST_NEWS)
-        await self._mark([one.id for one in found if self._unread(one)])
+        # Older ones than are shown as well; what waits above is put away one by one.
+        told = await self._hub.unread()
+        await self._mark([one.id for one in told if not self._waits(one.kind, one.task_id)])
 
-    def _unread(self, one: Notification) -> bool:
-        """True of news not read yet; a failure that waits above is put away one by one."""
-        waits = one.kind is NoticeKind.ERROR and any(
-            one.task_id == waiting.task.id for waiting in self._waiting.values()
-        )
-        return one.read is None and not waits
+    def _waits(self, kind: NoticeKind, task_id: str) -> bool:
+        """True of what was told about something that waits above: it is put away there."""
+        if kind not in (NoticeKind.ERROR, NoticeKind.BLOCKER):
+            return False
+        above = any(task_id == one.task.id for one in self._waiting.values())
+        return above or task_id in self.app.asker.sender.task_ids
+
+    @staticmethod
+    def _unread(one: Notification) -> bool:
+        """True of news not read yet; what was answered needs no reading."""
+        return one.read is None and one.withdrawn is None
 
     async def _mark(self, ids: Sequence[int]) -> None:
         await self._hub.mark_read(ids)

@@ -1,9 +1,11 @@
 """What the inbox says: pure functions from what waits, and from news, to entries."""
 
 from taskhub_tui.domain import durations, waiting
-from taskhub_tui.domain.model import NoticeKind, Notification
-from taskhub_tui.domain.waiting import Need, Waiting
+from taskhub_tui.domain.model import NoticeKind, Notification, TaskView
+from taskhub_tui.domain.waiting import Need, Together, Waiting, case_of
 from taskhub_tui.text import clean, one_line
+from taskhub_tui.tui.screens import decision_words
+from taskhub_tui.tui.screens.preflight import Row
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.entries import Entry, Part
 
@@ -54,6 +56,27 @@ def news_of(one: Notification, now: float, glyphs: Glyphs) -> Entry:
         (f"{durations.spell(now - one.created):>5}", "muted"),
         (look[0], "muted") if answered else look,
     )
+
+
+def row_of(one: Together, view: TaskView | None, now: float) -> Row:
+    """Return what a decision for several does to one of them, with all that it is about.
+
+    Args:
+        view: the task as it stands; None when it is gone.
+    """
+    task = one.waiting.task
+    if view is None or case_of(view.task, view.blocker) != case_of(task, one.waiting.blocker):
+        said = "it is settled, or has changed, since it was marked"
+        return Row(task.id, task.title, said, possible=False)
+    full = [("", decision_words.asked(view, now).plain)]
+    for fact in decision_words.facts(view, now):
+        if fact.label != decision_words.RISK:
+            text = fact.text.plain
+            full.append((fact.label, text) if fact.block else ("", f"{fact.label}: {text}"))
+    # What would run stands below, whole.
+    said = "is told yes, and this runs" if one.what.startswith("$ ") else one.what
+    what = f"high risk: {said}" if one.risky else said
+    return Row(task.id, task.title, what, one.possible, full if one.possible else (), one.risky)
 
 
 def heading(words: str) -> Entry:

@@ -9,10 +9,11 @@ from textual.screen import Screen
 from taskhub_tui.domain.batch import Deed, forecast, summary
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.listing import Group, SavedView, Sort
-from taskhub_tui.domain.model import Action, Priority, Task
+from taskhub_tui.domain.model import Action, Blocker, Decision, Priority, Task
 from taskhub_tui.hub import Hub
-from taskhub_tui.text import one_line
+from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui.background import start
+from taskhub_tui.tui.sending import Taken
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.filter import FilterLine
 from taskhub_tui.tui.widgets.task_table import TaskTable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from taskhub_tui.tui.app import TaskHubApp
 
 DEEDS = {Action.CANCEL.value: Deed.CANCEL, Action.RETRY.value: Deed.RETRY}
+DEEDS_AS = {deed: Action(name) for name, deed in DEEDS.items()}
 _SORT_KEYS = {
     Sort.NEEDS: "n",
     Sort.AGE: "a",
@@ -173,27 +175,37 @@ class ListActions(Screen[None]):
         pairs = await self._hub.with_questions(marks)
         if deed is Deed.PAUSE and not any(forecast(*pair, deed).possible for pair in pairs):
             deed = Deed.RESUME
-        await self._ask(deed, [forecast(*pair, deed, priority) for pair in pairs], priority)
+        await self._ask(deed, pairs, priority)
 
-    async def _ask(self, deed: Deed, rows: Sequence[object], priority: Priority | None) -> None:
-        from taskhub_tui.domain.batch import Forecast
-        from taskhub_tui.tui.screens.batch import BatchRow, BatchScreen
+    async def _ask(
+        self, deed: Deed, pairs: Sequence[tuple[Task, Blocker | None]], priority: Priority | None
+    ) -> None:
+        """Show what it would do to each; then it can be taken back for a moment."""
+        from taskhub_tui.tui.screens.preflight import PreflightScreen, Row
 
-        found = [row for row in rows if isinstance(row, Forecast)]
-        able = [row.task_id for row in found if row.possible]
+        found = [forecast(*pair, deed, priority) for pair in pairs]
+        able = sum(row.possible for row in found)
         verb = f"set to {priority.name.lower()}" if priority is not None else deed.value
-        tasks = "1 task" if len(able) == 1 else f"{len(able):,} tasks"
+        tasks = "1 task" if able == 1 else f"{able:,} tasks"
         said = await self.app.push_screen_wait(
-            BatchScreen(
-                f"{verb.capitalize()} {tasks}",
-                [BatchRow(row.task_id, row.title, row.words, row.possible) for row in found],
+            PreflightScreen(
+                f"{verb[0].upper()}{verb[1:]}",
+                [
+                    Row(row.task_id, row.title, row.words, row.possible, _full(task, blocker, deed))
+                    for (task, blocker), row in zip(pairs, found, strict=True)
+                ],
                 yes=f"{verb} {tasks}",
                 glyphs=self._glyphs,
             )
         )
-        if said:
-            await self._carry_out(deed, able, priority)
+        if said is not None:
+            parts = [
+                _taken(*pair, deed, priority)
+                for pair, row in zip(pairs, found, strict=True)
+                if row.possible
+            ]
             self.table.action_unmark()
+            await self.app.asker.sender.take(parts)
 
     async def _carry_out(
         self, deed: Deed, task_ids: Sequence[str], priority: Priority | None
@@ -209,6 +221,29 @@ class ListActions(Screen[None]):
 
     def can_priority(self, task: Task | None) -> bool:
         return bool(self.table.marks) or (task is not None and not task.status.over)
+
+
+def _full(task: Task, blocker: Blocker | None, deed: Deed) -> list[tuple[str, str]]:
+    """Return what is lost or begun: the stage that it stands at, and what it asks."""
+    if deed not in (Deed.CANCEL, Deed.RETRY):
+        return []
+    stage = f"stage {min(task.stage + 1, task.stages)}/{task.stages} {one_line(task.stage_name)}"
+    asks = [("Asks", clean(blocker.question).strip())] if blocker is not None else []
+    error = [("Failed", clean(task.error).strip())] if task.error else []
+    return [("", stage), *asks, *error]
+
+
+def _taken(task: Task, blocker: Blocker | None, deed: Deed, priority: Priority | None) -> Taken:
+    """Return a deed as what is sent later, bound to the question that was shown."""
+    match deed:
+        case Deed.PAUSE | Deed.RESUME:
+            return Taken(task, None, None, pause=deed is Deed.PAUSE)
+        case Deed.PRIORITY if priority is not None:
+            # It answers nothing: a question stays open, and another one does not hinder it.
+            changed = {"priority": priority.name.lower()}
+            return Taken(task, None, Decision(Action.MODIFY, by="", channel="app", data=changed))
+        case _:
+            return Taken(task, blocker, Decision(DEEDS_AS[deed], by="", channel="app"))
 
 
 def _about(view: SavedView) -> str:

@@ -36,7 +36,7 @@ class ModifyForm(Form):
     }
     """
     alone = True
-    keys = (("ctrl+s", "send"), ("ctrl+e", "editor"), ("esc", "back"))
+    keys = (("answer.send", "send"), ("answer.edit", "editor"), ("answer.back", "back"))
 
     def __init__(
         self, view: TaskView, clock: Callable[[], float], cards: Sequence[AgentCard] = ()

@@ -106,6 +106,8 @@ class FilesView(LinesView):
         self.set_lines(self._drawn(), keep=keep)
         self.at = min(at or 0, len(files) - 1) if files else None
         self.refresh()
+        if self.is_mounted:
+            self.screen.refresh_bindings()
 
     def on_resize(self) -> None:
         self._lines = self._drawn()

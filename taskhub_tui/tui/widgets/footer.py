@@ -9,6 +9,8 @@ from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import BY_ID
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 
+_LAST = ("hub.help", "hub.quit")
+
 
 class KeyLine(Widget):
     """Shows the screen's legal keys by their rank; each can be clicked."""
@@ -49,17 +51,22 @@ class KeyLine(Widget):
             key = own.keys(act.id)[0]
             if key == "enter":
                 written = self._glyphs.enter
-            found[act.id] = (act.rank, key, written, act.label)
+            found[act.id] = (self._group(act.id) * 100 + act.rank, key, written, act.label)
         self._last = sorted(found.values())
         return [*self._last]
 
+    @staticmethod
+    def _group(act_id: str) -> int:
+        """Help, the first to be wanted by who is lost, and quit stand last, and stay to the end."""
+        return _LAST.index(act_id) + 1 if act_id in _LAST else 0
+
     def render(self) -> Content:
         room = self.content_size.width
-        keys = [*self._keys()]
+        keys = self._keys()
         self._drawn = [*keys]
         while keys and sum(cell_len(k[2] + k[3]) + 3 for k in keys) - 2 > room:
-            # Help, the first to be wanted by who is lost, and quit stay to the end.
-            keys.pop(-3 if len(keys) > 2 else -1)
+            others = [place for place, one in enumerate(keys) if one[0] < 100]
+            keys.pop(others[-1] if others else -1)
         self._spots = []
         parts: list[Content] = []
         at = 0

@@ -8,6 +8,7 @@ from textual.app import App
 from textual.content import Content
 from textual.style import Style
 
+from taskhub_tui.tui import keymap
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.footer import KeyLine
 from taskhub_tui.tui.widgets.plain import Plain
@@ -64,14 +65,16 @@ class UndoLine(Plain):
             here.mount(made)
 
     def show_lines(self, lines: Sequence[Line]) -> None:
-        """Show these; the last one is what `u` takes back."""
+        """Show these; the last one is what the key takes back."""
         shown = lines[-_MOST:]
         self._held = [held for held, _, _ in shown]
         said = []
         for place, (_, doing, left) in enumerate(shown):
             last = place == len(shown) - 1
-            key = Content.assemble(("u", "bold $needs"), (" undoes", "$foreground"))
-            how = key if last else Content.styled("click undoes", "$muted")
+            key = keymap.of(self.app).short("undo.undo") if last else ""
+            how = Content.styled("click undoes", "$muted")
+            if key:
+                how = Content.assemble((key, "bold $needs"), (" undoes", "$foreground"))
             dot = Content.styled(f" {self._glyphs.dot} ", "$muted")
             words = Content.assemble((doing, "bold"), dot, how, dot, (str(left), "$muted"))
             said.append(words.stylize(Style.from_meta({"held": place})))
