@@ -17,6 +17,8 @@ def test_every_part_gives_its_figures(part: str) -> None:
     for figure in figures:
         assert any(letter.isdigit() for letter in figure.measured), figure
         assert (figure.met is None) == (figure.reach == ""), figure
+        # What a part could not measure it says so itself.
+        assert not figure.measured.startswith("0 figures"), figure
 
 
 def test_a_peer_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

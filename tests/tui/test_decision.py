@@ -9,7 +9,7 @@ from textual.widgets import Input, TextArea
 
 from taskhub_tui.domain.model import Action, BlockerKind, Choice, Decision, StageStatus, Status
 from taskhub_tui.domain.model import TaskView as View
-from taskhub_tui.tui import opening
+from taskhub_tui.tui import editor
 from taskhub_tui.tui.screens.decision import REST, DecisionScreen
 from taskhub_tui.tui.screens.decision_words import KEYS
 from taskhub_tui.tui.widgets.plain import Keys
@@ -366,7 +366,7 @@ async def test_an_editor_that_is_open_when_somebody_else_was_faster_keeps_its_te
     async def edit(*_: Any) -> str:
         return await written
 
-    monkeypatch.setattr(opening, "edit", edit)
+    monkeypatch.setattr(editor, "edit", edit)
     app = Host(dialog(view()))
     async with app.run_test() as pilot:
         await pilot.press("c")
