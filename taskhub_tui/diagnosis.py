@@ -187,9 +187,11 @@ def _terminal(environ: Mapping[str, str]) -> list[Check]:
     else:
         remedy = "If your terminal can do it: export COLORTERM=truecolor"
         found.append(Check("terminal", "ok", f"{said}, 256 colours or fewer", remedy))
-    if (sys.stdout.encoding or "").lower().replace("-", "") != "utf8":
+    # While the app runs, `sys.stdout` is what it catches stray words with, and has no encoding.
+    encoding = getattr(sys.__stdout__, "encoding", None) or ""
+    if encoding.lower().replace("-", "") != "utf8":
         remedy = "Use a UTF-8 locale, or `taskhub --ascii`"
-        found.append(Check("letters", "warn", f"The encoding is {sys.stdout.encoding}", remedy))
+        found.append(Check("letters", "warn", f"The encoding is {encoding or 'unknown'}", remedy))
     if environ.get("TMUX") and not _tmux_tells_focus():
         remedy = "tmux set -g focus-events on"
         found.append(

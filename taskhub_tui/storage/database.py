@@ -1,6 +1,8 @@
 """Opening the SQLite file: permissions, pragmas, migrations, and errors in words."""
 
 import asyncio
+import contextlib
+import errno
 import os
 import sqlite3
 import stat
@@ -90,12 +92,23 @@ async def _use_wal(connection: aiosqlite.Connection, guard: Guard) -> None:
 def _create_private(path: Path) -> None:
     """Create the file with mode 0600 before SQLite does it with the default mode.
 
-    The -wal and -shm files take the mode of the database.
+    The -wal and -shm files take the mode of the database. A file that is there is not opened: when
+    any descriptor of it is closed, the system drops all locks that this process has on it, those
+    of its open connections too, and the next process to leave would delete the log under them.
     """
     make_private(path.parent)
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+        found = path.lstat().st_mode
+        for code, wrong in (
+            (errno.ELOOP, stat.S_ISLNK(found)),
+            (errno.EISDIR, stat.S_ISDIR(found)),
+            (errno.EACCES, not os.access(path, os.R_OK | os.W_OK)),
+        ):
+            if wrong:
+                raise OSError(code, os.strerror(code))
+        if stat.S_IMODE(found) & 0o077:
             path.chmod(0o600)
     except OSError as error:
         raise StoreError(f"The database {path} cannot be opened: {error.strerror}") from error

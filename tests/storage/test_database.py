@@ -31,6 +31,33 @@ async def test_nobody_else_can_read_it(path: Path) -> None:
         await store.close()
 
 
+async def test_opened_twice_in_a_process_it_keeps_its_locks_and_its_log(path: Path) -> None:
+    async def writes(store: Store, name: str) -> None:
+        await store.write(lambda tx: tx.execute("INSERT INTO choice VALUES (?, 1)", (name,)))
+
+    def elsewhere() -> list[str]:
+        code = (
+            "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
+            "print(*[row[0] for row in c.execute('SELECT name FROM choice ORDER BY name')]);"
+            "c.close()"
+        )
+        run = [sys.executable, "-c", code, str(path)]
+        return subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
+
+    store = await Store.open(path)
+    try:
+        await store.write(lambda tx: tx.execute("CREATE TABLE choice (name TEXT, n INTEGER)"))
+        await writes(store, "before")
+        await (await Store.open(path)).close()
+        # Were the locks gone, this one would take itself for the last, and delete the log.
+        assert elsewhere() == ["before"]
+        await writes(store, "then")
+        assert elsewhere() == ["before", "then"]
+    finally:
+        await store.close()
+    assert elsewhere() == ["before", "then"]
+
+
 async def test_a_file_that_others_could_read_is_made_private(path: Path) -> None:
     await (await Store.open(path)).close()
     path.chmod(0o644)
