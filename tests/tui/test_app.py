@@ -194,7 +194,7 @@ async def test_rows_stand_still_until_the_user_asks_or_is_away(app: TaskHubApp, 
         assert len(table) == 1
         await pilot.press("g")
         await until(pilot, lambda: len(table) == 2)
-        app.typed = time.monotonic() - 11
+        app.typed = time.monotonic() - 61
         app.screen._sorted_at = 0.0
         await seed.put("Third")
         await until(pilot, lambda: len(table) == 3)

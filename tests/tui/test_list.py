@@ -1,5 +1,6 @@
 """The list as a whole: filters, sorts, groups, marks, views, and what waits beside it."""
 
+import asyncio
 import time
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from taskhub_tui import care
-from taskhub_tui.domain.listing import Group, Sort
+from taskhub_tui.domain.listing import Arranged, Group, Listing, Sort
 from taskhub_tui.domain.model import Action, Priority, Status
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui.app import TaskHubApp
@@ -111,6 +112,32 @@ async def test_only_what_fits_the_filter_is_announced_as_new(app: TaskHubApp, se
         assert table(app).unseen == 1
         await pilot.press("g")
         await until(pilot, lambda: titles(app) == ["Audit keys", "Audit costs"])
+
+
+async def test_keys_pressed_while_the_order_is_read_anew_count(
+    app: TaskHubApp, hub: Hub, seed: Seed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("Third", "Second", "First"):
+        await seed.put(name)
+    async with app.run_test(size=(100, 24), notifications=True) as pilot:
+        await listed(pilot, app, 3)
+        await pilot.press("G")
+        read, asked, goes = hub.arranged, asyncio.Event(), asyncio.Event()
+
+        async def slow(wanted: Listing) -> Arranged:
+            asked.set()
+            await goes.wait()
+            return await read(wanted)
+
+        monkeypatch.setattr(hub, "arranged", slow)
+        await pilot.press("g")
+        await asked.wait()
+        await pilot.press("j", "j")
+        assert table(app).cursor == 2
+        laid = table(app)._order
+        goes.set()
+        await until(pilot, lambda: table(app)._order is not laid)
+        assert table(app).cursor == 2
 
 
 async def test_sorted_by_what_was_chosen_and_the_column_says_so(

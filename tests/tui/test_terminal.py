@@ -120,6 +120,20 @@ async def test_keys_meant_for_the_shell_answer_no_dialog(
         assert terminal.end() == 0
 
 
+def test_the_settings_say_what_doctor_finds(app: Terminal) -> None:
+    app.press(",")
+    app.until("Colours of the app")
+    app.resize(120, 90)
+    app.until("Python 3.", PATIENCE)
+    app.bytes = b""
+    app.press("c")
+    app.until("looking", PATIENCE)
+    app.settle(1.0)
+    assert b"did not work" not in app.bytes
+    app.press("\x11")
+    assert app.end() == 0
+
+
 def test_it_may_be_made_tiny_and_large_again(app: Terminal) -> None:
     for keys, words in (
         ("", ""),

@@ -37,8 +37,8 @@ from taskhub_tui.tui.widgets.welcome import Welcome
 if TYPE_CHECKING:
     from taskhub_tui.tui.app import TaskHubApp
 
-IDLE = 10.0
-"""Seconds without a key after which the list is sorted anew by itself."""
+IDLE, AWAY = 60.0, 10.0
+"""Seconds without a key after which the list is sorted anew by itself: in front, and behind."""
 _SORT_EVERY = 3.0
 _UNSEEN = 5
 """Times that go on in seconds do so by this many while another window has the keys."""
@@ -146,7 +146,11 @@ class MainScreen(ListActions):
         return not wanted or filtering.matches(wanted, task, self._hub.clock())
 
     async def sort(self, *, top: bool = False) -> None:
-        """Read the order anew; the cursor stays on its task unless `top`."""
+        """Read the order anew; the cursor stays on its task unless `top`.
+
+        Keys that are pressed meanwhile count: a cursor that has moved stays with its task too.
+        """
+        before = self.table.cursor
         self._stale = False
         self._sorted_at = time.monotonic()
         wanted = Listing(self._filter.filter, self.table.sort, self.table.group)
@@ -155,7 +159,9 @@ class MainScreen(ListActions):
         if wanted != Listing(self._filter.filter, self.table.sort, self.table.group):
             return  # Another one was asked for meanwhile, and comes.
         self.table.empty_words = "Nothing matches. esc clears the filter" if wanted.filter else ""
-        self.table.set_order(found.numbers, rows, heads=found.heads, top=top)
+        self.table.set_order(
+            found.numbers, rows, heads=found.heads, top=top and self.table.cursor == before
+        )
         self._say_filter()
 
     def _say_filter(self) -> None:
@@ -208,7 +214,8 @@ class MainScreen(ListActions):
             self.pane.draw()
             self._fill_pane()
         now = time.monotonic()
-        if self._stale and now - self.app.typed >= IDLE and now - self._sorted_at >= _SORT_EVERY:
+        idle = IDLE if self.app.app_focus else AWAY
+        if self._stale and now - self.app.typed >= idle and now - self._sorted_at >= _SORT_EVERY:
             self._try(self.sort)
 
     async def _poll_log(self) -> None:
