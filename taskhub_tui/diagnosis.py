@@ -171,7 +171,9 @@ async def _desktop() -> Check:
 
 
 def _terminal(environ: Mapping[str, str]) -> list[Check]:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # The app puts something of its own in the place of `sys.stdout`.
+    out = sys.__stdout__ or sys.stdout
+    if not (sys.stdin.isatty() and out.isatty()):
         return [Check("terminal", "ok", "Not a terminal here, so it was not looked at")]
     term = environ.get("TERM", "")
     if term in ("", "dumb"):
@@ -187,9 +189,9 @@ def _terminal(environ: Mapping[str, str]) -> list[Check]:
     else:
         remedy = "If your terminal can do it: export COLORTERM=truecolor"
         found.append(Check("terminal", "ok", f"{said}, 256 colours or fewer", remedy))
-    if (sys.stdout.encoding or "").lower().replace("-", "") != "utf8":
+    if (out.encoding or "").lower().replace("-", "") != "utf8":
         remedy = "Use a UTF-8 locale, or `taskhub --ascii`"
-        found.append(Check("letters", "warn", f"The encoding is {sys.stdout.encoding}", remedy))
+        found.append(Check("letters", "warn", f"The encoding is {out.encoding}", remedy))
     if environ.get("TMUX") and not _tmux_tells_focus():
         remedy = "tmux set -g focus-events on"
         found.append(
