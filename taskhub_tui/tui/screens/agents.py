@@ -143,7 +143,7 @@ class AgentsScreen(Screen[str | None]):
         elif one.running:
             glyph, colour = glyphs.running, "$running"
         else:
-            glyph, colour = glyphs.dot, "$muted"
+            glyph, colour = glyphs.queued, "$muted"
         running = f"{one.running}/{most}" if most is not None else str(one.running or glyphs.dash)
         success = glyphs.dash if one.success is None else f"{one.success:.0%}"
         usual = glyphs.dash if one.usual is None else durations.spell(one.usual)
