@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from textual.pilot import Pilot
@@ -31,6 +32,7 @@ from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.theme import LIGHT
 from taskhub_tui.tui.widgets.task_table import TaskTable
+from taskhub_tui.tui.widgets.undo import UndoLine
 
 HERE = Path(__file__).resolve().parent
 SIZE = (120, 36)
@@ -297,6 +299,9 @@ async def main() -> None:
                 await pictures(hub)
                 await closer(hub)
                 await sizes(hub)
+            patient = replace(settings, undo=5.0)
+            async with await Hub.open(paths=where, settings=patient, autostart=False) as hub:
+                await undo(hub)
                 for task in await hub.tasks(status=[Status.IN_PROGRESS, Status.BLOCKED]):
                     await hub.decide(task.id, Action.CANCEL)
                 await until(lambda: stopped(hub))
@@ -315,6 +320,18 @@ async def sizes(hub: Hub) -> None:
         async with opened(hub, size, theme, calm=True) as (app, pilot):
             await pilot.pause(1.0)
             save(app, name)
+
+
+async def undo(hub: Hub) -> None:
+    """Approve, show that it can be taken back, and take it back."""
+    async with opened(hub) as (app, pilot):
+        await pilot.pause(2.5)
+        await pilot.press("a")
+        await pilot.pause(0.5)
+        assert app.screen.query(UndoLine), "Nothing was approved"
+        save(app, "undo")
+        await pilot.press("u")
+        await pilot.pause(0.5)
 
 
 async def stopped(hub: Hub) -> bool:

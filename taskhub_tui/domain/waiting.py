@@ -1,5 +1,6 @@
 """What waits for a person, and which of it comes first. Pure; every front end shows the same."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -138,7 +139,7 @@ def proposal(blocker: Blocker) -> str:
     for name in COMMANDS:
         value = blocker.detail.get(name)
         if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-            value = ("; " if name == "commands" else " ").join(value)
+            value = "; ".join(value) if name == "commands" else shlex.join(value)
         if isinstance(value, str) and value.strip():
             return one_line(value, 300)
     return ""

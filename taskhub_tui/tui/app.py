@@ -14,7 +14,7 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
 from textual.widgets import Input, TextArea
 
@@ -415,7 +415,9 @@ class TaskHubApp(App[None]):
         for notice in changes.notifications:
             if notice.id > last and notice.kind is NoticeKind.COMPLETED:
                 words = one_line(f"{self.glyphs.done} {notice.title}: {notice.body}", 200)
-                self.notify(words, markup=False)
+                # A dialog is read to its last line, where its keys are; the inbox has the news.
+                if not isinstance(self.screen, ModalScreen):
+                    self.notify(words, markup=False)
             self._seen_notice = max(self._seen_notice or 0, notice.id)
 
     async def _open_initial(self) -> None:

@@ -231,6 +231,8 @@ class Asker:
             if raised and case is not None:
                 self._announced.add(case)
             self._open = screen, view
+            # What was said before would lie over the keys of the question; it stands in the inbox.
+            self._app.clear_notifications()
             decision = await self._app.push_screen_wait(screen)
             self._open = None
             if decision is not None:

@@ -41,6 +41,9 @@ DARK = Theme(
         "block-cursor-foreground": "#D7DCE2",
         "border": "#3A424D",
         "border-blurred": "#3A424D",
+        "scrollbar-background": "#12151A",
+        "scrollbar-background-hover": "#12151A",
+        "scrollbar-background-active": "#12151A",
     },
 )
 LIGHT = Theme(
@@ -70,6 +73,9 @@ LIGHT = Theme(
         "block-cursor-foreground": "#1B2027",
         "border": "#C9CDD2",
         "border-blurred": "#C9CDD2",
+        "scrollbar-background": "#FAFAF8",
+        "scrollbar-background-hover": "#FAFAF8",
+        "scrollbar-background-active": "#FAFAF8",
     },
 )
 

@@ -70,7 +70,9 @@ def test_what_happens_when_nobody_answers(default: Action | None, said: str) -> 
 
 def test_a_line_has_the_command_or_what_went_wrong() -> None:
     one = asked(detail={"argv": ["rm", "-r", "old\x1b[2J\nfiles"]})
-    assert line(one, NOW) == "Go on? $ rm -r old files"
+    assert line(one, NOW) == "Go on? $ rm -r 'old files'"
+    one = asked(detail={"argv": ["sh", "-c", "rm $OLD; sync"]})
+    assert line(one, NOW) == "Go on? $ sh -c 'rm $OLD; sync'"
     assert line(failed(error="no\ncolumn"), NOW) == "no column"
     assert "may it go on?" in line(Waiting(task(status=Status.PAUSED)), NOW)
 

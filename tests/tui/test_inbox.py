@@ -135,7 +135,7 @@ async def test_answered_in_place_the_next_one_is_under_the_cursor(
         await until(pilot, lambda: isinstance(app.screen, DecisionScreen))
         app.screen._awake = True  # type: ignore[attr-defined]
         await pilot.press("a")
-        await until(pilot, lambda: "Approving: One · u undoes · 5" in text(app))
+        await until(pilot, lambda: "Approving: One · u undoes · 5s" in text(app))
         await until(pilot, lambda: screen.here is not None and screen.here.task.id == two.id)
         assert await is_open(hub, one), "it is not sent yet"
         await send(app, moments)

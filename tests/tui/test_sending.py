@@ -52,9 +52,9 @@ async def test_it_counts_down_and_is_sent_when_the_time_is_over(hub: Hub, seed: 
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await until(pilot, lambda: "Migrate" in text(app))
         await approve(app, hub, task)
-        await until(pilot, lambda: "Approving: Migrate · u undoes · 5" in text(app))
+        await until(pilot, lambda: "Approving: Migrate · u undoes · 5s" in text(app))
         moments.at += 3
-        await until(pilot, lambda: "u undoes · 2" in text(app))
+        await until(pilot, lambda: "u undoes · 2s" in text(app))
         assert await is_open(hub, task)
         moments.at += 2
         await until(pilot, lambda: "Approved: Migrate" in text(app))

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -183,6 +184,34 @@ async def test_without_colours_none_is_written_and_the_cursor_is_seen(
         assert colours(b"\x1b[1;38;2;1;2;3mx") != []
         terminal.press("\x11")
         assert terminal.end() == 0
+
+
+async def test_without_colours_the_cursor_of_each_list_is_seen(home: Path, seed: Seed) -> None:
+    await seed.put("Deploy", Status.COMPLETED)
+    # A letter of the row may be drawn in a style of its own.
+    reverse = rb"\x1b\[(?:[0-9]+;)*7m(?:[^\x1b]|\x1b\[(?:[0-9]+;)*7m)*"
+    with Terminal(ALONE, env(NO_COLOR="1")) as terminal:
+        terminal.until("Deploy", PATIENCE)
+        # The settings, the agents, the views; each stands on its first row.
+        for key, row in ((",", b"theme"), ("A", b"Financial Analyst"), ("W", b"All")):
+            terminal.bytes = b""
+            terminal.press(key)
+            end = time.monotonic() + PATIENCE
+            while not re.search(reverse + row, terminal.bytes):
+                assert time.monotonic() < end, terminal.bytes
+                terminal.read(0.2)
+            terminal.press_until("\x1b", "PROGRESS", every=1.0)
+        terminal.press("\x11")
+        assert terminal.end() == 0
+
+
+def test_the_settings_look_for_what_may_be_wrong_with_this_terminal(app: Terminal) -> None:
+    app.press(",")
+    app.until("reduced_motion")
+    app.press_until("\x1b[6~", "xterm-256color, 120x36", every=1.0)
+    app.press("\x11")
+    assert app.end() == 0
+    assert b"a mistake in TaskHub" not in app.bytes
 
 
 async def test_the_worker_learns_whether_somebody_looks(home: Path, hub: Hub) -> None:

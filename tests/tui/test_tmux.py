@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from taskhub_tui.samples import sample_path
+
 pytestmark = [pytest.mark.tmux, pytest.mark.slow]
 
 PATIENCE = 30.0
@@ -35,8 +37,10 @@ class Tmux:
             command, env=self._env, capture_output=True, text=True, check=True, timeout=60
         ).stdout.strip()
 
-    def open(self) -> None:
-        self.run("new-session", "-d", "-x", "80", "-y", "24", sys.executable, "-m", "taskhub_tui")
+    def open(self, folder: Path | None = None) -> None:
+        where = [] if folder is None else ["-c", str(folder)]
+        app = [sys.executable, "-m", "taskhub_tui"]
+        self.run("new-session", "-d", "-x", "80", "-y", "24", *where, *app)
 
     def screen(self) -> str:
         return self.run("capture-pane", "-p")
@@ -136,13 +140,30 @@ def test_a_task_is_made_approved_and_read_in_the_app_alone(tmux: Tmux) -> None:
     assert "all is up" in tmux.taskhub("show", task)
 
 
-def test_what_a_report_suggests_next_is_handed_over_with_one_number(tmux: Tmux) -> None:
-    tmux.open()
+def test_from_a_new_task_over_a_question_and_its_result_to_the_follow_up(
+    tmux: Tmux, tmp_path: Path
+) -> None:
+    shutil.copy(sample_path(), tmp_path / "oil.csv")
+    tmux.open(tmp_path)
     tmux.until("a task of yours")
-    tmux.run("send-keys", "s")
-    tmux.until("1 done")
+    tmux.run("send-keys", "n")
+    tmux.until("New task")
+    tmux.types("Analyse the prices")
+    tmux.tab_to("File  ")
+    tmux.types("oil.csv")
+    tmux.until("best fit: Financial Analyst")
+    tmux.tab_to("When  ")
+    tmux.run("send-keys", "BTab")
+    tmux.press_until("Space", "[x] ask before")
+    tmux.run("send-keys", "C-s")
+    tmux.until("Approval needed")
+    tmux.press_until("a", "1 done")
     tmux.press_until("Enter", "Result")
     tmux.press_until("G", "What next")
     tmux.press_until("1", "New task")
     tmux.run("send-keys", "C-s")
     tmux.wait(lambda: len(tmux.taskhub("list").splitlines()) == 3, "the second task")
+    follow_up = tmux.taskhub("list").splitlines()[1].split()[0]
+    tmux.wait(lambda: "Analyse the prices" in tmux.taskhub("show", follow_up), "what it carries")
+    tmux.run("send-keys", "C-q")
+    tmux.wait(tmux.over, "the app leaves")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import mimetypes
+import shlex
 import time
 import zlib
 from collections.abc import Iterator
@@ -275,7 +276,7 @@ class _Run:
                 kind=BlockerKind.APPROVAL if ask.approval else BlockerKind.INPUT,
                 question=ask.question,
                 choices=tuple(Choice(c, c, effect(c)) for c in ask.choices),
-                detail={"command": " ".join(self.job.argv)},
+                detail={"command": shlex.join(self.job.argv)},
                 risk=ask.risk,
                 timeout=ask.timeout,
                 default=ask.default,

@@ -24,6 +24,7 @@ from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.about import wrapped
 from taskhub_tui.tui.widgets.footer import KeyLine
+from taskhub_tui.tui.widgets.options import Options
 from taskhub_tui.tui.widgets.plain import Plain
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class AgentsScreen(Screen[str | None]):
         with Horizontal(id="body"):
             with VerticalScroll(id="left", can_focus=False):
                 yield Plain(id="head")
-                yield OptionList(id="list", markup=False, compact=True)
+                yield Options(id="list")
             with VerticalScroll(id="about", can_focus=False):
                 yield Plain(id="card")
         yield KeyLine(glyphs=self._glyphs)
@@ -142,7 +143,7 @@ class AgentsScreen(Screen[str | None]):
         elif one.running:
             glyph, colour = glyphs.running, "$running"
         else:
-            glyph, colour = glyphs.dot, "$muted"
+            glyph, colour = glyphs.queued, "$muted"
         running = f"{one.running}/{most}" if most is not None else str(one.running or glyphs.dash)
         success = glyphs.dash if one.success is None else f"{one.success:.0%}"
         usual = glyphs.dash if one.usual is None else durations.spell(one.usual)

@@ -15,6 +15,7 @@ from textual.widgets.option_list import Option
 
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.theme import Glyphs
+from taskhub_tui.tui.widgets.options import Options
 from taskhub_tui.tui.widgets.plain import Keys, Plain
 
 _STYLE = """
@@ -22,15 +23,18 @@ _STYLE = """
         align: center middle; background: $background 60%;
         & #dialog {{
             width: 64; max-width: 96%; height: auto; max-height: 100%; padding: 1 2;
-            background: $panel;
+            background: $panel; border: round $running;
+            border-title-color: $running; border-title-style: none;
         }}
-        & Plain {{ height: auto; }}
+        & Plain {{ height: auto; margin-bottom: 1; color: $muted; }}
         & OptionList {{
-            height: auto; max-height: 16; margin: 1 0; padding: 0; border: none; background: $panel;
-            scrollbar-size-vertical: 1;
+            height: auto; max-height: 16; margin-bottom: 1; padding: 0; border: none;
+            background: $panel; scrollbar-size-vertical: 1;
             &:focus {{ background-tint: $foreground 0%; }}
         }}
-        & Input {{ height: 1; border: none; padding: 0; margin: 1 0; background: $background; }}
+        & Input {{
+            height: 1; border: none; padding: 0; margin-bottom: 1; background: $background;
+        }}
     }}
 """
 
@@ -80,9 +84,9 @@ class ChooseScreen(ModalScreen[tuple[int, bool] | None]):
         keys = [("enter", "choose"), ("choose.leave", "back")]
         if any(entry.removable for entry in self._entries):
             keys.insert(1, ("choose.delete", "delete"))
-        with Vertical(id="dialog"):
-            yield Plain(Content.styled(self._title, "bold $foreground"))
-            yield OptionList(*options, markup=False, compact=True)
+        with Vertical(id="dialog") as dialog:
+            dialog.border_title = f" {self._title} "
+            yield Options(*options)
             yield Keys(keys)
 
     def on_mount(self) -> None:
@@ -138,10 +142,9 @@ class NameScreen(ModalScreen[str | None]):
         self._about = about
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="dialog"):
-            yield Plain(
-                Content.assemble((self._title, "bold $foreground"), "\n", (self._about, "$muted"))
-            )
+        with Vertical(id="dialog") as dialog:
+            dialog.border_title = f" {self._title} "
+            yield Plain(self._about)
             yield Input(placeholder="A name, such as: My failures", compact=True, max_length=40)
             yield Keys([("enter", "save"), ("name.leave", "back")])
 

@@ -83,21 +83,20 @@ class HelpScreen(ModalScreen[str | None]):
         align: center middle; background: $background 60%;
         & #page {
             width: 84; max-width: 100%; height: auto; max-height: 100%; background: $panel;
-            padding: 1 0 0 0;
+            border: round $running; border-title-color: $running; border-title-style: none;
         }
         & #keys {
-            height: auto; padding: 0 3;
+            height: auto; padding: 0 2;
             scrollbar-size-vertical: 1; scrollbar-color: $faint; scrollbar-background: $panel;
         }
         & Static { height: auto; }
         & Input {
-            display: none; margin: 0 3; border: none; padding: 0; height: 1;
+            display: none; margin: 0 2; border: none; padding: 0; height: 1;
             background: $background; color: $foreground;
         }
         & Input.-shown { display: block; }
-        & #line { padding: 0 3; height: auto; margin: 1 0; }
+        & #line { padding: 0 2; height: auto; margin-top: 1; }
     }
-    HelpScreen:nocolor #page { border: round $foreground; }
     """
 
     def __init__(
@@ -120,7 +119,8 @@ class HelpScreen(ModalScreen[str | None]):
         self._legal = legal
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="page"):
+        with Vertical(id="page") as page:
+            page.border_title = " Help "
             with VerticalScroll(id="keys"):
                 yield Static(markup=False, id="text")
             yield Input(placeholder="words that a key's line has", compact=True)

@@ -148,7 +148,10 @@ class ListActions(Screen[None]):
         if name is not None:
             kept = await self._hub.save_view(replace(view, name=name))
             self.views = await self._hub.views()
-            self.app.notify(f"Saved as {kept.name}; W brings it back", timeout=3, markup=False)
+            said = f"Saved as {kept.name}"
+            if key := self.app.own_keys.short("list.views"):
+                said += f"; {key} brings it back"
+            self.app.notify(said, timeout=3, markup=False)
 
     # One wish for many
 

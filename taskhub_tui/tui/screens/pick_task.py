@@ -21,6 +21,7 @@ from taskhub_tui.text import one_line
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs, task_look
+from taskhub_tui.tui.widgets.options import Options
 from taskhub_tui.tui.widgets.path_input import CleanInput
 from taskhub_tui.tui.widgets.plain import Keys, Plain
 
@@ -82,7 +83,7 @@ class PickTaskScreen(ModalScreen[str | None]):
                 compact=True,
                 select_on_focus=False,
             )
-            yield OptionList(markup=False, compact=True)
+            yield Options()
             yield Plain("No task has these words", id="none")
             yield Keys([("enter", "take it"), ("pick.down", "next"), ("pick.leave", "back")])
 

@@ -26,6 +26,7 @@ from taskhub_tui.tui.background import start
 from taskhub_tui.tui.handing import short
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.footer import KeyLine
+from taskhub_tui.tui.widgets.options import Options
 from taskhub_tui.tui.widgets.path_input import CleanInput
 from taskhub_tui.tui.widgets.plain import Plain
 
@@ -36,14 +37,16 @@ TRIED_FOR = 20.0
 """Seconds that a worker may take to show a test message, its start included."""
 _EFFECTS = {
     "now": "holds at once",
-    "worker": "holds with the next worker: w lets one start",
+    "worker": "holds with the next worker: {worker} lets one start",
     "start": "holds when the app is opened again",
 }
 _SET, _CHANNEL, _CHECK, _KEY = "set:", "channel:", "check:", "key:"
+_NAME = 27
+"""Columns of the names."""
 _MEANINGS = {"in-app": "the list and the toasts here", "desktop": "bubbles of this machine"}
 
 
-class Rows(OptionList):
+class Rows(Options):
     """Keeps the row under the cursor in sight when more is said of it, and less room is left."""
 
     def on_resize(self) -> None:
@@ -92,7 +95,7 @@ class SettingsScreen(Screen[str | None]):
 
     def compose(self) -> ComposeResult:
         yield Plain(id="top")
-        yield Rows(id="list", markup=False, compact=True)
+        yield Rows(id="list")
         with Vertical(id="foot"):
             yield Plain(id="meaning")
             yield CleanInput(id="typed", compact=True)
@@ -138,14 +141,16 @@ class SettingsScreen(Screen[str | None]):
             parts.append(
                 Content.assemble(
                     (f"{self._glyphs.failed} ", "$failed"),
-                    f"Line {mistake.line}: {one_line(mistake.sentence, 300)}. e opens it there",
+                    f"Line {mistake.line}: {one_line(mistake.sentence, 300)}."
+                    f" {self._press('settings.file')} opens it there",
                 )
             )
         elif self._stale:
             parts.append(
                 Content.assemble(
                     (f"{self._glyphs.needs} ", "$needs"),
-                    "Workers that run now still work by the old settings. w asks them to leave;"
+                    "Workers that run now still work by the old settings."
+                    f" {self._press('settings.worker')} asks them to leave;"
                     " commands go on, and the next worker adopts them",
                 )
             )
@@ -201,12 +206,10 @@ class SettingsScreen(Screen[str | None]):
         short = name.removeprefix("notifications.")
         # In a narrow window the meaning wants the room more than the value does.
         middling = 22 if width >= 100 else 13
-        left = Content(f"  {one_line(short, 60)}").truncate(27, ellipsis=True, pad=True)
+        left = Content(f"  {one_line(short, 60)}").truncate(_NAME, ellipsis=True, pad=True)
         middle = Content.styled(one_line(value, 200), "bold $foreground" if bold else "$muted")
         middle = middle.truncate(middling, ellipsis=True, pad=True)
-        right = Content.styled(one_line(meaning), "$muted").truncate(
-            max(8, width - 29 - middling), ellipsis=True
-        )
+        right = _under(meaning, _NAME + middling + 2, width)
         return Option(Content.assemble(left, " ", middle, " ", right), id=key)
 
     def _finding(self, number: int, check: Check, width: int) -> Option:
@@ -215,10 +218,8 @@ class SettingsScreen(Screen[str | None]):
             "warn": (self._glyphs.needs, "$needs"),
             "fail": (self._glyphs.failed, "$failed"),
         }[check.state]
-        name = Content(one_line(check.name, 24)).truncate(23, ellipsis=True, pad=True)
-        said = Content.styled(one_line(check.message), "$muted").truncate(
-            max(8, width - 29), ellipsis=True
-        )
+        name = Content(one_line(check.name, 24)).truncate(_NAME - 4, ellipsis=True, pad=True)
+        said = _under(check.message, _NAME + 1, width)
         row = Content.assemble("  ", (glyph, colour), " ", name, " ", said)
         return Option(row, id=f"{_CHECK}{number}")
 
@@ -246,11 +247,13 @@ class SettingsScreen(Screen[str | None]):
                 one = BY_KEY[name]
                 given = any(c.given for c in self._hub.chosen() if c.preference.key == name)
                 source = "set in the file" if given else "the default"
-                words = f"{one.meaning}.\n{name}: {source}; a change {_EFFECTS[one.effect]}."
+                effect = _EFFECTS[one.effect].format(worker=self._press("settings.worker"))
+                words = f"{one.meaning}.\n{name}: {source}; a change {effect}."
             case "channel":
                 found = next((c for c in self._channels if c.name == name), None)
                 said = self._tried.get(name) or (found and found.problem) or "It can be used"
-                words = f"{_MEANINGS.get(name, name)}. t sends a test.\n{said}"
+                test = self._press("settings.test")
+                words = f"{_MEANINGS.get(name, name)}. {test} sends a test.\n{said}"
             case "check":
                 check = (self._checks or ())[int(name)]
                 words = f"{check.message}\n{check.remedy or ''}"
@@ -260,9 +263,13 @@ class SettingsScreen(Screen[str | None]):
                 words = ""
         self.query_one("#meaning", Plain).update(Content(words))
 
+    def _press(self, act_id: str) -> str:
+        """Return the key of an action, or where it is found without one."""
+        return self.app.own_keys.short(act_id) or "the palette"
+
     def _key_words(self, act_id: str) -> str:
         act, own = BY_ACT[act_id], self.app.own_keys
-        change, file = own.short("settings.edit"), own.short("settings.file")
+        change, file = self._press("settings.edit"), self._press("settings.file")
         given = "set in the file" if act_id in own.own else "the default"
         place = TITLES[act.where]
         return (
@@ -476,12 +483,19 @@ class SettingsScreen(Screen[str | None]):
             if trial is not None and trial.tried is not None:
                 return trial.said or "Delivered: look at your screen"
             await self._hub.changed(0.5)
-        return "No worker has taken it up; c looks for what may be wrong"
+        look = self._press("settings.check")
+        return f"No worker has taken it up; {look} looks for what may be wrong"
 
     def action_check(self) -> None:
         self._checks = None
         self._draw()
         start(self, self._look, group="look", exclusive=True)
+
+
+def _under(words: str, column: int, width: int) -> Content:
+    """Return words of a row from `column` on; what does not fit stands below them."""
+    lines = Content(one_line(words)).wrap(max(8, width - column))
+    return Content("\n" + " " * column).join(lines).stylize("$muted")
 
 
 _LETTERS = ("edit", "default", "test", "file", "worker", "check", "move")

@@ -23,6 +23,7 @@ class CaseText(VerticalScroll):
         .name { color: $muted; }
         .value { width: 1fr; }
         .block { padding: 0 0 0 2; margin-bottom: 1; }
+        .block:last-child { margin-bottom: 0; }
     }
     """
 

@@ -35,6 +35,7 @@ class FilterLine(Input):
         height: 1; border: none; padding: 0 1; display: none;
         background: $panel; color: $foreground;
         &:focus { border: none; }
+        &.-textual-compact { padding: 0 1; }
         & .input--suggestion { color: $muted; }
     }
     """

@@ -17,13 +17,14 @@ from taskhub_tui.text import one_line
 from taskhub_tui.tui import render
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.theme import UNICODE, Glyphs
+from taskhub_tui.tui.widgets.options import Options
 from taskhub_tui.tui.widgets.plain import Plain
 
 SHOWN = 50
 """Entries at most; the inbox itself has them all."""
 
 
-class Waits(OptionList):
+class Waits(Options):
     BINDINGS = [*bindings("pane")]
 
 
@@ -61,7 +62,7 @@ class InboxPane(Vertical):
         self._drawn: tuple[object, ...] = ()
         self._ids: list[str] = []
         self._top = Plain(classes="top")
-        self._list = Waits(markup=False, compact=True)
+        self._list = Waits()
 
     def compose(self) -> ComposeResult:
         yield self._top

@@ -1,12 +1,13 @@
 """A list to choose from in which nothing is chosen beforehand."""
 
 from textual.content import Content
-from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from taskhub_tui.tui.widgets.options import Options
 
-class Pick(OptionList):
-    """An OptionList that reads no markup and highlights nothing until a person moves to it.
+
+class Pick(Options):
+    """Highlights nothing until a person moves to it.
 
     So Enter, pressed by somebody who thinks of another window, chooses nothing.
     """
@@ -20,7 +21,7 @@ class Pick(OptionList):
     """
 
     def __init__(self, *options: Option | Content, id: str | None = None) -> None:
-        super().__init__(*options, id=id, markup=False, compact=True)
+        super().__init__(*options, id=id)
         self.highlighted = None
 
     def on_mount(self) -> None:

@@ -69,7 +69,7 @@ class StagePlan(Widget, can_focus=True):
 
     def render(self) -> Content:
         if not self._plan:
-            return Content.styled("known once an agent is", "$muted")
+            return Content.styled("known once an agent is chosen", "$muted")
         room = max(10, min(24, self.content_size.width - 42))
         lines = [self._line(at, stage, room) for at, stage in enumerate(self._plan)]
         return Content("\n").join([*lines, Content.styled(self._sum(), "$muted")])

@@ -76,7 +76,7 @@ class UndoLine(Plain):
             if key:
                 how = Content.assemble((key, "bold $needs"), (" undoes", "$foreground"))
             dot = Content.styled(f" {self._glyphs.dot} ", "$muted")
-            words = Content.assemble((doing, "bold"), dot, how, dot, (str(left), "$muted"))
+            words = Content.assemble((doing, "bold"), dot, how, dot, (f"{left}s", "$muted"))
             said.append(words.stylize(Style.from_meta({"held": place})))
         self.update(Content("\n").join(said))
 

@@ -1,0 +1,20 @@
+"""A list to choose from whose cursor is seen without colours too."""
+
+from dataclasses import replace
+from typing import Any
+
+from textual.style import Style
+from textual.widgets import OptionList
+
+
+class Options(OptionList):
+    """An OptionList that reads no markup."""
+
+    def __init__(self, *options: Any, id: str | None = None) -> None:
+        super().__init__(*options, id=id, markup=False, compact=True)
+
+    def get_visual_style(self, *component_classes: str, partial: bool = False) -> Style:
+        style = super().get_visual_style(*component_classes, partial=partial)
+        # Textual 8.2 leaves `reverse` out of what it draws options with.
+        turned = any(self.get_component_styles(one).text_style.reverse for one in component_classes)
+        return replace(style, reverse=True) if turned else style
