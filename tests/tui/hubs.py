@@ -214,7 +214,7 @@ async def asleep() -> None:
 
 
 async def until(
-    pilot: Pilot[Any], fact: Callable[[], bool | Awaitable[bool]], *, seconds: float = 5.0
+    pilot: Pilot[Any], fact: Callable[[], bool | Awaitable[bool]], *, seconds: float = 20.0
 ) -> None:
     """Wait until `fact` is true; fail with what is on the screen when that takes too long."""
     end = time.monotonic() + seconds
