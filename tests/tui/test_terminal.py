@@ -201,6 +201,16 @@ async def test_without_colours_the_cursor_of_each_list_is_seen(home: Path, seed:
                 assert time.monotonic() < end, terminal.bytes
                 terminal.read(0.2)
             terminal.press_until("\x1b", "PROGRESS", every=1.0)
+        # A field that is no line to type in is underlined when it has the focus.
+        terminal.press("n")
+        terminal.until("What is to be done", PATIENCE)
+        terminal.bytes = b""
+        terminal.press("\t")
+        end = time.monotonic() + PATIENCE
+        while not re.search(rb"\x1b\[(?:[0-9]+;)*4mwhoever", terminal.bytes):
+            assert time.monotonic() < end, terminal.bytes
+            terminal.read(0.2)
+        terminal.press_until("\x1b", "PROGRESS", every=1.0)
         terminal.press("\x11")
         assert terminal.end() == 0
 
