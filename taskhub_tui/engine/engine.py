@@ -50,7 +50,9 @@ class Engine:
         *,
         clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
+        listed: Callable[[], None] = lambda: None,
     ) -> None:
+        """`listed` is called once this worker is on the list, where everybody sees it."""
         self.me = f"{identity().host}:{os.getpid()}:{secrets.token_hex(3)}"
         self._store = store
         self._registry = registry
@@ -58,6 +60,7 @@ class Engine:
         self._settings = settings
         self._clock = clock
         self._rng = rng or random.Random()
+        self._listed = listed
         self._held: dict[int, Held] = {}
         self._stopping_agents: dict[int, asyncio.Task[None]] = {}
         self._again: dict[int, float] = {}
@@ -72,6 +75,8 @@ class Engine:
         """True when more tasks were ready than there were places free."""
         self._lease = Lease(store, self.me, settings.lease, clock)
         self._leaving = False
+        self.left_work = False
+        """True when there was something to be done as we left the list."""
         self._watchdog = Watchdog(store, settings.stall)
         self._watched = 0.0
         self._limited: dict[str, float] = {}
@@ -95,6 +100,7 @@ class Engine:
     async def run(self) -> None:
         """Work until `stop`; when this returns, nothing the engine started still runs."""
         await self._lease.renew()
+        self._listed()
         keepers = [
             asyncio.create_task(self._keep_lease(), name="keep lease"),
             asyncio.create_task(self._keep_ticking(), name="write progress"),
@@ -414,4 +420,4 @@ class Engine:
             keeper.cancel()
         await asyncio.gather(*keepers, return_exceptions=True)
         with contextlib.suppress(TaskHubError):
-            await self._store.write(lambda tx: claims.leave(tx, self.me))
+            self.left_work = await self._store.write(lambda tx: claims.leave(tx, self.me))

@@ -278,10 +278,14 @@ def beat(tx: Tx, me: str, who: Identity, version: str, now: float, until: float)
     )
 
 
-def leave(tx: Tx, me: str) -> None:
-    """Take a worker off the list; tasks it still holds are free to be taken over at once."""
+def leave(tx: Tx, me: str) -> bool:
+    """Take a worker off the list; tasks it still holds are free to be taken over at once.
+
+    Returns whether work is left. Whoever left some before saw the worker there, and started none.
+    """
     tx.loud = tx.ready = True
     tx.execute("DELETE FROM worker WHERE id = ?", (me,))
+    return queries.work_left(tx)
 
 
 def ask_to_stop(tx: Tx, ids: Sequence[str]) -> None:
