@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from taskhub_tui.config import make_private
 from taskhub_tui.domain import execution, ids, questions
 from taskhub_tui.domain.change import Change
-from taskhub_tui.domain.errors import LeaseLost
+from taskhub_tui.domain.errors import LeaseLost, StoreBusy, StoreError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.limits import NO_LIMITS
 from taskhub_tui.domain.model import Interrupt, Stage, StageStatus, Status, Task
@@ -19,7 +19,15 @@ from taskhub_tui.storage.writer import Tx
 async def carry(held: Held) -> None:
     """Go on until the task is over, waits for somebody, or is ours no more."""
     try:
-        make_private(held.datadir)
+        try:
+            make_private(held.datadir)
+        except StoreBusy:
+            raise  # It passes.
+        except StoreError as error:
+            await outcome.failed(
+                held, execution.current(held.stages) or held.stages[-1], str(error)
+            )
+            return
         await _stages(held)
     except LeaseLost:
         held.note_lost()
