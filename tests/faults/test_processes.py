@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 from front_end import step
 from scene import HERE, Row, Scene
+from support import ScriptedAgent
 
+from taskhub_tui.agents.registry import Registry
 from taskhub_tui.domain.model import Action, BlockerKind, Interrupt, NewTask, StageSpec, Status
 from taskhub_tui.hub import Hub
 
@@ -184,6 +186,49 @@ async def test_what_a_worker_writes_after_it_slept_past_its_lease_is_refused(
     until_status(scene, later, Status.COMPLETED)
     assert first.poll() is None
     scene.check()
+
+
+STUBBORN = """
+import asyncio, os, time
+from pathlib import Path
+from taskhub_tui import config
+from taskhub_tui.domain.model import AgentCard
+from taskhub_tui.agents.port import Result
+from taskhub_tui.agents.registry import Registry
+from taskhub_tui.worker import serve
+
+class Stubborn:
+    card = AgentCard("stubborn", "Stubborn", "", on_interrupt="rerun")
+
+    async def run(self, stage, ctx):
+        with open("begun", "a") as begun:
+            begun.write(f"{stage.idempotency_key}\\n")
+        end = time.monotonic() + 6
+        while time.monotonic() < end:
+            pass  # As a library does that computes, and gives nobody else a turn.
+        return Result("done")
+
+where = config.paths()
+registry = Registry({"stubborn": Stubborn()})
+asyncio.run(serve(where, config.settings(where), registry=registry))
+"""
+
+
+async def test_an_agent_that_gives_its_worker_no_turn_is_not_run_by_another_as_well(
+    scene: Scene,
+) -> None:
+    (scene.work / "stubborn.py").write_text(STUBBORN)
+    begun = scene.work / "begun"
+    for _ in range(2):
+        scene.start(str(scene.work / "stubborn.py"))
+    scene.until(lambda: len(scene.workers()) == 2)
+    stages = (StageSpec("a", "stubborn", on_interrupt="rerun"),)
+    registry = Registry({"stubborn": ScriptedAgent("stubborn")})
+    async with await Hub.open(autostart=False, actor="ann", registry=registry) as hub:
+        task = (await hub.submit(NewTask("a task", stages=stages))).id
+    until_status(scene, task, Status.COMPLETED)
+    assert len(begun.read_text().splitlines()) == 1
+    assert "taken over" not in {row["kind"] for row in scene.rows("SELECT kind FROM event")}
 
 
 async def test_a_worker_told_to_leave_hands_over_at_once(scene: Scene) -> None:
