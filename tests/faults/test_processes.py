@@ -1,6 +1,7 @@
 """One process dies, or sleeps, at a chosen moment."""
 
 import asyncio
+import contextlib
 import signal
 import sqlite3
 from dataclasses import replace
@@ -286,6 +287,26 @@ async def test_what_is_handed_over_while_the_last_worker_leaves_is_done(
     until_status(scene, second, Status.COMPLETED)
     # And then nothing is left but the two of them, which end by themselves.
     scene.until(lambda: not scene.pids("taskhub_tui.keeper"))
+    scene.check()
+
+
+async def test_after_an_update_the_old_worker_makes_room_for_a_new_one(scene: Scene) -> None:
+    held = await submit(step("a", None), autostart=True)
+    scene.until(lambda: scene.lines("start") and scene.runs())
+    (old,) = scene.pids("taskhub_tui.worker")
+
+    def schema(by: int) -> None:
+        with contextlib.closing(sqlite3.connect(scene.home / "taskhub.db")) as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            connection.execute(f"PRAGMA user_version = {version + by}")
+
+    schema(+1)  # As a newer TaskHub leaves it; this one cannot open it then.
+    scene.until(lambda: old not in scene.pids("taskhub_tui.worker"))
+    schema(-1)
+    scene.until(lambda: scene.pids("taskhub_tui.worker"))
+    scene.go()
+    until_status(scene, held, Status.COMPLETED)
+    assert scene.lines("start").total() == 1
     scene.check()
 
 
