@@ -84,7 +84,7 @@ async def test_a_worker_whose_keeper_was_killed_works_on(scene: Scene) -> None:
     async with await Hub.open(actor="ann") as hub:
         await hub.decide(task, Action.APPROVE, text="go on")
     until_status(scene, task, Status.COMPLETED)
-    assert len(scene.pids("taskhub_tui.keeper")) == 1
+    scene.until(lambda: len(scene.pids("taskhub_tui.keeper")) == 1)
     scene.check()
 
 
@@ -300,10 +300,12 @@ async def test_after_an_update_the_old_worker_makes_room_for_a_new_one(scene: Sc
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             connection.execute(f"PRAGMA user_version = {version + by}")
 
-    schema(+1)  # As a newer TaskHub leaves it; this one cannot open it then.
+    schema(+1)  # As a newer TaskHub leaves it. This one cannot open it then, in no worker.
     scene.until(lambda: old not in scene.pids("taskhub_tui.worker"))
+    scene.until(lambda: not scene.pids("taskhub_tui.keeper"))
     schema(-1)
-    scene.until(lambda: scene.pids("taskhub_tui.worker"))
+    async with await Hub.open(actor="ann") as hub:
+        await hub.rouse()
     scene.go()
     until_status(scene, held, Status.COMPLETED)
     assert scene.lines("start").total() == 1
