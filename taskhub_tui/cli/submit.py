@@ -73,7 +73,7 @@ def add(args: Namespace, out: Output) -> int:
         workdir=str(_folder(args.dir)),
         playbook=args.playbook,
     )
-    return _submit(args, out, new, {})
+    return _submit(args, out, new, values.variables(args.env, os.environ))
 
 
 def said(text: str | None, what: str) -> str | None:

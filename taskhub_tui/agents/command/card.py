@@ -11,6 +11,7 @@ MEANINGS: Mapping[str, str] = {
     "shell": "instead of argv: a line for `sh -c`; nothing is replaced in it, see $TASKHUB_PROMPT",
     "cwd": "folder to run in, relative to the task's folder",
     "env": "extra variables; a value of null removes one",
+    "secret_env": "names of variables given apart, by --env; it runs only when all have a value",
     "pty": "true: run it on a terminal of 120x40",
     "stdin": "true: answers also arrive on its standard input, one a line",
     "grace": "seconds between INT, TERM and KILL when it is cancelled; 5 by default",
