@@ -14,7 +14,7 @@ from typing import BinaryIO, TextIO
 
 from taskhub_tui import keeper, variables
 from taskhub_tui.config import Paths, Settings, make_private
-from taskhub_tui.domain.errors import BadInput
+from taskhub_tui.domain.errors import BadInput, StoreError
 from taskhub_tui.domain.model import Status
 from taskhub_tui.domain.views import Compacted, Copy, Imported, Pruned, Restored
 from taskhub_tui.doorbell import Doorbell
@@ -65,9 +65,11 @@ async def restore(paths: Paths, copy: Path) -> Restored:
             return restoring.restore(paths.database, copy.absolute(), time.time())
 
     done = await asyncio.to_thread(put)
-    async with _opened(paths) as store:
-        found = await store.read(apart.wants)
-    return replace(done, notes=tuple(_gone(paths, found)))
+    with contextlib.suppress(StoreError):  # It is restored, whatever becomes of this look at it.
+        async with _opened(paths) as store:
+            found = await store.read(apart.wants)
+        done = replace(done, notes=tuple(_gone(paths, found)))
+    return done
 
 
 async def prune(
