@@ -10,7 +10,7 @@ from typing import Any
 from taskhub_tui.domain import durations, progress
 from taskhub_tui.domain.change import Change, Happened, Notice
 from taskhub_tui.domain.errors import BadInput, NotLegal
-from taskhub_tui.domain.fresh import anew, stage_from
+from taskhub_tui.domain.fresh import anew, instead
 from taskhub_tui.domain.legal import GATE, LEGAL, REVIEW, legal
 from taskhub_tui.domain.model import (
     Action,
@@ -153,11 +153,7 @@ class _Case:
             )
         replan = self.task.playbook is None and bool(plan)
         if replan:
-            fresh = [
-                stage_from(self.task.id, first.position + i, spec) for i, spec in enumerate(plan)
-            ]
-            # Attempts go on counting: what the old agent asked is no answer to the new one.
-            fresh[0] = replace(fresh[0], attempt=anew(first).attempt)
+            fresh = instead(self.stages[first.position :], plan)
         else:
             fresh = [
                 anew(stage, agent=agent if stage.agent == first.agent else stage.agent)
