@@ -48,6 +48,16 @@ def test_run_hands_on_the_environment_but_no_secret(still: Path, cli, monkeypatc
     assert b"0ther-value" not in stored
 
 
+def test_run_hands_on_any_text_and_says_what_is_none(still: Path, cli, monkeypatch) -> None:
+    monkeypatch.setenv("CFLAGS", "-O2\n\t-g")
+    monkeypatch.setenv("MANPATH", "/caf\udce9")
+    said = cli("run", "--", "ls")
+    env = json.loads(cli("show", ident(said), "--json").out)["options"]["env"]
+    assert env["CFLAGS"] == "-O2\n\t-g"
+    assert "MANPATH" not in env
+    assert "MANPATH is not handed on: its value is not valid UTF-8." in said.err
+
+
 def test_show_names_variables_and_decisions_give_them_anew(still: Path, cli, monkeypatch) -> None:
     task_id = ident(cli("run", "--env", "MY_TOKEN=s3cret-value", "--", "ls"))
     kept = still / "tasks" / task_id / "env.json"
