@@ -11,13 +11,13 @@ MEANINGS: Mapping[str, str] = {
     "shell": "instead of argv: a line for `sh -c`; nothing is replaced in it, see $TASKHUB_PROMPT",
     "cwd": "folder to run in, relative to the task's folder",
     "env": "extra variables; a value of null removes one",
-    "secret_env": "names of variables given apart, by --env; it runs only when all have a value",
     "pty": "true: run it on a terminal of 120x40",
     "stdin": "true: answers also arrive on its standard input, one a line",
     "grace": "seconds between INT, TERM and KILL when it is cancelled; 5 by default",
     "ok_codes": "exit codes that mean success; [0] by default",
     "max_output_mb": "how much output is kept; 1024 by default",
     "umask": 'file mode mask such as "022"; by default that of who started the worker',
+    "secret_env": "names of variables given by --env; it runs only with all of them",
 }
 
 
