@@ -187,7 +187,7 @@ class Hub(Tuning):
 
         Args:
             secret_env: variables for its commands whose values stay out of the database; they are
-                kept in a private file of the task.
+                kept in a private file of the task, which names them in its options.
 
         Raises:
             BadInput: something in `new` cannot be used, or no worker can start.
@@ -197,14 +197,18 @@ class Hub(Tuning):
 
         await self._check_before()
         task, stages = self._planner.make(new, self._actor, self.clock())
+        if secret_env:
+            from taskhub_tui.domain.variables import given
+
+            task, stages = given(task, stages, secret_env, self._planner.options())
         after = [await self.find(prefix) for prefix in new.after]
         folder = self.paths.task(task.id)
         config.make_private(folder)
         try:
             if secret_env:
-                import json
+                from taskhub_tui import variables
 
-                _write_private(folder / "env.json", json.dumps(dict(secret_env)))
+                variables.keep(folder, secret_env)
             whom = self._planner.usable(task.agent).title
             count = f"{len(stages)} stages" if len(stages) > 1 else "1 stage"
             notice = Notice(NoticeKind.ACKNOWLEDGED, task.title, f"Handed to {whom}: {count}")
@@ -258,10 +262,12 @@ class Hub(Tuning):
         agent: str | None = None,
         blocker_id: str | None = None,
         version: int | None = None,
+        secret_env: Mapping[str, str] | None = None,
     ) -> TaskView:
         """Take a decision; it is taken at most once, and on disk when this returns.
 
         Args:
+            secret_env: variables for its commands, new or anew, as for `submit`.
             blocker_id, version: the question that the person saw; a decision on one that was
                 answered or has changed since is refused.
 
@@ -280,8 +286,9 @@ class Hub(Tuning):
             choice=choice,
             data=dict(data or {}),
             agent=agent,
+            variables=tuple(sorted(secret_env or ())),
         )
-        take = self._taking(task_id, decision, blocker_id, version)
+        take = self._taking(task_id, decision, blocker_id, version, secret_env=secret_env)
         try:
             await self._store.write(take)
         except Damaged as error:
@@ -318,6 +325,7 @@ class Hub(Tuning):
         version: int | None,
         *,
         write: bool = True,
+        secret_env: Mapping[str, str] | None = None,
     ) -> Callable[[Any], None]:
         """Return what takes a decision within a transaction."""
         from taskhub_tui import deciding
@@ -328,7 +336,7 @@ class Hub(Tuning):
         if action is Action.REASSIGN and agent:
             plan = self._planner.own_stages(agent)
         changes_options = action is Action.MODIFY and "options" in decision.data
-        known = self._planner.options() if changes_options else None
+        known = self._planner.options() if changes_options or decision.variables else None
 
         def take(tx: Any) -> None:
             task = queries.task_by_id(tx, task_id)
@@ -346,8 +354,17 @@ class Hub(Tuning):
                 version=version,
                 write=write,
             )
+            if secret_env:
+                self._keep(task_id, secret_env)
 
         return take
+
+    def _keep(self, task_id: str, secret_env: Mapping[str, str]) -> None:
+        """Keep variables for a task; within the transaction, so that none of two is lost."""
+        from taskhub_tui import variables
+
+        config.make_private(self.paths.task(task_id))
+        variables.keep(self.paths.task(task_id), secret_env)
 
     async def _condemn(self, task_id: str, damage: Damaged) -> None:
         """Fail a task that nobody can decide about: RETRY and CANCEL are possible then."""
@@ -367,18 +384,38 @@ class Hub(Tuning):
 
         return await self._change(task_id, hold.pause)
 
-    async def resume(self, task_id: str) -> TaskView:
-        """Let a paused task go on."""
+    async def resume(
+        self, task_id: str, *, secret_env: Mapping[str, str] | None = None
+    ) -> TaskView:
+        """Let a paused task go on.
+
+        Args:
+            secret_env: variables for its commands, new or anew, as for `submit`.
+        """
         from taskhub_tui.domain import hold
 
-        return await self._change(task_id, hold.resume)
+        return await self._change(task_id, hold.resume, secret_env)
 
-    async def _change(self, task_id: str, make: Callable[[Task, float], Change]) -> TaskView:
+    async def _change(
+        self,
+        task_id: str,
+        make: Callable[[Task, float], Change],
+        secret_env: Mapping[str, str] | None = None,
+    ) -> TaskView:
         from taskhub_tui.storage import changes
 
+        known = self._planner.options() if secret_env else {}
+
         def write(tx: Tx) -> None:
-            change = make(queries.task_by_id(tx, task_id), self.clock())
+            task = queries.task_by_id(tx, task_id)
+            change = make(task, self.clock())
+            if secret_env:
+                from taskhub_tui.domain.variables import give
+
+                change = give(change, queries.stages_of(tx, task), secret_env, known)
             changes.write_decided(tx, change, by=self._actor, channel=self._channel)
+            if secret_env:
+                self._keep(task_id, secret_env)
 
         await self._check_before()
         try:
@@ -507,11 +544,6 @@ def _replaced(thing: Any, **values: Any) -> Any:
     from taskhub_tui.domain.evolve import replace
 
     return replace(thing, **values)
-
-
-def _write_private(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
 
 
 __all__ = ["Hub", "UnknownTask"]
