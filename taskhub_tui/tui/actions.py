@@ -20,6 +20,7 @@ Where = Literal[
     "events",
     "hub",
     "place",
+    "panes",
     "decision",
     "answer",
     "batch",
@@ -52,6 +53,7 @@ TITLES: dict[Where, str] = {
     "events": "In the events",
     "hub": "On the first screen",
     "place": "From one whole screen to another",
+    "panes": "By number, where numbers mean nothing else",
     "decision": "In a dialog that asks",
     "answer": "In what is written in such a dialog",
     "batch": "In the table before several are decided",
@@ -73,10 +75,10 @@ TITLES: dict[Where, str] = {
     "app": "Anywhere, but in a field a letter is a letter",
 }
 _TOGETHER: tuple[tuple[Where, ...], ...] = (
-    ("list", "task", "view", "hub", "place", "undo"),
+    ("list", "task", "view", "hub", "place", "panes", "undo"),
     ("inbox", "place", "undo"),
-    ("agents", "place", "undo"),
-    ("settings", "place", "undo"),
+    ("agents", "place", "panes", "undo"),
+    ("settings", "place", "panes", "undo"),
     ("decision", "undo"),
     ("answer", "undo"),
     ("batch", "undo"),
@@ -297,6 +299,15 @@ ACTIONS: tuple[Act, ...] = (
     Act(
         "hub.filter", "slash", "filter", "Filter", "Show only tasks with these words", "hub", 8, "/"
     ),
+    Act(
+        "hub.filter_again",
+        "full_stop",
+        "filter_again",
+        "Last filter",
+        "Take the filter away, or the last one again",
+        "hub",
+        display=".",
+    ),
     Act("hub.quit", "q", "quit_app", "Quit", "Leave; the work goes on", "hub", 10),
     Act("decision.later", "escape", "later", "Later", "Decide later", "decision", display="esc"),
     *(
@@ -515,6 +526,16 @@ ACTIONS: tuple[Act, ...] = (
     ),
     Act(
         "hub.settings", "comma", "app.go('settings')", "Settings", "Every setting", "place", 0, ","
+    ),
+    # Those that lead to whole screens are in the palette by their letters.
+    *(
+        Act(f"panes.{name}", key, f"app.pane('{name}')", label, meaning, "panes", named=False)
+        for key, name, label, meaning in (
+            ("1", "list", "List", "To the list"),
+            ("2", "task", "Task", "To the task under the cursor"),
+            ("3", "inbox", "Inbox", "To what waits for you, at the right where it is in sight"),
+            ("4", "agents", "Agents", "To the agents"),
+        )
     ),
     Act("form.template", "ctrl+o", "template", "Past tasks", "Fill it from a past task", "form"),
     Act(

@@ -36,6 +36,7 @@ HOMES = {
     "view": MainScreen,
     "hub": MainScreen,
     "place": TaskHubApp,
+    "panes": TaskHubApp,
     "decision": DecisionScreen,
     "answer": Form,
     "batch": PreflightScreen,

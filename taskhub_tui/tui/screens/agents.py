@@ -64,7 +64,7 @@ class AgentsScreen(Screen[str | None]):
     }
     .-ascii AgentsScreen.-wide #about { border-left: ascii $faint; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("agents", "place")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("agents", "place", "panes")]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     AUTO_FOCUS = "#list"
     app: "TaskHubApp"

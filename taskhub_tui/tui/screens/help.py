@@ -45,7 +45,7 @@ def places(screen: Screen[object]) -> list[Where]:
         if node is screen:
             break
     # What leads elsewhere comes after what can be done here.
-    return sorted((where for where in found if where != "app"), key=lambda where: where == "place")
+    return sorted((one for one in found if one != "app"), key=lambda one: one in ("place", "panes"))
 
 
 def numbered(own: keymap.Keymap) -> Iterator[tuple[Act, str, str]]:

@@ -76,7 +76,7 @@ class SettingsScreen(Screen[str | None]):
     }
     .-ascii SettingsScreen #foot { border-top: ascii $faint; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("settings", "place")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("settings", "place", "panes")]
     AUTO_FOCUS = "#list"
     app: "TaskHubApp"
 
