@@ -177,6 +177,7 @@ class Sender:
             task = asyncio.create_task(self._deliver(held), name="send a decision")
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
+            self._show_keys()
         self.show()
 
     async def _deliver(self, held: Held) -> None:
@@ -235,8 +236,13 @@ class Sender:
         if not self._app.screen_stack:
             return  # The app has ended.
         self.show()
-        self._app.refresh_bindings()
+        self._show_keys()
         self._settled()
+
+    def _show_keys(self) -> None:
+        # Under a dialog too the last line says whether the last decision can be taken back.
+        for screen in self._app.screen_stack:
+            screen.refresh_bindings()
 
     async def _send(self, held: Held, *, quiet: bool = False) -> list[str]:
         """Carry the decisions to the hub; each is refused alone. Return what went wrong."""

@@ -206,3 +206,23 @@ async def test_what_was_typed_and_left_is_there_again_and_leaving_the_app_asks(
         await until(pilot, lambda: len(app.screen_stack) == 1)
         app.asker.ask(task.id, action=Action.PROVIDE_CONTEXT)
         await until(pilot, lambda: isinstance(app.focused, TextArea) and "mind_it" in text(app))
+
+
+async def test_the_keys_under_a_dialog_offer_to_undo_only_while_that_is_possible(
+    hub: Hub, seed: Seed
+) -> None:
+    first = await seed.put("First", Status.BLOCKED)
+    second = await seed.put("Second", Status.BLOCKED)
+    app, moments = quiet(hub)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "Second" in text(app))
+        await approve(app, hub, first)
+        await until(pilot, lambda: "u Undo" in text(app))
+        app.asker.ask(second.id)
+        await until(pilot, lambda: isinstance(app.screen, DecisionScreen))
+        await until(pilot, lambda: "decide later" in text(app) and "u Undo" in text(app))
+        moments.at += 10
+        app.asker.sender.tick()
+        await until(pilot, lambda: "u Undo" not in text(app))
+        assert isinstance(app.screen, DecisionScreen)
+        assert "q Quit" in text(app)
