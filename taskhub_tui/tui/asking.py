@@ -159,11 +159,17 @@ class Asker:
         (_, task_id), total = self._queue[0], len(self._queue)
         self.ask(task_id, place=(1, total), raised=True)
 
+    def _may_ask(self) -> bool:
+        """True on the list, and on a whole screen that lets questions come up over it."""
+        app = self._app
+        over = len(app.screen_stack) - 1
+        return over == 0 or (over == 1 and bool(getattr(app.screen, "may_be_asked", False)))
+
     def _free(self) -> bool:
         app = self._app
         return (
             not app.lent
-            and len(app.screen_stack) == 1
+            and self._may_ask()
             and not isinstance(app.focused, Input | TextArea)
             and time.monotonic() - self._typed() >= QUIET
         )
@@ -171,7 +177,7 @@ class Asker:
     def _announce(self) -> None:
         """Say once, to who is busy elsewhere, that something waits; without a sound."""
         app = self._app
-        elsewhere = len(app.screen_stack) > 1 or isinstance(app.focused, Input | TextArea)
+        elsewhere = not self._may_ask() or isinstance(app.focused, Input | TextArea)
         if not elsewhere or getattr(app.screen, "shows_waiting", False):
             return
         new = [case for case, _ in self._queue if case not in self._announced]
@@ -339,7 +345,7 @@ class Asker:
         if self._open is not None:
             if self._open[0].give_way():
                 self._again = again
-        elif len(self._app.screen_stack) == 1 or (
+        elif self._may_ask() or (
             typed is not None and not isinstance(self._app.screen, ModalScreen)
         ):
             self.ask(again[0], action=typed)

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 from hubs import Seed, text, until
-from textual.widgets import Input
+from play import Play, User
+from textual.widgets import Input, OptionList
 
 from taskhub_tui.domain.model import Action, BlockerKind, NoticeKind, Status
 from taskhub_tui.hub import Hub
@@ -85,6 +86,55 @@ async def test_none_is_raised_while_somebody_types_or_reads_a_dialog(
         await pilot.press("escape")
         app.typed = 0.0
         await until(pilot, lambda: raised(app))
+
+
+@pytest.mark.parametrize(("key", "screen"), [("A", "AgentsScreen"), ("comma", "SettingsScreen")])
+async def test_one_comes_up_over_a_whole_screen_which_stays_as_it_is(
+    play: Play, key: str, screen: str
+) -> None:
+    async with play() as t:
+        await t.given("Calm one")
+        await t.press(key)
+        await t.is_on(screen)
+        task = await t.given("Migrate", Status.BLOCKED, question="Run it on staging?")
+        await t.waits_for_the_dialog()
+        await t.sees("Run it on staging?")
+        await t.press("a")
+        await t.is_on(screen)
+        await t.sees("Approved: Migrate")
+
+        async def answered() -> bool:
+            return (await t.hub.status(task.id)).blocker is None
+
+        await t.until(answered)
+
+
+async def test_none_comes_up_over_a_setting_that_is_typed_or_a_key_that_is_waited_for(
+    play: Play,
+) -> None:
+    async def is_raised(t: User) -> bool:
+        t.app.typed = 0.0
+        t.app.asker.consider()
+        await t.pilot.pause(0.1)
+        return isinstance(t.app.screen, DecisionScreen)
+
+    async with play() as t:
+        await t.press("comma")
+        await t.is_on("SettingsScreen")
+        rows = t.app.screen.query_one("#list", OptionList)
+        rows.highlighted = rows.get_option_index("set:concurrency")
+        await t.press("enter")
+        await t.is_in("typed")
+        await t.given("Migrate", Status.BLOCKED)
+        await t.sees("1 question waits for you")
+        assert not await is_raised(t)
+        await t.press("escape")
+        rows.highlighted = rows.get_option_index("key:hub.new")
+        await t.press("enter")
+        await t.sees("Press the new key for hub.new")
+        assert not await is_raised(t)
+        await t.press("escape")
+        await t.waits_for_the_dialog()
 
 
 async def test_none_is_raised_while_another_program_has_the_terminal_nor_right_after(

@@ -67,6 +67,8 @@ class AgentsScreen(Screen[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("agents", "place", "panes")]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     AUTO_FOCUS = "#list"
+    may_be_asked = True
+    """Questions come up over it, as they do over the list."""
     app: "TaskHubApp"
 
     def __init__(self, hub: Hub, glyphs: Glyphs = UNICODE) -> None:

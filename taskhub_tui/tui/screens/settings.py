@@ -93,6 +93,11 @@ class SettingsScreen(Screen[str | None]):
         self._key_of = ""
         """The action whose new key is waited for; "" when none is."""
 
+    @property
+    def may_be_asked(self) -> bool:
+        """Questions come up over it, as over the list, but not while a new key is waited for."""
+        return not self._key_of
+
     def compose(self) -> ComposeResult:
         yield Plain(id="top")
         yield Rows(id="list")
