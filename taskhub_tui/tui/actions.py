@@ -630,6 +630,7 @@ ACTIONS: tuple[Act, ...] = (
     Act("inbox.read_all", "R", "read_all", "All read", "Mark all news as read", "inbox", 9),
     Act("inbox.task", "o", "task", "Task", "Open its task", "inbox", 8),
     Act("decision.log", "l", "log", "Log", "More of a failure's log, or less again", "decision"),
+    Act("decision.away", "e", "away", "Away", "Put a failure away: it wants no answer", "decision"),
     Act("inbox.back", "escape,q", "back", "Back", "Back; first drops the marks", "inbox", 3, "esc"),
     # The tabs of a task: what each line of text can do, and what only one of them can.
     Act("scroll.find", "slash", "find", "Find", "Find words here", "scroll", 6, "/"),

@@ -201,7 +201,7 @@ class Asker:
 
         Args:
             action: what the user has chosen already.
-            raised: it opens by itself; a failure that is closed then is put away.
+            raised: it opens by itself, if the user is still not busy by then.
         """
         if not self._busy:
             self._busy = True
@@ -228,7 +228,7 @@ class Asker:
                 log_tail=await self._tail(view),
                 clock=self._hub.clock,
                 initial_action=action,
-                raised=raised,
+                can_put_away=bool(await self._told_of(view.task)),
                 check=partial(self._check, view),
                 drafts=self._drafts_of(view.task.id, case),
             )
@@ -244,7 +244,10 @@ class Asker:
             if decision is not None:
                 await self.sender.take([Taken(view.task, view.blocker, decision)])
             elif case is not None and not screen.gave_way:
-                await self._later(view, case, raised=raised)
+                self._later(case)
+                if screen.put_away:
+                    await self.put_away([view.task.id])
+                    self.news.publish(None)
             self.sender.show()
         except TaskHubError as error:
             self._say(error)
@@ -306,17 +309,21 @@ class Asker:
         chunk = await self._hub.read_log(view.task.id, -_TAIL, _TAIL)
         return [line.text for line in chunk.lines[-_TAIL_LINES:]]
 
-    async def _later(self, view: TaskView, case: Case, *, raised: bool) -> None:
+    def _later(self, case: Case) -> None:
         """Remember that the user has seen this question and leaves it for later."""
         self._put_off.add(case)
         self._queue = [entry for entry in self._queue if entry[0] != case]
-        if view.task.status is Status.FAILED and raised:
-            await self.put_away([view.task.id])
 
     async def put_away(self, task_ids: Sequence[str]) -> None:
         """Take failures off what waits: what was told about them counts as read."""
         told = await self._hub.unread(kind=NoticeKind.ERROR, task_ids=task_ids)
         await self._hub.mark_read([one.id for one in told])
+
+    async def _told_of(self, task: Task) -> Sequence[object]:
+        """Return what was told about a failure and not put away yet."""
+        if task.status is not Status.FAILED:
+            return ()
+        return await self._hub.unread(kind=NoticeKind.ERROR, task_ids=[task.id])
 
     # Taking back
 

@@ -275,26 +275,60 @@ async def test_a_failure_is_raised_with_the_end_of_its_log(
         await until(pilot, retried)
 
 
-async def test_a_failure_that_was_seen_is_not_raised_at_the_next_start(
-    app: TaskHubApp, hub: Hub, seed: Seed
+async def untold(hub: Hub) -> bool:
+    """Return whether nothing is left that was told about a failure and not read."""
+    return not await hub.unread(kind=NoticeKind.ERROR)
+
+
+async def test_a_failure_that_is_left_for_later_stays_in_the_inbox_and_rests(play: Play) -> None:
+    async with play() as t:
+        await t.given("Nightly", Status.FAILED, error="Schema mismatch")
+        await t.waits_for_the_dialog()
+        await t.sees("esc decide later", "e put away")
+        await t.press("escape")
+        await t.is_on("MainScreen")
+        await t.until(lambda: t.app.asker._queue == [])
+        t.app.typed = 0.0
+        await t.later(60)
+        t.app.asker.consider()
+        await t.pilot.pause(0.1)
+        await t.is_on("MainScreen")
+        assert not await untold(t.hub)
+        await t.press("i")
+        await t.sees("1 failed", "Schema mismatch")
+
+
+async def test_a_failure_that_is_put_away_leaves_the_inbox_for_good(
+    play: Play, hub: Hub, app: TaskHubApp
 ) -> None:
-    await seed.put("Nightly", Status.FAILED, error="Schema mismatch")
+    async with play() as t:
+        task = await t.given("Nightly", Status.FAILED, error="Schema mismatch")
+        await t.decides("e")
+        await t.is_on("MainScreen")
+        await t.until(lambda: untold(t.hub))
+        assert (await t.stands(task, Status.FAILED)).task.error == "Schema mismatch"
+        await t.press("a")
+        await t.waits_for_the_dialog()
+        await t.sees("esc close")
+        assert not t.shows("put away")
+        await t.press("escape", "i")
+        await t.sees("Nothing waits for you")
     async with app.run_test(size=(120, 36), notifications=True) as pilot:
-        await until(pilot, lambda: raised(app))
-        rest(app)
-        await pilot.press("escape")
-        await until(pilot, lambda: not raised(app))
-
-        async def read() -> bool:
-            told = await hub.notifications()
-            return all(notice.read for notice in told if notice.kind is NoticeKind.ERROR)
-
-        await until(pilot, read)
-    again = TaskHubApp(hub, services=app._services)
-    async with again.run_test(size=(120, 36), notifications=True) as pilot:
-        await until(pilot, lambda: again._seen_notice is not None)
+        await until(pilot, lambda: app._seen_notice is not None)
         await pilot.pause()
-        assert again.asker._queue == []
+        assert app.asker._queue == []
+
+
+async def test_a_failure_that_was_left_for_later_is_raised_when_the_app_is_opened_again(
+    play: Play,
+) -> None:
+    async with play() as t:
+        await t.given("Nightly", Status.FAILED, error="Schema mismatch")
+        await t.decides("escape")
+        await t.is_on("MainScreen")
+    async with play() as t:
+        await t.waits_for_the_dialog()
+        await t.sees("Schema mismatch")
 
 
 async def test_a_running_task_can_be_cancelled_from_the_list_and_asks_first(

@@ -22,7 +22,7 @@ from textual.widgets.option_list import Option
 
 from taskhub_tui.domain.delegation import Ranked
 from taskhub_tui.domain.errors import AlreadyDecided, TaskHubError
-from taskhub_tui.domain.model import Action, AgentCard, Choice, Decision, Status, TaskView
+from taskhub_tui.domain.model import Action, AgentCard, Choice, Decision, TaskView
 from taskhub_tui.domain.waiting import meant
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.actions import bindings
@@ -95,7 +95,7 @@ class DecisionScreen(ModalScreen[Decision | None]):
         clock: Callable[[], float] = time.time,
         initial_action: Action | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        raised: bool = False,
+        can_put_away: bool = False,
         check: Callable[[Decision], Awaitable[str | None]] | None = None,
         drafts: dict[Action, Draft] | None = None,
     ) -> None:
@@ -107,7 +107,7 @@ class DecisionScreen(ModalScreen[Decision | None]):
             initial_action: what the person has asked for already; its form opens at once. An
                 approval still wants its own key.
             monotonic: seconds, for the moment in which keys are dead.
-            raised: it opened by itself; to close a failure is to put it away then.
+            can_put_away: it is a failure that stands in the inbox, and need not.
             check: returns why a decision would be refused, so that it can be mended; raises
                 AlreadyDecided when it comes too late.
             drafts: what was typed in its forms before; what is typed now is kept there.
@@ -124,13 +124,15 @@ class DecisionScreen(ModalScreen[Decision | None]):
         self._quiet_since = monotonic()
         self._awake = False
         self._ranking = ranking
-        self._raised = raised
+        self._can_put_away = can_put_away
         self._check = check
         self._drafts = drafts if drafts is not None else {}
         self._filled: set[Action] = set()
         self._checking = False
         self.gave_way = False
         """True when it closed so that another question could be put again."""
+        self.put_away = False
+        """True when it closed because the failure wants no answer."""
         self._gone: str | None = None
         self._form: Form | None = None
         self._forms: dict[Action, Form] = {}
@@ -240,9 +242,10 @@ class DecisionScreen(ModalScreen[Decision | None]):
             main = keys[0][0] if keys else None
             if self.query_one("#body", CaseText).has_more_log:
                 keys.append(("decision.log", "log"))
-            later = "decide later" if self.view.blocker is not None else "close"
-            if self._raised and self.view.task.status is Status.FAILED:
-                later = "put away"
+            if self._can_put_away:
+                keys.append(("decision.away", "put away"))
+            waits = self.view.blocker is not None or self._can_put_away
+            later = "decide later" if waits else "close"
             bar.show(
                 [*keys, ("decision.later", later)],
                 main=main,
@@ -292,9 +295,11 @@ class DecisionScreen(ModalScreen[Decision | None]):
     # What a person does
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("begin", "choose", "scroll", "log"):
+        if action in ("begin", "choose", "scroll", "log", "away"):
             if self._form is not None or self._gone is not None:
                 return False
+            if action == "away":
+                return self._can_put_away
             if action == "begin":
                 return Action(str(parameters[0])) in self.view.legal
         return True
@@ -316,6 +321,12 @@ class DecisionScreen(ModalScreen[Decision | None]):
 
     def action_later(self) -> None:
         if self._listens():
+            self.dismiss(None)
+
+    def action_away(self) -> None:
+        """Close a failure for good: it leaves the inbox, and stands failed in the list."""
+        if self._listens():
+            self.put_away = True
             self.dismiss(None)
 
     async def action_log(self) -> None:
@@ -340,6 +351,8 @@ class DecisionScreen(ModalScreen[Decision | None]):
             return
         if event.key == "decision.log":
             await self.action_log()
+        elif event.key == "decision.away":
+            self.action_away()
         elif event.key == "answer.copy" and self._form is not None:
             self._form.action_copy_all()
         elif self._form is not None and self._gone is None:
