@@ -4,6 +4,7 @@ import pytest
 from play import Play
 
 from taskhub_tui.domain.model import Status
+from taskhub_tui.tui.widgets.options import Rows
 
 
 async def test_numbers_lead_to_the_panes(play: Play) -> None:
@@ -39,6 +40,20 @@ async def test_numbers_lead_back_from_a_whole_screen(play: Play, place: str) -> 
         await t.press("2")
         await t.is_on("MainScreen")
         await t.is_in("LogView")
+
+
+@pytest.mark.parametrize("ascii", [False, True])
+async def test_the_open_tab_of_a_task_is_told_by_its_brackets(play: Play, ascii: bool) -> None:
+    async with play(ascii=ascii) as t:
+        await t.given("Audit", Status.COMPLETED)
+        await t.row("Audit").is_under_cursor()
+        await t.press("2", "1")
+        for tab in ("Log", "Result", "Files", "Events", "About"):
+            await t.sees(f"[{tab}]")
+            others = {"Log", "Result", "Files", "Events", "About"} - {tab}
+            assert not any(t.shows(f"[{other}]") for other in others)
+            await t.press("right_square_bracket")
+        await t.sees("[Log]")
 
 
 async def test_in_the_task_numbers_are_its_tabs(play: Play) -> None:
@@ -96,3 +111,26 @@ async def test_a_filter_that_was_given_up_comes_again_but_none_that_made_no_sens
         await t.press("escape", "full_stop")
         await t.row("Audit").is_not_there()
         await t.row("Rotate").is_there()
+
+
+@pytest.mark.parametrize(("place", "top"), [("4", 0), ("comma", 1)])
+async def test_in_a_whole_screen_keys_lead_to_the_ends_of_its_list_and_by_pages(
+    play: Play, place: str, top: int
+) -> None:
+    async with play(80, 24) as t:
+        await t.press(place)
+        await t.until(lambda: not t.app._main.is_current)
+        rows = t.app.screen.query_one("#list", Rows)
+        await t.until(lambda: rows.option_count > 2)
+        for first in ("home", "g"):
+            await t.press("G", first)
+            assert rows.highlighted == top
+        for last in ("end", "G"):
+            await t.press("g", last)
+            assert rows.highlighted == rows.option_count - 1
+        for down, up in (("ctrl+d", "ctrl+u"), ("pagedown", "pageup"), ("j", "k"), ("down", "up")):
+            await t.press("g", down)
+            assert rows.highlighted is not None
+            assert rows.highlighted > top
+            await t.press(up)
+            assert rows.highlighted == top
