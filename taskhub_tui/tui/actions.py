@@ -127,6 +127,17 @@ class Act:
         return self.display or self.keys.replace(",", " ")
 
 
+def _ends(where: Where, top: str, end: str) -> Iterator[Act]:
+    """Yield what leads to the ends of a list of Textual's, and a page on."""
+    for name, keys, action, label, meaning in (
+        ("top", "g,home", "first", "Top", top),
+        ("end", "G,end", "last", "End", end),
+        ("page_down", "ctrl+d,pagedown", "page_down", "Page down", "A page down"),
+        ("page_up", "ctrl+u,pageup", "page_up", "Page up", "A page up"),
+    ):
+        yield Act(f"{where}.{name}", keys, f"leap('{action}')", label, meaning, where, named=False)
+
+
 ACTIONS: tuple[Act, ...] = (
     Act("list.down", "j,down", "move(1)", "Down", "Next task", "list", display="j ↓", named=False),
     Act("list.up", "k,up", "move(-1)", "Up", "Task before", "list", display="k ↑", named=False),
@@ -548,10 +559,11 @@ ACTIONS: tuple[Act, ...] = (
         priority=True,
     ),
     Act("form.afresh", "ctrl+l", "afresh", "Afresh", "Empty the form", "form"),
-    Act("agents.new", "n", "new", "New", "Hand over a new task to it", "agents", 1),
+    Act("agents.new", "n,enter", "new", "New", "Hand over a new task to it", "agents", 1),
     Act("agents.filter", "f", "filter", "Tasks", "Show only its tasks", "agents", 2),
     Act("agents.down", "j,down", "move(1)", "Down", "Next agent", "agents", display="j ↓"),
     Act("agents.up", "k,up", "move(-1)", "Up", "Agent before", "agents", display="k ↑"),
+    *_ends("agents", "First agent", "Last agent"),
     Act("agents.back", "escape,q", "back", "Back", "Back to the tasks", "agents", 3, "esc"),
     Act("settings.edit", "enter,space", "edit", "Change", "Change it here", "settings", 1),
     Act("settings.default", "D", "default", "Default", "Give its default back", "settings", 2),
@@ -561,6 +573,7 @@ ACTIONS: tuple[Act, ...] = (
     Act("settings.check", "c", "check", "Check", "Look for what may be wrong", "settings", 6),
     Act("settings.down", "j,down", "move(1)", "Down", "Next", "settings", display="j ↓"),
     Act("settings.up", "k,up", "move(-1)", "Up", "The one before", "settings", display="k ↑"),
+    *_ends("settings", "First setting", "Last key"),
     Act("settings.back", "escape,q", "back", "Back", "Back to the tasks", "settings", 3, "esc"),
     Act(
         "undo.undo",

@@ -24,7 +24,7 @@ from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.about import wrapped
 from taskhub_tui.tui.widgets.footer import KeyLine
-from taskhub_tui.tui.widgets.options import Options
+from taskhub_tui.tui.widgets.options import Rows
 from taskhub_tui.tui.widgets.plain import Plain
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ _HABITS = {
     "rerun": "runs the stage again: repeating is harmless",
     "ask": "asks you whether to run the stage again",
 }
+
+
+class _Left(VerticalScroll, inherit_bindings=False):
+    """Scrolls with the list in it, and takes no keys from it."""
 
 
 class AgentsScreen(Screen[str | None]):
@@ -82,9 +86,9 @@ class AgentsScreen(Screen[str | None]):
     def compose(self) -> ComposeResult:
         yield Plain(id="top")
         with Horizontal(id="body"):
-            with VerticalScroll(id="left", can_focus=False):
+            with _Left(id="left", can_focus=False):
                 yield Plain(id="head")
-                yield Options(id="list")
+                yield Rows(id="list")
             with VerticalScroll(id="about", can_focus=False):
                 yield Plain(id="card")
         yield KeyLine(glyphs=self._glyphs)
@@ -220,7 +224,7 @@ class AgentsScreen(Screen[str | None]):
         else:
             words = f"{one.done:,} done, {one.failed:,} failed, {one.cancelled:,} cancelled"
             if one.usual is not None:
-                words += f"; usually {durations.countdown(one.usual)} of work"
+                words += f"; usually {durations.spell(one.usual)} of work"
         return lines + self._fact("So far", words)
 
     def _fact(
@@ -249,6 +253,9 @@ class AgentsScreen(Screen[str | None]):
     def action_move(self, by: int) -> None:
         options = self.query_one("#list", OptionList)
         (options.action_cursor_down if by > 0 else options.action_cursor_up)()
+
+    def action_leap(self, how: str) -> None:
+        self.query_one("#list", Rows).leap(how)
 
     @on(OptionList.OptionSelected)
     def action_new(self) -> None:
