@@ -270,7 +270,8 @@ class Asker:
         return drafts
 
     def _was_sent(self, part: Taken) -> None:
-        self._drafts.pop(part.task.id, None)
+        if not part.aside:
+            self._drafts.pop(part.task.id, None)
 
     @property
     def unsent(self) -> bool:
@@ -342,7 +343,7 @@ class Asker:
         first = held.parts[0]
         drafts = self._drafts.get(first.task.id, (None, {}))[1]
         action = first.decision.action if first.decision is not None else None
-        typed = action if action in drafts else None
+        typed = action if action in drafts and not first.aside else None
         again = first.task.id, typed
         one = len(held.parts) == 1 and (first.case is not None or typed is not None)
         start(self._app, self._line_up, group="line up")

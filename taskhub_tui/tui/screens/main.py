@@ -432,12 +432,7 @@ class MainScreen(ListActions):
         if self.table.marks:
             self.begin(Deed.PAUSE)
         elif (task := self.task_here) is not None:
-            held = task.status is Status.PAUSED or task.pausing
-            self._try(partial(self._pause, task.id, held))
-
-    async def _pause(self, task_id: str, held: bool) -> None:
-        await (self._hub.resume(task_id) if held else self._hub.pause(task_id))
-        await self.app.look()
+            self.hold(task)
 
     def action_copy_id(self) -> None:
         if selected := self.get_selected_text():
