@@ -435,6 +435,8 @@ ACTIONS: tuple[Act, ...] = (
         display="ctrl+u",
         named=False,
     ),
+    Act("help.top", "g,home", "edge(-1)", "Top", "To the first line", "help", named=False),
+    Act("help.end", "G,end", "edge(1)", "End", "To the last line", "help", named=False),
     Act(
         "hub.help",
         "question_mark,f1",
