@@ -287,12 +287,12 @@ class TaskHubApp(App[None]):
     def action_pane(self, name: str) -> None:
         """Go to the list, the task, what waits, or the agents; not from a dialog."""
         main = self._main
-        if name == "inbox" and main.is_current and main.pane.display:
+        if name == "inbox" and self.screen is main and main.pane.display:
             main.pane.take_focus()
         elif name in ("inbox", "agents"):
             self.action_go(name)
         elif self._can_pane(name):
-            if not main.is_current:
+            if self.screen is not main:
                 self.screen.dismiss(None)
             self.call_later(main.show_list if name == "list" else main.action_open)
 

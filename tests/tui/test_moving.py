@@ -31,12 +31,12 @@ async def test_numbers_lead_back_from_a_whole_screen(play: Play, place: str) -> 
         await t.press("2")
         await t.sees("Log", "No space left")
         await t.press("escape", place)
-        await t.until(lambda: not t.app._main.is_current)
+        await t.until(lambda: t.app.screen is not t.app._main)
         await t.press("1")
         await t.is_on("MainScreen")
         await t.is_in("TaskTable")
         await t.press(place)
-        await t.until(lambda: not t.app._main.is_current)
+        await t.until(lambda: t.app.screen is not t.app._main)
         await t.press("2")
         await t.is_on("MainScreen")
         await t.is_in("LogView")
@@ -119,9 +119,9 @@ async def test_in_a_whole_screen_keys_lead_to_the_ends_of_its_list_and_by_pages(
 ) -> None:
     async with play(80, 24) as t:
         await t.press(place)
-        await t.until(lambda: not t.app._main.is_current)
+        await t.until(lambda: t.app.screen is not t.app._main)
         rows = t.app.screen.query_one("#list", Rows)
-        await t.until(lambda: rows.option_count > 2)
+        await t.until(lambda: rows.option_count > 1)
         for first in ("home", "g"):
             await t.press("G", first)
             assert rows.highlighted == top
@@ -130,7 +130,9 @@ async def test_in_a_whole_screen_keys_lead_to_the_ends_of_its_list_and_by_pages(
             assert rows.highlighted == rows.option_count - 1
         for down, up in (("ctrl+d", "ctrl+u"), ("pagedown", "pageup"), ("j", "k"), ("down", "up")):
             await t.press("g", down)
-            assert rows.highlighted is not None
-            assert rows.highlighted > top
+            below = rows.highlighted
+            assert below is not None
+            assert below > top
             await t.press(up)
-            assert rows.highlighted == top
+            assert rows.highlighted is not None
+            assert top <= rows.highlighted < below

@@ -1,8 +1,11 @@
 """What is said in passing lies over no line of keys, in the smallest window neither."""
 
+from dataclasses import replace
+
 from play import Play, User
 
 from taskhub_tui.domain.model import Status
+from tests.tui.forms import Moments
 
 _LONG = "\n".join(f"line {n} of what went wrong while the report was written" for n in range(40))
 _SAID = "Something was said that needs more than one line of a window which has only 80 columns"
@@ -31,10 +34,16 @@ async def test_what_was_decided_is_said_above_the_next_question(play: Play) -> N
     async with play(80, 24) as t:
         for name in ("First", "Second"):
             await t.given(name, Status.BLOCKED, question=f"{name}? {_LONG}")
+        t.hub.settings = replace(t.hub.settings, undo=5)
+        moments = t.app.asker.sender.monotonic = Moments()
         await t.sees("1 of 2")
         await t.decides("a")
         await t.waits_for_the_dialog()
-        await t.sees("Approved: ", "decide later")
+        await t.sees("u undoes", "decide later")
+        moments.at += 10
+        t.app.asker.sender.tick()
+        await t.sees("Approved: ")
+        await t.does_not_see("u undoes")
         assert "a approve" in keys(t)
         where = next(y for y, line in enumerate(t.lines()) if "Approved: " in line)
         assert where < 4
