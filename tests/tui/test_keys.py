@@ -277,10 +277,10 @@ async def test_events_are_walked_through_and_opened(play: Play) -> None:
         await t.sees("decided DENY")
         view = t.app._main.detail.content
         for there, back in LINES:
+            await t.press(back, back, back, back)
+            assert view.at == 0
             await t.press(there)
-            await t.until(lambda: view.at == 1, f"{there} leading down")
-            await t.press(back)
-            await t.until(lambda: view.at == 0, f"{back} leading up")
+            assert view.at == 1
         await t.press("slash", *"deny", "enter")
         for key in ("enter", "space"):
             await t.press(key)
