@@ -62,7 +62,10 @@ class AgentsScreen(Screen[str | None]):
             & > .option-list--option-highlighted { text-style: none; background: $cursor; }
         }
         #left > #list { height: auto; max-height: 100%; }
-        #about { height: 1fr; padding: 1 2; scrollbar-size-vertical: 1; scrollbar-color: $faint; }
+        #about {
+            height: 1fr; padding: 1 2; scrollbar-size-vertical: 1; scrollbar-color: $faint;
+            scrollbar-gutter: stable;
+        }
         &.-wide #about { border-left: vkey $faint; }
         #card { height: auto; }
     }
@@ -237,8 +240,7 @@ class AgentsScreen(Screen[str | None]):
     ) -> list[Content]:
         """Return a name and what there is to say of it, whose lines stand below each other."""
         left, right = colours
-        # A bar may come to stand at the right.
-        room = max(20, self.query_one("#card").size.width - wide - 2)
+        room = max(20, self.query_one("#card").size.width - wide - 1)
         return [
             Content.assemble((f"{name if first else '':<{wide}}", left), (line, right))
             for first, line in zip(
