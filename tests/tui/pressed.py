@@ -10,10 +10,12 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
+from textual import events
 from textual.app import App
 from textual.dom import DOMNode
 
 from taskhub_tui.tui.actions import ACTIONS
+from taskhub_tui.tui.widgets.lines import LinesView
 
 _PRESSED: set[tuple[str, str]] = set()
 """ID of an action, and the key that did it."""
@@ -62,5 +64,15 @@ def note(patch: pytest.MonkeyPatch) -> None:
                     _PRESSED.add((binding.id, _key.get()))
         return done
 
+    take = LinesView.on_key
+
+    def on_key(self: LinesView, event: events.Key) -> None:
+        mine = self.screen.focused is self
+        take(self, event)
+        if mine and event._stop_propagation:
+            # A view takes this one before the bindings are looked at, and by them.
+            _PRESSED.add(("scroll.find", event.key))
+
+    patch.setattr(LinesView, "on_key", on_key)
     patch.setattr(App, "_check_bindings", _check_bindings)
     patch.setattr(App, "run_action", run_action)

@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 from hubs import Seed, finished, picture
 from play import Play, User
-from textual.widgets import Input
+from textual.widgets import Input, Select
 
 from taskhub_tui.domain.model import Action, BlockerKind, Choice, Status
-from taskhub_tui.tui import opening
+from taskhub_tui.tui import editor, opening
 from taskhub_tui.tui.screens.decision import DecisionScreen
 from taskhub_tui.tui.screens.preflight import PreflightScreen
 from taskhub_tui.tui.widgets.entries import EntryList
 from taskhub_tui.tui.widgets.files import FilesView
+from taskhub_tui.tui.widgets.options import Options
+from taskhub_tui.tui.widgets.path_input import PathInput
+from taskhub_tui.tui.widgets.stage_plan import StagePlan
 from tests.tui.forms import CARDS, NOW, Host, Moments, view
 
 LINES = [("j", "k"), ("down", "up")]
@@ -338,3 +341,176 @@ async def test_what_waits_at_the_right_is_walked_through(play: Play) -> None:
         await t.until(lambda: waits.highlighted != first)
         await t.press("k")
         await t.until(lambda: waits.highlighted == first)
+
+
+@pytest.mark.parametrize(
+    ("key", "form"),
+    [("c", "WordsForm"), ("m", "ModifyForm"), ("t", "AgentForm"), ("X", "YesForm"), ("r", "")],
+)
+@pytest.mark.parametrize("place", ["list", "inbox"])
+async def test_what_is_wanted_of_a_task_opens_its_form(
+    play: Play, place: str, key: str, form: str
+) -> None:
+    async with play(calm=True) as t:
+        status = Status.FAILED if key == "r" else Status.BLOCKED
+        await t.given("Migrate", status)
+        await t.row("Migrate").is_under_cursor()
+        if place == "inbox":
+            await t.press("i")
+            await t.sees("Needs you")
+
+        def offered() -> bool:
+            found = t.app.screen.active_bindings.get(key)
+            return found is not None and found.enabled
+
+        await t.until(offered)
+        await t.press(key)
+        await t.is_on("DecisionScreen")
+        screen = t.app.screen
+        assert isinstance(screen, DecisionScreen)
+        await t.until(lambda: (type(screen._form).__name__ if screen._form else "") == form)
+
+
+async def test_from_the_inbox_a_task_is_opened(play: Play) -> None:
+    async with play(calm=True) as t:
+        await t.given("Migrate", Status.BLOCKED)
+        await t.press("i")
+        await t.sees("Needs you", "Migrate")
+        await t.press("o")
+        await t.is_on("MainScreen")
+        await t.is_in("LogView")
+
+
+async def test_more_of_a_failures_log_is_shown_and_less_again(play: Play) -> None:
+    async with play() as t:
+        log = "\n".join(f"line {n}" for n in range(60))
+        await t.given("Nightly", Status.FAILED, error="No space left", log=log)
+        await t.waits_for_the_dialog()
+        body = t.app.screen.query_one("#body")
+        short = body.virtual_size.height
+        await t.press("l")
+        await t.until(lambda: body.virtual_size.height > short)
+        await t.press("l")
+        await t.until(lambda: body.virtual_size.height == short)
+
+
+async def test_the_log_is_paged_and_searched(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    paged: list[str] = []
+
+    async def page(_: object, lines: object, what: str) -> str:
+        paged.append(what)
+        return ""
+
+    monkeypatch.setattr(opening, "page", page)
+    async with play() as t:
+        await t.given("Talks", Status.IN_PROGRESS, log="one\ntwo")
+        await t.press("2")
+        await t.sees("two")
+        await t.press("o")
+        await t.until(lambda: paged == ["the log"])
+        await t.press("slash")
+        await t.types("two")
+        await t.sees("1 of 1")
+
+
+async def test_the_sample_is_tried_in_an_empty_hub(play: Play) -> None:
+    async with play() as t:
+        await t.sees("a sample report")
+        await t.press("s")
+
+        async def there() -> bool:
+            return (await t.hub.counts()).total == 1
+
+        await t.until(there)
+
+
+async def test_the_form_is_written_in_an_editor_and_walked_through(
+    play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def edit(_: object, text: str, suffix: str) -> str:
+        return "Written elsewhere"
+
+    monkeypatch.setattr(editor, "edit", edit)
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+    async with play(120, 50) as t:
+        await t.given("Audit")
+        await t.press("n")
+        await t.is_on("NewTaskScreen")
+        form = t.app.screen
+        await t.press("ctrl+e")
+        await t.until(lambda: form.fields().request == "Written elsewhere")
+        form.query_one("#who", Select).value = "agent:analyst"
+        plan = form.query_one(StagePlan)
+        await t.until(lambda: len(plan._plan) == 5)
+        plan.focus()
+        for there, back in LINES:
+            await t.press(there)
+            assert plan._at == 1
+            await t.press(back)
+            assert plan._at == 0
+        for there, back in (("l", "h"), ("right", "left")):
+            await t.press(there)
+            assert plan._side == 1
+            await t.press(back)
+            assert plan._side == 0
+        folder = form.query_one("#folder", PathInput)
+        folder.focus()
+        folder.value = f"{tmp_path}/"
+        folder.cursor_position = len(folder.value)
+        await t.press("t")
+        await t.until(lambda: len(folder._found) == 2)
+        await t.press("down", "down", "up")
+        assert folder._chosen == 0
+        await t.press("ctrl+o")
+        await t.is_on("PickTaskScreen")
+        rows = t.app.screen.query_one(Options)
+        await t.until(lambda: rows.option_count == 1)
+        await t.press("down", "up")
+        assert rows.highlighted == 0
+        await t.press("escape")
+        await t.is_on("NewTaskScreen")
+
+
+async def test_where_a_name_or_a_place_is_asked_for_one_can_go_back(
+    play: Play, tmp_path: Path
+) -> None:
+    async with play() as t:
+        task = await t.given("Draw", Status.COMPLETED)
+        await t.seed.files(task, picture(tmp_path / "one.png"))
+        await t.app.look()
+        await t.press("w")
+        await t.is_on("NameScreen")
+        await t.press("escape")
+        await t.is_on("MainScreen")
+        await t.press("2", "3")
+        await t.sees("one.png")
+        await t.press("s")
+        await t.is_on("SaveAsScreen")
+        await t.press("escape")
+        await t.is_on("MainScreen")
+
+
+async def test_the_settings_are_changed_looked_through_and_read_anew(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edited: list[Path] = []
+
+    async def open_file(_: object, path: Path, line: int) -> None:
+        edited.append(path)
+
+    monkeypatch.setattr(editor, "open_file", open_file)
+    async with play() as t:
+        await t.press("comma")
+        await t.is_on("SettingsScreen")
+        await t.press("space")
+        await t.is_in("typed")
+        await t.press("escape", "e")
+        await t.until(lambda: edited == [t.hub.paths.config])
+        await t.press("w")
+        await t.sees("The engine runs in this window")
+        screen = t.app.screen
+        await t.until(lambda: screen._checks is not None)
+        before = screen._checks
+        await t.press("c")
+        await t.until(lambda: screen._checks is not None and screen._checks is not before)
