@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from taskhub_tui import config
-from taskhub_tui.domain.errors import Damaged, NotLegal, ReadOnly, TaskHubError, UnknownTask
+from taskhub_tui.domain.errors import Damaged, ReadOnly, TaskHubError, UnknownTask
 from taskhub_tui.domain.model import (
     Action,
     AgentCard,
@@ -22,7 +22,6 @@ from taskhub_tui.domain.model import (
     NewTask,
     NoticeKind,
     Options,
-    Priority,
     StageSpec,
     Task,
     TaskView,
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
     from taskhub_tui.agents.registry import Registry
     from taskhub_tui.config import Paths, Settings
-    from taskhub_tui.domain.batch import Deed, Outcome
     from taskhub_tui.domain.change import Change
     from taskhub_tui.domain.delegation import Ranked
     from taskhub_tui.domain.listing import SavedView
@@ -425,40 +423,6 @@ class Hub(Tuning):
             raise
         await self._wake()
         return await self.status(task_id)
-
-    async def do(
-        self, deed: Deed, task_ids: Sequence[str], *, priority: Priority | None = None
-    ) -> list[Outcome]:
-        """Do the same to many tasks; what one refuses hinders no other.
-
-        Args:
-            priority: the new one, for `Deed.PRIORITY`.
-        """
-        import asyncio
-
-        from taskhub_tui.domain.batch import Deed, Outcome
-
-        async def one(task_id: str) -> Outcome:
-            try:
-                if deed is Deed.PAUSE:
-                    await self.pause(task_id)
-                elif deed is Deed.RESUME:
-                    await self.resume(task_id)
-                elif deed is Deed.PRIORITY and priority is not None:
-                    data = {"priority": priority.name.lower()}
-                    await self.decide(task_id, Action.MODIFY, data=data)
-                else:
-                    await self.decide(task_id, Action(deed.value))
-            except TaskHubError as error:
-                gone = isinstance(error, NotLegal | UnknownTask)
-                return Outcome(task_id, str(error), faster=gone)
-            return Outcome(task_id)
-
-        outcomes: list[Outcome] = []
-        # Some at a time, so that they share commits and others have their turn in between.
-        for start in range(0, len(task_ids), 50):
-            outcomes += await asyncio.gather(*map(one, task_ids[start : start + 50]))
-        return outcomes
 
     # Views
 

@@ -266,7 +266,8 @@ def _add(new: argparse.ArgumentParser) -> None:
 def _look(add: Adder) -> None:
     from taskhub_tui.cli.view_words import watch
 
-    add("list", "look.tasks", "list tasks", "What needs you comes first.", _list)
+    first = "What needs you comes first, of high risk before the rest."
+    add("list", "look.tasks", "list tasks", first, _list)
     add("show", "look.show", "show one task", fill=_show)
     add("logs", "look.logs", "print what a task has said", fill=_logs)
     add(

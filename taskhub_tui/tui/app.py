@@ -284,6 +284,29 @@ class TaskHubApp(App[None]):
         alone = len(self.screen_stack) == 1
         return alone or (len(self.screen_stack) == 2 and here is not None and here != name)
 
+    def action_pane(self, name: str) -> None:
+        """Go to the list, the task, what waits, or the agents; not from a dialog."""
+        main = self._main
+        if name == "inbox" and self.screen is main and main.pane.display:
+            main.pane.take_focus()
+        elif name in ("inbox", "agents"):
+            self.action_go(name)
+        elif self._can_pane(name):
+            if self.screen is not main:
+                self.screen.dismiss(None)
+            self.call_later(main.show_list if name == "list" else main.action_open)
+
+    def _can_pane(self, name: str) -> bool:
+        if not self.screen_stack or (self.screen is not self._main and not name_of(self.screen)):
+            return False
+        match name:
+            case "list":
+                return True
+            case "task":
+                return self._main.task_here is not None
+            case _:
+                return self._can_go(name)
+
     def _came_back(self, task_id: str | None) -> None:
         if task_id:
             self._main.show_task(task_id)
@@ -315,6 +338,8 @@ class TaskHubApp(App[None]):
             return not isinstance(self.focused, Input | TextArea)
         if action == "go":
             return self._can_go(str(parameters[0]))
+        if action == "pane":
+            return self._can_pane(str(parameters[0]))
         if action == "undo":
             return bool(self.asker.sender.held)
         return True

@@ -325,7 +325,7 @@ async def test_priority_of_the_task_here(app: TaskHubApp, seed: Seed) -> None:
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
         await listed(pilot, app, 1)
         await choose(pilot, app, "P", "h")
-        await until(pilot, lambda: "1 changed" in text(app))
+        await until(pilot, lambda: "Priority high: Audit" in text(app))
         assert (await seed.now(task)).priority is Priority.HIGH
 
 

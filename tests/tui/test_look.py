@@ -196,7 +196,7 @@ async def test_a_task_has_its_lines_to_itself_where_it_is_said_to(
         await t.does_not_see("Weekly cost report")
         await t.sees("building emitter")
         lines = [line.strip() for line in t.lines() if line.strip()]
-        wanted = ("1 plan", "2 build", "3 test", "Log  Result", "120 modules", "building emitter")
+        wanted = ("1 plan", "2 build", "3 test", "[Log] Result", "120 modules", "building emitter")
         at = [next(i for i, line in enumerate(lines) if words in line) for words in wanted]
         assert at == sorted(at)
         assert lines[1] == "Port parser to the new grammar"

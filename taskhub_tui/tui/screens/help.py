@@ -45,7 +45,7 @@ def places(screen: Screen[object]) -> list[Where]:
         if node is screen:
             break
     # What leads elsewhere comes after what can be done here.
-    return sorted((where for where in found if where != "app"), key=lambda where: where == "place")
+    return sorted((one for one in found if one != "app"), key=lambda one: one in ("place", "panes"))
 
 
 def numbered(own: keymap.Keymap) -> Iterator[tuple[Act, str, str]]:
@@ -71,6 +71,10 @@ def legal(screen: Screen[object]) -> set[str]:
             if screen.app.check_action(name, ()):
                 found.add(act.id)
     return found
+
+
+class _Page(VerticalScroll, inherit_bindings=False):
+    """Scrolls by the keys of the help, as the user has them."""
 
 
 class HelpScreen(ModalScreen[str | None]):
@@ -121,7 +125,7 @@ class HelpScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="page") as page:
             page.border_title = " Help "
-            with VerticalScroll(id="keys"):
+            with _Page(id="keys"):
                 yield Static(markup=False, id="text")
             yield Input(placeholder="words that a key's line has", compact=True)
             yield Keys(
@@ -217,6 +221,10 @@ class HelpScreen(ModalScreen[str | None]):
     def action_page(self, sign: int) -> None:
         body = self.query_one("#keys")
         body.scroll_relative(y=sign * max(1, body.size.height - 1), animate=False)
+
+    def action_edge(self, sign: int) -> None:
+        body = self.query_one("#keys")
+        (body.scroll_end if sign > 0 else body.scroll_home)(animate=False)
 
     def action_search(self) -> None:
         line = self.query_one(Input)

@@ -32,7 +32,7 @@ class Entry:
     heading: bool = False
 
 
-class EntryList(ScrollView, can_focus=True):
+class EntryList(ScrollView, can_focus=True, inherit_bindings=False):
     """The cursor and the marks belong to entries, not to places."""
 
     COMPONENT_CLASSES = {

@@ -59,6 +59,13 @@ class FilterLine(Input):
         self.filter = Filter()
         """The last filter that made sense."""
         self.problem: BadFilter | None = None
+        self.last = ""
+        """The last filter that was more than typed."""
+
+    def remember(self) -> None:
+        """Keep what stands here, if it is a filter, for when it is wanted again."""
+        if self.value.strip() and self.problem is None:
+            self.last = self.value
 
     def knows(self, values: Mapping[str, Sequence[str]]) -> None:
         """Take note of what there is to filter by."""

@@ -18,3 +18,11 @@ class Options(OptionList):
         # Textual 8.2 leaves `reverse` out of what it draws options with.
         turned = any(self.get_component_styles(one).text_style.reverse for one in component_classes)
         return replace(style, reverse=True) if turned else style
+
+
+class Rows(Options, inherit_bindings=False):
+    """Has no keys of its own: those of its screen move the cursor, as the user has them."""
+
+    def leap(self, how: str) -> None:
+        """Go to the `first` or the `last` row, or a page on: `page_down`, `page_up`."""
+        getattr(self, f"action_{how}")()
