@@ -14,6 +14,7 @@ from taskhub_tui.domain.model import Action, Blocker, BlockerKind, Decision, Sta
 from taskhub_tui.domain.waiting import Case, case_of
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
+from taskhub_tui.tui.mistakes import where
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.undo import UndoLine
 
@@ -218,7 +219,7 @@ class Sender:
         except Exception as error:
             # A mistake of ours: the person must not believe that it was sent.
             log.exception("a decision was not sent")
-            self._say(f"Not sent ({type(error).__name__}): {held.doing}")
+            self._say(f"Not sent ({type(error).__name__}): {held.doing}{where(self._app)}")
             self._news()
 
     async def flush(self) -> list[str]:

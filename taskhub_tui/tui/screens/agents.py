@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
@@ -21,6 +21,7 @@ from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
 from taskhub_tui.tui import render
 from taskhub_tui.tui.actions import bindings
+from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.about import wrapped
 from taskhub_tui.tui.widgets.footer import KeyLine
@@ -97,12 +98,11 @@ class AgentsScreen(Screen[str | None]):
         yield KeyLine(glyphs=self._glyphs)
 
     def on_mount(self) -> None:
-        self._watch()
+        start(self, self._watch, group="agents", exclusive=True)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw)
 
-    @work(exclusive=True, exit_on_error=False, group="agents")
     async def _watch(self) -> None:
         while True:
             try:
@@ -185,7 +185,8 @@ class AgentsScreen(Screen[str | None]):
             lines += [
                 Content(""),
                 Content.assemble(
-                    (f"{self._glyphs.failed} ", "$failed"), f"It cannot be used: {card.problem}"
+                    (f"{self._glyphs.failed} ", "$failed"),
+                    f"It cannot be used: {one_line(card.problem)}",
                 ),
             ]
         if card.description:
@@ -265,7 +266,8 @@ class AgentsScreen(Screen[str | None]):
         if card is None:
             return
         if card.problem:
-            self.notify(f"It cannot be used: {card.problem}", severity="warning", markup=False)
+            said = f"It cannot be used: {one_line(card.problem, 300)}"
+            self.notify(said, severity="warning", markup=False)
             return
         app = self.app
         self.dismiss(None)

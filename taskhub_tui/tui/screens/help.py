@@ -13,6 +13,7 @@ from taskhub_tui.hub import Hub
 from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import ACTIONS, BY_ID, FIXED, TITLES, Act, Where, bindings
 from taskhub_tui.tui.theme import ASCII, Glyphs
+from taskhub_tui.tui.widgets.path_input import CleanInput
 from taskhub_tui.tui.widgets.plain import Keys
 
 _WHAT = (
@@ -25,6 +26,10 @@ _COLUMNS = (
     " blank while it is unknown. AGE says how long a task has been as it is. The order of the list"
     " stands still while you use it; {top} sorts it anew."
 )
+_WIDE = 84
+"""Columns of the page at most."""
+_MEANING = 20
+"""Where meanings begin."""
 _ASCII = str.maketrans({"…": "~", "–": "-", "↓": "v", "↑": "^", "←": "<", "→": ">", "\u00a0": " "})
 
 
@@ -127,7 +132,7 @@ class HelpScreen(ModalScreen[str | None]):
             page.border_title = " Help "
             with _Page(id="keys"):
                 yield Static(markup=False, id="text")
-            yield Input(placeholder="words that a key's line has", compact=True)
+            yield CleanInput(placeholder="words that a key's line has", compact=True)
             yield Keys(
                 [("help.search", "search"), ("help.down", "scroll"), ("help.close", "close")],
                 id="line",
@@ -138,6 +143,7 @@ class HelpScreen(ModalScreen[str | None]):
         self._fit()
 
     def on_resize(self) -> None:
+        self._draw()
         self._fit()
 
     def _fit(self) -> None:
@@ -183,8 +189,13 @@ class HelpScreen(ModalScreen[str | None]):
             and act.id not in self._legal
         )
         keys_style, style = ("$muted", "$muted") if idle else ("bold $needs", "$foreground")
-        shown = Content.assemble((f"  {keys:<16}", keys_style), "  ", (meaning, style))
-        return shown + Content.styled("  not now", "$muted") if idle else shown
+        said = Content.styled(meaning, style)
+        if idle:
+            said += Content.styled("  not now", "$muted")
+        # What is too long goes on below its beginning. The rest is borders, and a scroll bar.
+        room = min(_WIDE, self.size.width) - _MEANING - 7
+        words = Content("\n" + " " * _MEANING).join(said.wrap(max(20, room)))
+        return Content.assemble((f"  {keys:<{_MEANING - 4}}", keys_style), "  ", words)
 
     def _about(self) -> Iterator[Content]:
         own, glyphs = keymap.of(self.app), self._glyphs

@@ -117,7 +117,7 @@ class ListActions(Screen[None]):
             (
                 str(place + 1) if place < 9 else "",
                 one_line(view.name, 40),
-                _about(view),
+                about(view),
                 not view.built_in,
             )
             for place, view in enumerate(self.views)
@@ -143,7 +143,7 @@ class ListActions(Screen[None]):
         from taskhub_tui.tui.screens.choose import NameScreen
 
         view = self._now_shown()
-        screen = NameScreen("Save this view", _about(view) or "all tasks, needs you first")
+        screen = NameScreen("Save this view", about(view) or "all tasks, needs you first")
         name = await self.app.push_screen_wait(screen)
         if name is not None:
             kept = await self._hub.save_view(replace(view, name=name))
@@ -254,7 +254,8 @@ def _taken(task: Task, blocker: Blocker | None, deed: Deed, priority: Priority |
             return Taken(task, blocker, Decision(DEEDS_AS[deed], by="", channel="app"))
 
 
-def _about(view: SavedView) -> str:
+def about(view: SavedView) -> str:
+    """Return what a view shows, in what order, under what heads."""
     parts = [view.filter]
     if view.sort is not Sort.NEEDS:
         parts.append(f"by {view.sort.value}")

@@ -77,6 +77,7 @@ class MainScreen(ListActions):
         self.pane = InboxPane(glyphs=glyphs, clock=hub.clock)
         self.table = TaskTable(hub.rows, glyphs=glyphs, clock=hub.clock)
         self.table.wanted = self._belongs
+        self.table.finder = self.action_filter
         self.detail = Detail(hub, glyphs=glyphs, clock=hub.clock)
 
     def compose(self) -> ComposeResult:
@@ -318,7 +319,9 @@ class MainScreen(ListActions):
         line = self._filter
         self.remove_class("-open")
         line.add_class("-shown")
-        line.focus()
+        # At once, not in its turn: see `App.on_event`.
+        self.app.stylesheet.update(line)
+        self.set_focus(line)
 
         start(self, self._learn_values, group="values", exclusive=True)
         self._say_filter()
