@@ -10,7 +10,6 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from textual import events
 from textual.app import App
 from textual.dom import DOMNode
 
@@ -64,15 +63,15 @@ def note(patch: pytest.MonkeyPatch) -> None:
                     _PRESSED.add((binding.id, _key.get()))
         return done
 
-    take = LinesView.on_key
+    opens = LinesView.opens
 
-    def on_key(self: LinesView, event: events.Key) -> None:
-        mine = self.screen.focused is self
-        take(self, event)
-        if mine and event._stop_propagation:
-            # A view takes this one before the bindings are looked at, and by them.
-            _PRESSED.add(("scroll.find", event.key))
+    def opened(self: LinesView, key: str) -> bool:
+        found = opens(self, key)
+        if found:
+            # The app asks for this one before the bindings are looked at, and by them.
+            _PRESSED.add(("scroll.find", key))
+        return found
 
-    patch.setattr(LinesView, "on_key", on_key)
+    patch.setattr(LinesView, "opens", opened)
     patch.setattr(App, "_check_bindings", _check_bindings)
     patch.setattr(App, "run_action", run_action)
