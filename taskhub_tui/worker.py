@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias
 
-from taskhub_tui import config, keeper
+from taskhub_tui import config, deciding, keeper
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
-from taskhub_tui.domain.errors import BadInput, NotLegal, TaskHubError
+from taskhub_tui.domain.errors import BadInput, TaskHubError
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.engine.engine import Engine
-from taskhub_tui.hub import Hub
 from taskhub_tui.notifications import prefs
+from taskhub_tui.notifications.answers import Answered, Answers, Verdict
 from taskhub_tui.notifications.message import Pressed
 from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of, number_of
 from taskhub_tui.notifications.policy import Channel
@@ -57,11 +57,15 @@ class Worker:
         self.engine = Engine(store, self._registry, paths, settings, clock=clock)
         self._bell = Doorbell(paths.home)
         self._answers: set[asyncio.Task[None]] = set()
+        self.answers = Answers(store, deciding.answer, owner=settings.owner, clock=clock)
+        self._desktop: Answered | None = None
         channels: dict[Channel, Sender] = {}
         wishes = prefs.of(settings, paths)
         if wishes.desktop.enabled:
             make = desktop or _real_desktop
-            channels[Channel.DESKTOP] = make(self._pressed, self._desktop_restarted)
+            screen = make(self._pressed, self._desktop_restarted)
+            self._desktop = Answered(screen, Channel.DESKTOP.value, self.answers)
+            channels[Channel.DESKTOP] = self._desktop
         self.notifier = Notifier(store, self.engine.me, wishes, channels, clock=clock)
         self._upkeep = Upkeep(
             store,
@@ -144,23 +148,18 @@ class Worker:
         if meant is None:
             await self._store.write(partial(outbox.ask_to_open, task_id=note.task_id))
             return
-        action, text = meant
+        if self._desktop is None:
+            return
         try:
-            if note.withdrawn is not None and note.blocker_id is None:
-                raise NotLegal("Too late: somebody has decided already")
-            async with await Hub.open(
-                paths=self._paths,
-                settings=self._settings,
-                channel="desktop",
-                clock=self._clock,
-                autostart=False,
-                registry=self._registry,
-            ) as hub:
-                await hub.decide(note.task_id, action, text=text, blocker_id=note.blocker_id)
+            outcome = await self._desktop.pressed(pressed, meant[0])
+            if outcome.verdict is Verdict.TAKEN:
+                return
+            words = outcome.sentence
         except TaskHubError as error:
-            # Too late, mostly; or the database is kept busy, and nothing was decided.
-            log.info("desktop: %s", error)
-            await self.notifier.tell(Channel.DESKTOP, note.title, str(error))
+            # The database is kept busy, and nothing was decided.
+            words = str(error)
+        log.info("desktop: %s", words)
+        await self.notifier.tell(Channel.DESKTOP, note.title, words)
 
 
 def _real_desktop(

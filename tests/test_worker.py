@@ -172,11 +172,11 @@ async def test_a_press_that_cannot_be_saved_is_said_and_decides_nothing(
         await soon(screen.asking)
         (message,) = screen.asking()
 
-        async def full(*_: object, **__: object) -> None:
+        def full(*_: object, **__: object) -> None:
             raise StoreError("The disk is full; nothing was changed")
 
         with monkeypatch.context() as patch:
-            patch.setattr("taskhub_tui.hub.Hub.decide", full)
+            patch.setattr("taskhub_tui.storage.tokens.spend", full)
             await screen.press(Pressed(message.key, "approve", None))
         assert screen.sent[-1].body == "The disk is full; nothing was changed"
         assert (await h.hub.status(task.id)).task.status is Status.BLOCKED

@@ -1,6 +1,7 @@
 """What every channel carries, what comes back from it, and how it says that it could not."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from taskhub_tui.domain.errors import TaskHubError
@@ -24,6 +25,12 @@ class Message:
     urgent: bool = False
     reply: bool = False
     """A free-text reply is wanted; offered only where the channel has a field for it."""
+    link: str = ""
+    """A web page that shows what is asked, and takes the answer."""
+    code: str = ""
+    """What is typed with an answer to show that the message was read."""
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    """Action ID → token that takes this decision, once."""
 
     def __post_init__(self) -> None:
         ids = [action for action, _ in self.buttons]

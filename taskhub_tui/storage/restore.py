@@ -137,6 +137,8 @@ def _pause(part: Path, now: float) -> int:
         )
         connection.execute("DELETE FROM worker")
         connection.execute("DELETE FROM presence")
+        # One that was used since would be good again.
+        connection.execute("DELETE FROM answer_token")
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = DELETE")
         return len(found)
