@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from taskhub_tui import config, deciding, keeper
 from taskhub_tui.agents.registry import Registry
@@ -26,6 +26,9 @@ from taskhub_tui.storage import claims, outbox, queries
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 from taskhub_tui.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from taskhub_tui.notifications.callback import Callback
 
 log = logging.getLogger("taskhub.worker")
 
@@ -56,7 +59,6 @@ class Worker:
         self._registry = registry or Registry()
         self.engine = Engine(store, self._registry, paths, settings, clock=clock)
         self._bell = Doorbell(paths.home)
-        self._answers: set[asyncio.Task[None]] = set()
         self.answers = Answers(store, deciding.answer, owner=settings.owner, clock=clock)
         self._desktop: Answered | None = None
         channels: dict[Channel, Sender] = {}
@@ -67,6 +69,7 @@ class Worker:
             self._desktop = Answered(screen, Channel.DESKTOP.value, self.answers)
             channels[Channel.DESKTOP] = self._desktop
         self.notifier = Notifier(store, self.engine.me, wishes, channels, clock=clock)
+        self._wishes = wishes
         self._upkeep = Upkeep(
             store,
             paths,
@@ -87,6 +90,7 @@ class Worker:
     async def run(self, *, idle_exit: float = 0.0) -> None:
         """Work until `engine.stop()`, or until nothing was left to do for `idle_exit` seconds."""
         self._bell.listen()
+        page = await self._open_page()
         helpers = [
             asyncio.create_task(self._hear(), name="hear the doorbell"),
             asyncio.create_task(self.notifier.run(), name="notifier"),
@@ -100,8 +104,25 @@ class Worker:
         finally:
             for helper in helpers:
                 helper.cancel()
-            await asyncio.gather(*helpers, *self._answers, return_exceptions=True)
+            await asyncio.gather(*helpers, return_exceptions=True)
+            if page is not None:
+                await page.close()
             self._bell.close()
+
+    async def _open_page(self) -> "Callback | None":
+        """Serve the page on which messages are answered, where that is wanted."""
+        if not self._wishes.callback.enabled:
+            return None
+        from taskhub_tui.notifications.callback import Callback
+
+        page = Callback(self.answers, self._wishes.callback, clock=self._clock)
+        try:
+            log.info("messages can be answered on port %s", await page.start())
+        except BadInput as error:
+            # Another worker has the port, mostly, and takes the answers.
+            log.warning("%s", error)
+            return None
+        return page
 
     async def _hear(self) -> None:
         while True:

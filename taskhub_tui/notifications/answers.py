@@ -384,7 +384,7 @@ class Answers:
             outcome = await self._store.write(run)
         except Damaged as error:
             outcome = await self._damaged(hash_, error, Attempt(now, action, channel, peer, ""))
-        if outcome.verdict is Verdict.TAKEN:
+        if within and outcome.verdict is Verdict.TAKEN:
             self._limit.give_back(place)
         log.info("%s: an answer was %s", channel, outcome.verdict.value)
         return outcome

@@ -12,6 +12,7 @@ from math import inf
 from typing import Any, ClassVar, NamedTuple
 
 from taskhub_tui.domain.model import NoticeKind, Priority
+from taskhub_tui.notifications.callback_prefs import CallbackPrefs
 
 _WINDOW = 60.0
 """Seconds over which a channel's cap counts."""
@@ -79,6 +80,7 @@ class Prefs:
     idle_after: float = 60
     """Seconds without a key or the mouse after which a person counts as away from the app."""
     desktop: DesktopPrefs = DesktopPrefs()
+    callback: CallbackPrefs = field(default_factory=CallbackPrefs)
     quiet: QuietHours = QuietHours()
 
     def __post_init__(self) -> None:
