@@ -285,6 +285,8 @@ class Decision:
     """For MODIFY: new values of `request`, `title`, `options`, or of proposed arguments."""
     agent: str | None = None
     """For REASSIGN."""
+    rule: str | None = None
+    """ID of the always-allow rule that took it; None for a person's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from taskhub_tui.domain.limits import sane
 from taskhub_tui.domain.model import Action, Artifact, Blocker, Choice, Stage, Status
 from taskhub_tui.engine.ending import PATIENCE, Ending
 from taskhub_tui.engine.tasklog import TaskLog
-from taskhub_tui.storage import changes, queries, stages
+from taskhub_tui.storage import changes, queries, rules, stages
 from taskhub_tui.storage.stages import Progressed
+from taskhub_tui.storage.writer import Tx
 from taskhub_tui.text import clean, clean_json, one_line
 
 if TYPE_CHECKING:
@@ -201,7 +202,12 @@ class Context:
         self.suspended = True
         try:
             before = self._held.known
-            await self._fenced(lambda tx: changes.write_held(tx, change, before))
+
+            def write(tx: Tx) -> None:
+                changes.write_held(tx, change, before)
+                rules.apply(tx, task.id, question, now)
+
+            await self._fenced(write)
         except port.AgentError:
             self._stop, self.suspended = "no", False
             raise
