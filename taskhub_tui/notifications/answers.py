@@ -14,10 +14,17 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
-from taskhub_tui.domain.errors import AlreadyDecided, BadInput, Damaged, NotLegal, TaskHubError
+from taskhub_tui.domain.errors import (
+    AlreadyDecided,
+    BadInput,
+    Damaged,
+    NotLegal,
+    StoreError,
+    TaskHubError,
+)
 from taskhub_tui.domain.model import Action, Blocker, Decision, NoticeKind, Task
 from taskhub_tui.domain.waiting import approves
-from taskhub_tui.notifications.message import Message, Pressed
+from taskhub_tui.notifications.message import DeliveryError, Message, Pressed
 from taskhub_tui.storage import outbox, queries, rows, tokens
 from taskhub_tui.storage.damage import condemn
 from taskhub_tui.storage.queries import Reader
@@ -513,13 +520,16 @@ class Answered:
     async def send(self, message: Message) -> None:
         number = message.key.removeprefix("taskhub-")
         if number.isdigit():
-            given = await self._answers.grant(
-                int(number),
-                self._channel,
-                self._recipient,
-                f"{message.title}\n{message.body}",
-                public=self._public,
-            )
+            try:
+                given = await self._answers.grant(
+                    int(number),
+                    self._channel,
+                    self._recipient,
+                    f"{message.title}\n{message.body}",
+                    public=self._public,
+                )
+            except StoreError as error:
+                raise DeliveryError(str(error), retry=True) from error
             self._shown[message.key] = given.tokens
             while len(self._shown) > 500:
                 self._shown.popitem(last=False)
