@@ -9,9 +9,18 @@ import pytest
 from asked import scene
 from support import until
 
+from taskhub_tui import deciding
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.model import Action, BlockerKind, Status
-from taskhub_tui.notifications.answers import LIFE, MISSES, SHORT_LIFE, Limit, Verdict
+from taskhub_tui.notifications.answers import (
+    LIFE,
+    MISSES,
+    SHORT_LIFE,
+    Answers,
+    Limit,
+    Verdict,
+)
+from taskhub_tui.storage.store import Store
 
 WIDE = Limit(burst=1000, every=1.0)
 
@@ -113,6 +122,22 @@ async def test_a_question_that_was_answered_gives_no_more_tokens(
         assert given.code == given.link == ""
 
 
+async def test_a_question_that_is_damaged_is_not_decided_and_fails_its_task(
+    where: Paths, settings: Settings
+) -> None:
+    async with scene(where, settings) as s:
+        task = await s.ask()
+        given = await s.grant(task, "phone")
+        await s.sql("UPDATE blocker SET detail = replace(detail, 'build', '/home')")
+        outcome = await s.answers.consume(
+            given.tokens["approve"], "approve", peer="ntfy", channel="phone"
+        )
+        assert (outcome.verdict, outcome.status) == (Verdict.DAMAGED, 500)
+        assert await s.status(task) is Status.FAILED
+        assert [verdict for *_, verdict, _ in await s.attempts()] == ["damaged"]
+        assert await s.decided(task) == []
+
+
 async def test_t02_a_scanner_that_posts_lacks_the_code(where: Paths, settings: Settings) -> None:
     async with scene(where, settings, risk="high") as s:
         s.answers.base = "http://127.0.0.1:1/a"
@@ -182,6 +207,26 @@ async def test_t04_of_sixty_answers_by_three_channels_one_decides(
         assert codes[0] == 200
         assert codes[1:] == [410] * 59, "its siblings are spent with it"
         assert len(await s.decided(task)) == 1
+
+
+async def test_t04_two_processes_that_take_answers_take_one(
+    where: Paths, settings: Settings
+) -> None:
+    async with scene(where, settings, limit=WIDE) as s:
+        for _ in range(5):
+            task = await s.ask()
+            phone, mail = [(await s.grant(task, c)).tokens for c in ("phone", "email")]
+            store = await Store.open(where.database)
+            try:
+                other = Answers(store, deciding.answer, owner="ann")
+                outcomes = await asyncio.gather(
+                    s.answers.consume(phone["approve"], "approve", peer="a", channel="phone"),
+                    other.consume(mail["deny"], "deny", peer="b", channel="email"),
+                )
+            finally:
+                await store.close()
+            assert sorted(outcome.status for outcome in outcomes) == [200, 410]
+            assert len(await s.decided(task)) == 1
 
 
 async def test_t04_an_answer_in_the_app_makes_every_token_late(
