@@ -1,11 +1,17 @@
 """The `[notifications]` section of the settings, checked."""
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from taskhub_tui.config import Paths, Settings
+from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput
-from taskhub_tui.notifications.policy import Prefs
+from taskhub_tui.notifications.wishes import Channel, Prefs
+
+_TIMES = frozenset(
+    {"idle_after", "completion_after", "unanswered_after", "again", "coalesce", "deadline"}
+)
 
 
 def read(section: Mapping[str, Any]) -> Prefs:
@@ -19,15 +25,49 @@ def read(section: Mapping[str, Any]) -> Prefs:
     # Takes a tenth of a second to import, and most workers need none of it.
     from pydantic import TypeAdapter, ValidationError
 
+    timed = _timed(section, "notifications")
     try:
-        return TypeAdapter(Prefs).validate_python(section)
+        return TypeAdapter(Prefs).validate_python(timed)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in ("notifications", *first["loc"]))
         said = first["msg"].removeprefix("Value error, ")
+        hint = None
         if first["type"] == "unexpected_keyword_argument":
             said = "There is no such setting"
-        raise BadInput(f"`{key}`: {said}") from None
+        elif "channels" in first["loc"]:
+            said = f"There is no channel {first['input']!r}"
+            hint = f"There are: {', '.join(channel.value for channel in Channel)}"
+        raise BadInput(f"`{key}`: {said}", hint) from None
+
+
+def _timed(table: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Return the table with its durations, such as "10m" or "never", as seconds."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        here = f"{path}.{key}"
+        if isinstance(value, Mapping):
+            found[key] = _timed(value, here)
+        elif key in _TIMES:
+            found[key] = (
+                [_seconds(one, here) for one in value]
+                if isinstance(value, list)
+                else _seconds(value, here)
+            )
+        else:
+            found[key] = value
+    return found
+
+
+def _seconds(value: Any, path: str) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() == "never":
+        return inf
+    try:
+        return durations.parse(value)
+    except ValueError as error:
+        raise BadInput(f"`{path}`: {error}") from None
 
 
 def of(settings: Settings, paths: Paths) -> Prefs:
