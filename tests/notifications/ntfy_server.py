@@ -48,6 +48,7 @@ class Ntfy:
         self.streams = 0
         """How many streams have been opened."""
         self.since: list[str] = []
+        self.keepalives = 0
         self._left, self._burst, self._refill, self._at = float(burst), burst, refill, 0.0
         self._keepalive = keepalive
         self._heard: set[asyncio.Queue[Any]] = set()
@@ -200,6 +201,7 @@ class Ntfy:
                         one = await queue.get()
                 except TimeoutError:
                     one = opened | {"event": "keepalive"}
+                    self.keepalives += 1
                 if one is None:
                     break
                 if isinstance(one, bytes):

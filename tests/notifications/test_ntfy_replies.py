@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ntfy_server import Ntfy, Phone
-from support import eventually
+from support import soon
 
 from taskhub_tui.domain.errors import StoreBusy
 from taskhub_tui.notifications.channels.ntfy import NtfyChannel
@@ -53,7 +53,7 @@ def person() -> Person:
 def listening(ntfy: Ntfy, person: Person, tmp_path: Path) -> Callable:
     @asynccontextmanager
     async def listen(**more: object) -> AsyncIterator[ReplyStream]:
-        async def soon(seconds: float) -> None:
+        async def briefly(seconds: float) -> None:
             pauses.append(seconds)
             await asyncio.sleep(0.01)
 
@@ -63,7 +63,7 @@ def listening(ntfy: Ntfy, person: Person, tmp_path: Path) -> Callable:
             "answers",
             person,
             FileBookmark(tmp_path / "phone.mark"),
-            **({"sleep": soon, "timeout": 1.0} | more),
+            **({"sleep": briefly, "timeout": 1.0} | more),
         )
         stream.pauses = pauses
         running = asyncio.create_task(stream.run())
@@ -87,7 +87,7 @@ async def test_a_button_that_is_pressed_on_the_phone_arrives(
         )
         phone = Phone(ntfy, "alarms")
         await phone.press(phone.shown[0], "Approve")
-        await eventually(lambda: person.said == [f"{token} approve"])
+        await soon(lambda: person.said == [f"{token} approve"])
     await channel.close()
 
 
@@ -95,12 +95,12 @@ async def test_it_goes_on_after_the_last_one_when_the_stream_breaks_off(
     ntfy: Ntfy, person: Person, listening: Callable
 ) -> None:
     async with listening() as stream:
-        await eventually(lambda: ntfy.streams == 1)
+        await soon(lambda: ntfy.streams == 1)
         first = ntfy.put("answers", line(1))
-        await eventually(lambda: len(person.said) == 1)
+        await soon(lambda: len(person.said) == 1)
         ntfy.drop_streams()
         ntfy.put("answers", line(2))
-        await eventually(lambda: len(person.said) == 2)
+        await soon(lambda: len(person.said) == 2)
         assert ntfy.since == ["all", first["id"]]
         assert stream.problem is None
     assert person.said == [line(1), line(2)]
@@ -111,10 +111,10 @@ async def test_what_came_while_no_worker_ran_is_taken_in_and_nothing_twice(
 ) -> None:
     async with listening():
         ntfy.put("answers", line(1))
-        await eventually(lambda: len(person.said) == 1)
+        await soon(lambda: len(person.said) == 1)
     ntfy.put("answers", line(2))
     async with listening():
-        await eventually(lambda: len(person.said) == 2)
+        await soon(lambda: len(person.said) == 2)
         assert ntfy.since[-1] != "all"
     assert person.said == [line(1), line(2)]
 
@@ -124,15 +124,15 @@ async def test_a_server_that_sends_everything_again_changes_nothing(
 ) -> None:
     async with listening():
         kept = [ntfy.put("answers", line(n)) for n in range(3)]
-        await eventually(lambda: len(person.said) == 3)
+        await soon(lambda: len(person.said) == 3)
         # The last one is gone from its cache, so its ID is unknown and all the others come again.
         ntfy.kept.remove(kept[-1])
         ntfy.drop_streams()
-        await eventually(lambda: ntfy.streams == 2)
+        await soon(lambda: ntfy.streams == 2)
         for one in kept:
             ntfy.say(json.dumps(one).encode() + b"\n")
         ntfy.put("answers", line(9))
-        await eventually(lambda: person.said[-1] == line(9))
+        await soon(lambda: person.said[-1] == line(9))
     assert person.said == [line(0), line(1), line(2), line(9)]
 
 
@@ -143,13 +143,13 @@ async def test_what_is_old_is_not_read_again_after_a_restart(
     ntfy.put("answers", line(1), time=9_000)
     ntfy.put("answers", line(2), time=10_001)
     async with listening():
-        await eventually(lambda: bool(person.said))
+        await soon(lambda: bool(person.said))
     assert person.said == [line(2)]
 
 
 async def test_garbage_is_passed_over(ntfy: Ntfy, person: Person, listening: Callable) -> None:
     async with listening():
-        await eventually(lambda: ntfy.streams == 1)
+        await soon(lambda: ntfy.streams == 1)
         for raw in (
             b"\xff\xfe\n",
             b"{\n",
@@ -175,7 +175,7 @@ async def test_garbage_is_passed_over(ntfy: Ntfy, person: Person, listening: Cal
         for text in ("", "hello", "short approve", "x" * 43, line(1, "x" * 5000), "\x00" * 9):
             ntfy.put("answers", text)
         ntfy.put("answers", line(2, "reply Yes, but\nslowly"))
-        await eventually(lambda: bool(person.said))
+        await soon(lambda: bool(person.said))
     assert person.said == [line(2, "reply Yes, but\nslowly")]
 
 
@@ -186,7 +186,7 @@ async def test_an_answer_that_could_not_be_taken_is_read_again(
     async with listening():
         ntfy.put("answers", line(1))
         ntfy.put("answers", line(2))
-        await eventually(lambda: len(person.said) == 2)
+        await soon(lambda: len(person.said) == 2)
     assert person.said == [line(1), line(2)]
 
 
@@ -196,15 +196,16 @@ async def test_a_stream_that_says_nothing_is_taken_for_dead(
     ntfy.mishaps.append("hang")
     async with listening(silence=0.3):
         ntfy.put("answers", line(1))
-        await eventually(lambda: person.said == [line(1)])
+        await soon(lambda: person.said == [line(1)])
 
 
 async def test_keepalives_keep_one_stream_open(
     ntfy: Ntfy, person: Person, listening: Callable
 ) -> None:
     async with listening(silence=0.5):
-        await eventually(lambda: ntfy.streams == 1)
-        await asyncio.sleep(0.9)  # longer than the silence that is borne
+        await soon(lambda: ntfy.streams == 1)
+        # Ten of them take longer than the silence that is borne.
+        await soon(lambda: ntfy.keepalives >= 10)
         assert ntfy.streams == 1
 
 
@@ -215,14 +216,14 @@ async def test_failures_are_told_once_and_waited_out(
     ntfy.mishaps.extend([500, 500, 500, (429, {"Retry-After": "33"}), "drop", "garbage", 401, 503])
     async with listening() as stream:
         ntfy.put("answers", line(1))
-        await eventually(lambda: person.said == [line(1)])
+        await soon(lambda: person.said == [line(1)])
         assert stream.problem is None
     assert caplog.text.count("cannot take it now: HTTP 500") == 1
     assert caplog.text.count("refused the token") == 1
     # Each wait is longer than the one before, those that the server asks for are kept.
     first, second, third, limited = stream.pauses[:4]
     assert first < second < third < limited == 33.0
-    assert stream.pauses[6] == 60.0, "a wrong token is not tried again at once"
+    assert stream.pauses[6] >= 48, "a wrong token is not tried again at once"
     for secret in ("answers", line(1)):
         assert secret not in caplog.text
 
@@ -233,10 +234,10 @@ async def test_a_topic_that_only_the_worker_may_read_is_read_with_the_token(
     ntfy.access, ntfy.write_only = {ACCESS: {"answers"}}, {"answers"}
     monkeypatch.setenv("TASKHUB_TOKEN", ACCESS)
     async with listening() as stream:
-        await eventually(lambda: "refused the token" in (stream.problem or ""))
+        await soon(lambda: "refused the token" in (stream.problem or ""))
     async with listening(token="env:TASKHUB_TOKEN"):
         ntfy.put("answers", line(1))
-        await eventually(lambda: person.said == [line(1)])
+        await soon(lambda: person.said == [line(1)])
 
 
 async def test_of_two_workers_one_reads(
@@ -245,14 +246,14 @@ async def test_of_two_workers_one_reads(
 ) -> None:  # fmt: skip
     monkeypatch.setattr("taskhub_tui.notifications.channels.ntfy_replies.TURN", 0.05)
     async with listening():
-        await eventually(lambda: ntfy.streams == 1)
+        await soon(lambda: ntfy.streams == 1)
         async with listening():
             ntfy.put("answers", line(1))
-            await eventually(lambda: person.said == [line(1)])
+            await soon(lambda: person.said == [line(1)])
             assert ntfy.streams == 1
             assert not FileBookmark(tmp_path / "phone.mark").hold()
     async with listening():
-        await eventually(lambda: ntfy.streams == 2)
+        await soon(lambda: ntfy.streams == 2)
 
 
 def test_a_mark_is_private_and_a_broken_one_is_none(tmp_path: Path) -> None:
