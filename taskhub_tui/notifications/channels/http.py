@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from taskhub_tui import secrets
@@ -49,18 +50,24 @@ class Reply:
             return None
 
 
-def client(timeout: float) -> httpx.AsyncClient:
-    """Return a client that follows no redirect and reads no proxy or password from outside."""
+def client(timeout: float, url: str) -> httpx.AsyncClient:
+    """Return a client that follows no redirect and reads no proxy or password from outside.
+
+    Args:
+        url: where it goes; without TLS there, none is made ready, which takes a moment.
+    """
     import httpx
 
     # They write addresses to the log, and an ntfy topic or a token in one is a secret.
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    verify = False if url.startswith("http:") else _tls()
     return httpx.AsyncClient(
-        timeout=timeout, follow_redirects=False, trust_env=False, verify=_tls()
+        timeout=timeout, follow_redirects=False, trust_env=False, verify=verify
     )
 
 
+@cache
 def _tls() -> ssl.SSLContext:
     """Trust what the system trusts (and SSL_CERT_FILE names), and what comes with httpx."""
     import certifi

@@ -95,7 +95,7 @@ class NtfyChannel:
     async def _ask(self, method: str, url: str, **more: Any) -> Reply:
         token = secret_of(self._token)
         if self._http is None:
-            self._http = client(self._timeout)
+            self._http = client(self._timeout, self._server)
         reply = await request(
             self._http,
             method,

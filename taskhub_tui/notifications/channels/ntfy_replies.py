@@ -160,7 +160,7 @@ class ReplyStream:
     async def _read(self) -> None:
         self._mark = self._bookmark.load()
         pause = FIRST
-        async with client(self._timeout) as http:
+        async with client(self._timeout, self._url) as http:
             while True:
                 after, self._heard = None, False
                 try:
