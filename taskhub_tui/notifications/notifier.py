@@ -225,7 +225,7 @@ class Notifier:
         gone, rest = found
         if not gone or (rest is not None and self._clock() < rest.until <= self._clock() + 1e5):
             return
-        for key in {key for _, key, last in gone if last}:
+        for key in dict.fromkeys(key for _, key, last in gone if last):
             try:
                 async with asyncio.timeout(PATIENCE):
                     await self._channels[channel].withdraw(key)

@@ -356,6 +356,8 @@ class Promise:
         if number.isdigit():
             self.seen.add(int(number))
             return
+        if number == "said":  # It asks for nothing, such as that an answer came too late.
+            return
         found = self.rows("SELECT notification_id FROM delivery WHERE batch = ?", key)
         self.hold(found, f"{key} tells of nothing")
         self.seen.update(id_ for (id_,) in found)
