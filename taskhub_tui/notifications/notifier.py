@@ -363,12 +363,6 @@ def event_of(reader: Reader, note: Notification, task: Task, now: float) -> Even
     )
 
 
-def number_of(key: str) -> int:
-    """Return the notification that a delivery key names; 0 for one that names none, or many."""
-    number = key.removeprefix("taskhub-").split("-")[0]
-    return int(number) if number.isdigit() else 0
-
-
 def decision_of(pressed: Pressed) -> tuple[Action, str | None] | None:
     """Return the decision that a press means and its words; None for one that only opens."""
     if pressed.action == OPEN:

@@ -318,6 +318,12 @@ def told_of(reader: Reader, key: str) -> list[int]:
     return [int(id_) for (id_,) in found]
 
 
+def first_told_of(reader: Reader, key: str) -> Notification | None:
+    """Return the notification that a message is about; of many, the first that is still open."""
+    found = told_of(reader, key)
+    return notification_by_id(reader, found[0]) if found else None
+
+
 def _forsaken(me: str, alive: Sequence[str], now: float) -> tuple[str, tuple[object, ...]]:
     """Return the condition of a delivery whose worker is gone, and its values."""
     marks = ", ".join("?" * len(alive))  # SQLite allows an empty list; NULL in it matches none
