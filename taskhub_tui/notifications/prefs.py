@@ -1,13 +1,17 @@
 """The `[notifications]` section of the settings, checked."""
 
+import logging
 from collections.abc import Mapping
 from math import inf
 from typing import Any
 
+from taskhub_tui import config
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.notifications.wishes import Channel, Prefs
+
+log = logging.getLogger("taskhub.notifier")
 
 _TIMES = frozenset(
     {"idle_after", "completion_after", "unanswered_after", "again", "coalesce", "deadline"}
@@ -80,3 +84,33 @@ def of(settings: Settings, paths: Paths) -> Prefs:
         return read(settings.notifications or {})
     except BadInput as error:
         raise BadInput(f"{paths.config}: {error}", error.hint) from None
+
+
+class Latest:
+    """The preferences as the file has them: what is wished for a task holds for its next message.
+
+    Channels that are switched on or off need a new worker; they are made when it starts.
+    """
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._seen = self._stamp()
+
+    def __call__(self) -> Prefs | None:
+        """Return them when the file has changed, or None; a mistake is logged, and changes none."""
+        stamp = self._stamp()
+        if stamp == self._seen:
+            return None
+        self._seen = stamp
+        try:
+            return of(config.settings(self._paths), self._paths)
+        except BadInput as error:
+            log.warning("%s; what was set before holds on", error)
+            return None
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._paths.config.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
