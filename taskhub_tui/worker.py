@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,8 +20,8 @@ from taskhub_tui.engine.engine import Engine
 from taskhub_tui.notifications import prefs
 from taskhub_tui.notifications.answers import Answered, Answers, Verdict
 from taskhub_tui.notifications.message import Pressed
-from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of, number_of
-from taskhub_tui.notifications.policy import Channel
+from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of
+from taskhub_tui.notifications.policy import Channel, Prefs
 from taskhub_tui.storage import claims, outbox, queries
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
@@ -36,6 +36,8 @@ Desktop: TypeAlias = Callable[
     [Callable[[Pressed], Awaitable[None]], Callable[[tuple[str, ...]], Awaitable[None]]], Sender
 ]
 """Makes the desktop channel: what to call when a button is pressed, and when all was lost."""
+Channels: TypeAlias = Callable[[Prefs], Mapping[Channel, Sender]]
+"""Makes the channels beside the desktop that the preferences switch on."""
 
 
 class Worker:
@@ -50,8 +52,13 @@ class Worker:
         registry: Registry | None = None,
         clock: Callable[[], float] = time.time,
         desktop: Desktop | None = None,
+        more: Channels | None = None,
     ) -> None:
-        """`desktop` makes the channel to this machine's screen; by default the real one."""
+        """
+        Args:
+            desktop: makes the channel to this machine's screen; by default the real one.
+            more: makes the other channels.
+        """
         self._store = store
         self._paths = paths
         self._settings = settings
@@ -68,7 +75,11 @@ class Worker:
             screen = make(self._pressed, self._desktop_restarted)
             self._desktop = Answered(screen, Channel.DESKTOP.value, self.answers)
             channels[Channel.DESKTOP] = self._desktop
-        self.notifier = Notifier(store, self.engine.me, wishes, channels, clock=clock)
+        if more is not None:
+            channels.update(self._answered(more(wishes), wishes))
+        self.notifier = Notifier(
+            store, self.engine.me, wishes, channels, clock=clock, reread=prefs.Latest(paths)
+        )
         self._wishes = wishes
         self._upkeep = Upkeep(
             store,
@@ -79,6 +90,20 @@ class Worker:
             clock=clock,
         )
         store.after_commit = self._committed
+
+    def _answered(self, found: Mapping[Channel, Sender], wishes: Prefs) -> Mapping[Channel, Sender]:
+        """Give the messages of these channels what they can be answered with."""
+        to = {Channel.EMAIL: wishes.email.to, Channel.SMS: wishes.sms.to}
+        return {
+            channel: Answered(
+                sender,
+                channel.value,
+                self.answers,
+                recipient=to.get(channel, ""),
+                public=bool(getattr(sender, "public", False)),
+            )
+            for channel, sender in found.items()
+        }
 
     def _committed(self, tx: Tx) -> None:
         self._bell.ring_soon()
@@ -161,8 +186,7 @@ class Worker:
 
     async def _pressed(self, pressed: Pressed) -> None:
         """Take an answer given on the desktop; one that comes too late is told so there."""
-        number = number_of(pressed.key)
-        note = await self._store.read(partial(outbox.notification_by_id, notification_id=number))
+        note = await self._store.read(partial(outbox.first_told_of, key=pressed.key))
         if note is None:
             return
         meant = decision_of(pressed)
@@ -200,6 +224,7 @@ async def serve(
     registry: Registry | None = None,
     clock: Callable[[], float] = time.time,
     desktop: Desktop | None = None,
+    more: Channels | None = None,
     ready: Callable[[Worker], None] | None = None,
 ) -> None:
     """Run a worker in this event loop until it is cancelled, told to stop, or idle for long.
@@ -212,7 +237,9 @@ async def serve(
     settings = settings or config.settings(paths)
     store = await Store.open(paths.database, here=True)
     try:
-        worker = Worker(store, paths, settings, registry=registry, clock=clock, desktop=desktop)
+        worker = Worker(
+            store, paths, settings, registry=registry, clock=clock, desktop=desktop, more=more
+        )
         if ready is not None:
             ready(worker)
         running = asyncio.create_task(worker.run(idle_exit=idle_exit), name="worker")

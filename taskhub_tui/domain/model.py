@@ -267,6 +267,8 @@ class Blocker:
     answered: float | None = None
     by: str | None = None
     channel: str | None = None
+    unanswered: Literal["wait", "remind", "escalate"] | None = None
+    """What becomes of it after its deadline, where there is no default; only notifications ask."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,13 @@ class Context:
         )
         if known is not None and known.answer is not None:
             said = known.answer
-            return port.Answer(said["action"], said["choice"], said["text"], said["data"] or {})
+            return port.Answer(
+                said["action"],
+                said["choice"],
+                said["text"],
+                said["data"] or {},
+                timed_out=known.state == "expired",
+            )
         if self._stop != "no":
             return await self._never()
         now = self._held.clock()
@@ -189,6 +195,7 @@ class Context:
             attempt=self._stage.attempt,
             deadline=None if blocker.timeout is None else now + blocker.timeout,
             default=default,
+            unanswered=blocker.unanswered,
         )
         # Saved with the mark of the log, so that nothing is said twice when the agent goes on.
         await self._save()

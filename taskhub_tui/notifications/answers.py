@@ -518,8 +518,9 @@ class Answered:
         return await self._sender.available()
 
     async def send(self, message: Message) -> None:
-        number = message.key.removeprefix("taskhub-")
-        if number.isdigit():
+        number = message.key.removeprefix("taskhub-").partition("-")[0]
+        # One that tells of many asks nothing: it has no buttons.
+        if number.isdigit() and message.asks:
             try:
                 given = await self._answers.grant(
                     int(number),
