@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Task,
         TaskView,
     )
+    from taskhub_tui.domain.telling import Told
     from taskhub_tui.domain.views import Copy, Imported, LogRun, Pruned, Restored, WorkerInfo
 
 Shape = dict[str, Any]
@@ -154,6 +155,23 @@ def notification(it: Notification) -> Shape:
         "actions": [action.value for action in it.actions],
         "read": iso(it.read),
         "withdrawn": iso(it.withdrawn),
+    }
+
+
+def told(it: Told) -> Shape:
+    return {
+        **notification(it.notification),
+        "told": [
+            {
+                "channel": one.channel,
+                "due": iso(one.due),
+                "state": one.state,
+                "sent": iso(one.sent),
+                "error": one.error,
+                "why": one.reason,
+            }
+            for one in it.tellings
+        ],
     }
 
 
