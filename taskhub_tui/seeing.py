@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from taskhub_tui.domain.finding import Wanted
     from taskhub_tui.domain.listing import Arranged, Listing, SavedView
     from taskhub_tui.domain.model import Blocker, NoticeKind
+    from taskhub_tui.domain.telling import Told
     from taskhub_tui.domain.views import (
         AgentRecord,
         Changes,
@@ -246,6 +247,18 @@ class Seeing:
             kind: only those of this kind.
         """
         return await self._store.read(lambda reader: queries.unread(reader, kind, task_ids))
+
+    async def told(self, task_id: str) -> list[Told]:
+        """Return the notifications of a task, newest first, and where each was told, and why.
+
+        Raises:
+            UnknownTask: there is none with this ID.
+        """
+        from taskhub_tui.storage import outbox
+
+        return await self._store.read(
+            lambda reader: outbox.told(reader, queries.task_by_id(reader, task_id))
+        )
 
     async def events(self, task_id: str) -> list[Event]:
         """Return the audit trail of a task, oldest first."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         TaskView,
     )
     from taskhub_tui.domain.rules import Rule
+    from taskhub_tui.domain.telling import Told
     from taskhub_tui.domain.views import Copy, Imported, LogRun, Pruned, Restored, WorkerInfo
     from taskhub_tui.domain.waiting import Waiting
 
@@ -206,6 +207,23 @@ def rule(it: Rule) -> Shape:
         "revoked_by": it.revoked_by,
         "uses": it.uses,
         "used": iso(it.used),
+    }
+
+
+def told(it: Told) -> Shape:
+    return {
+        **notification(it.notification),
+        "told": [
+            {
+                "channel": one.channel,
+                "due": iso(one.due),
+                "state": one.state,
+                "sent": iso(one.sent),
+                "error": one.error,
+                "why": one.reason,
+            }
+            for one in it.tellings
+        ],
     }
 
 

@@ -1,11 +1,13 @@
 """The durable outbox: which notification goes over which channel, and how far it got."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any
 
 from taskhub_tui.domain.model import NoticeKind, Notification, Task
+from taskhub_tui.domain.telling import Telling, Told
 from taskhub_tui.storage import rows
 from taskhub_tui.storage.changes import add_event
 from taskhub_tui.storage.queries import Reader, task_by_id
@@ -169,8 +171,9 @@ def take(tx: Tx, channel: str, me: str, now: float, rules: Rules) -> Parcel | fl
     if rested is not None and rested.until > now:
         return rested.until
     tx.execute("DELETE FROM channel_use WHERE at < ?", (now - 2 * DAY,))
-    # A clock that was put back must not hold all up until it is there again.
-    times = [at for at in uses(tx, channel, now - DAY) if at <= now]
+    # Another worker may be a moment ahead of us. But a clock that was put back must not hold all
+    # up until it is there again.
+    times = [at for at in uses(tx, channel, now - DAY) if at <= now + 60]
     critical = bool(found[0][-1])
     free = [
         (count - len([at for at in times if at > now - window]), count, window)
@@ -408,6 +411,36 @@ def next_due(reader: Reader, channel: str, me: str) -> float | None:
         "SELECT min(due) FROM delivery WHERE state = 'queued' AND channel = ?", (channel,)
     ).fetchone()
     return None if due is None else float(due)
+
+
+def told(reader: Reader, task: Task) -> list[Told]:
+    """Return the notifications of a task, newest first, and what became of them."""
+    found = reader.execute(
+        f"SELECT steps, {rows.NOTIFICATION_COLUMNS} FROM notification"
+        " JOIN task ON task.n = notification.task_n"
+        " LEFT JOIN notification_plan ON notification_id = notification.id"
+        " WHERE notification.task_n = ? ORDER BY notification.id DESC",
+        (task.n,),
+    ).fetchall()
+    return [_told(reader, rows.notification(row), steps) for steps, *row in found]
+
+
+def _told(reader: Reader, note: Notification, steps: str | None) -> Told:
+    ways = {
+        (channel, step): rest_of
+        for channel, step, *rest_of in reader.execute(
+            "SELECT channel, step, state, due, sent, error FROM delivery WHERE notification_id = ?",
+            (note.id,),
+        ).fetchall()
+    }
+    planned = json.loads(steps) if steps else []
+    return Told(
+        note,
+        [
+            Telling(channel, due, reason, *ways.get((channel, step), ()))
+            for channel, step, due, reason in planned
+        ],
+    )
 
 
 def any_queued(reader: Reader) -> bool:

@@ -1,4 +1,4 @@
-"""Two virtual days with an outage and crashes: nothing lost, nothing after the answer, caps kept."""
+"""Two virtual days with an outage and crashes: nothing lost or late, and the caps are kept."""
 
 import tempfile
 from pathlib import Path
