@@ -123,6 +123,8 @@ class Worker:
         if idle_exit > 0:
             helpers.append(asyncio.create_task(self._leave_when_idle(idle_exit), name="idle"))
         helpers.append(asyncio.create_task(self._revive(), name="revive notifications"))
+        if self._wishes.phone.enabled and self._wishes.phone.reply_topic:
+            helpers.append(asyncio.create_task(self._hear_phone(), name="answers of the phone"))
         helpers.append(asyncio.create_task(self._upkeep.run(), name="upkeep"))
         try:
             await self.engine.run()
@@ -133,6 +135,15 @@ class Worker:
             if page is not None:
                 await page.close()
             self._bell.close()
+
+    async def _hear_phone(self) -> None:
+        """Take the answers that the phone's buttons post to the secret reply topic."""
+        from taskhub_tui.notifications.channels.ntfy_replies import FileBookmark, ReplyStream
+
+        phone = self._wishes.phone
+        take = partial(self.answers.consume_line, peer="ntfy", channel=Channel.PHONE.value)
+        mark = FileBookmark(self._paths.home / "phone-answers")
+        await ReplyStream(phone.server, phone.reply_topic, take, mark, token=phone.token).run()
 
     async def _open_page(self) -> "Callback | None":
         """Serve the page on which messages are answered, where that is wanted."""
