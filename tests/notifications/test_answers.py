@@ -309,6 +309,32 @@ async def test_t10_guessing_is_hopeless_and_slow_but_keeps_nobody_from_answering
         assert spent.status == 429
 
 
+def test_t10_a_place_gets_its_tries_back_one_by_one_and_few_are_remembered() -> None:
+    now = 0.0
+    limit = Limit(burst=2, every=10.0, clock=lambda: now)
+    assert [limit.take("a") for _ in range(3)] == [True, True, False]
+    assert limit.take("b"), "another place has its own"
+    now = 10.0
+    assert [limit.take("a") for _ in range(2)] == [True, False]
+    now = 1000.0
+    assert [limit.take("a") for _ in range(3)] == [True, True, False]
+    for n in range(5000):
+        limit.take(str(n))
+    assert len(limit._left) == Limit.MOST
+
+
+@pytest.mark.parametrize(
+    "line", ["", " ", "x", "\x00\x1b[2J", "y" * 100_000, "a b c", "\ud800 yes"]
+)
+async def test_t10_a_line_that_is_none_answers_nothing(
+    where: Paths, settings: Settings, line: str
+) -> None:
+    async with scene(where, settings) as s:
+        for channel in ("phone", "sms"):
+            outcome = await s.answers.consume_line(line, peer="p", channel=channel)
+            assert outcome.verdict is Verdict.UNKNOWN
+
+
 async def test_t11_no_token_and_no_code_is_on_disk(
     where: Paths, settings: Settings, home: Path
 ) -> None:
