@@ -18,7 +18,8 @@ from taskhub_tui.domain.errors import BadInput, TaskHubError
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.engine.engine import Engine
 from taskhub_tui.notifications import prefs
-from taskhub_tui.notifications.answers import Answered, Answers, Verdict
+from taskhub_tui.notifications.answered import Answered
+from taskhub_tui.notifications.answers import Answers, Verdict
 from taskhub_tui.notifications.message import Pressed
 from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of
 from taskhub_tui.notifications.policy import Channel, Prefs

@@ -8,7 +8,6 @@ channel, be it a click, a line from a phone, a mail's link or a web page, goes t
 import logging
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -19,12 +18,11 @@ from taskhub_tui.domain.errors import (
     BadInput,
     Damaged,
     NotLegal,
-    StoreError,
     TaskHubError,
 )
 from taskhub_tui.domain.model import Action, Blocker, Decision, NoticeKind, Task
 from taskhub_tui.domain.waiting import approves
-from taskhub_tui.notifications.message import DeliveryError, Message, Pressed
+from taskhub_tui.notifications.limit import Limit
 from taskhub_tui.storage import outbox, queries, rows, tokens
 from taskhub_tui.storage.damage import condemn
 from taskhub_tui.storage.queries import Reader
@@ -119,37 +117,6 @@ class Take(Protocol):
         version: int | None,
         write: bool = True,
     ) -> None: ...
-
-
-class Limit:
-    """How many wrong answers may come from each place: some at once, then one now and then."""
-
-    MOST = 1000
-    """Places that are remembered."""
-
-    def __init__(
-        self, burst: int, every: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """`every` is how many seconds give back one of `burst`."""
-        self._burst, self._every, self._clock = burst, every, clock
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, place: str) -> bool:
-        """Use up one of a place; False when it has none left."""
-        now = self._clock()
-        left, at = self._left.pop(place, (float(self._burst), now))
-        left = min(float(self._burst), left + (now - at) / self._every)
-        enough = left >= 1
-        self._left[place] = (left - 1 if enough else left, now)
-        while len(self._left) > self.MOST:
-            self._left.popitem(last=False)
-        return enough
-
-    def give_back(self, place: str) -> None:
-        """Do not count the last one: it was right."""
-        if place in self._left:
-            left, at = self._left[place]
-            self._left[place] = (left + 1, at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -490,87 +457,6 @@ class Answers:
         return await self._store.write(fail)
 
 
-class Answered:
-    """A channel whose messages can be answered: it gives each one its tokens."""
-
-    def __init__(
-        self,
-        sender: "Channelled",
-        channel: str,
-        answers: Answers,
-        *,
-        recipient: str = "",
-        public: bool = False,
-    ) -> None:
-        """
-        Args:
-            recipient: to whom it sends, such as an address or a number.
-            public: strangers may read the channel.
-        """
-        self._sender = sender
-        self._channel = channel
-        self._answers = answers
-        self._recipient = recipient
-        self._public = public
-        self._shown: OrderedDict[str, dict[str, str]] = OrderedDict()
-
-    async def available(self) -> str | None:
-        return await self._sender.available()
-
-    async def send(self, message: Message) -> None:
-        number = message.key.removeprefix("taskhub-").partition("-")[0]
-        # One that tells of many asks nothing: it has no buttons.
-        if number.isdigit() and message.asks:
-            try:
-                given = await self._answers.grant(
-                    int(number),
-                    self._channel,
-                    self._recipient,
-                    f"{message.title}\n{message.body}",
-                    public=self._public,
-                )
-            except StoreError as error:
-                raise DeliveryError(str(error), retry=True) from error
-            self._shown[message.key] = given.tokens
-            while len(self._shown) > 500:
-                self._shown.popitem(last=False)
-            message = replace(
-                message,
-                buttons=tuple(one for one in message.buttons if one[0] in given.tokens),
-                reply=message.reply and Action.PROVIDE_CONTEXT.value in given.tokens,
-                tokens=given.tokens,
-                code=given.code,
-                link=given.link or message.link,
-            )
-        await self._sender.send(message)
-
-    async def withdraw(self, key: str) -> None:
-        await self._sender.withdraw(key)
-
-    async def close(self) -> None:
-        await self._sender.close()
-
-    async def pressed(self, pressed: Pressed, action: Action) -> Outcome:
-        """Take what was pressed on a message that this process has shown."""
-        token = self._shown.get(pressed.key, {}).get(action.value, "")
-        return await self._answers.consume(
-            token,
-            action.value,
-            peer=f"this {self._channel}",
-            channel=self._channel,
-            text=pressed.text,
-        )
-
-
-class Channelled(Protocol):
-    """A channel, as the notifier knows it."""
-
-    async def available(self) -> str | None: ...
-    async def send(self, message: Message) -> None: ...
-    async def withdraw(self, key: str) -> None: ...
-    async def close(self) -> None: ...
-
-
 def _careful(blocker: Blocker | None, action: Action) -> bool:
     """Return whether a decision lets something risky go ahead."""
     return blocker is not None and blocker.risk == "high" and approves(blocker, action)
@@ -598,4 +484,5 @@ def _said(error: TaskHubError) -> str:
 
 _UNKNOWN = Outcome(Verdict.UNKNOWN, "This answers nothing that TaskHub has asked")
 _LIMITED = Outcome(Verdict.LIMITED, "Too many answers from there were wrong; try again later")
-__all__ = ["HTTP", "Answered", "Answers", "Asked", "Given", "Limit", "Outcome", "Verdict"]
+
+__all__ = ["HTTP", "Answers", "Asked", "Given", "Limit", "Outcome", "Verdict"]
