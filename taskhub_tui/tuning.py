@@ -102,6 +102,17 @@ class Tuning(Waking):
         value = None if keys is None else keys[0] if len(keys) == 1 else [*keys]
         await asyncio.to_thread(self._write, ("keys", act_id), value)
 
+    async def prefer_for(self, name: str, wish: dict[str, Any] | None) -> None:
+        """Write what differs for the notifications of a task into the file; None is nothing.
+
+        Args:
+            name: the task's ID, `playbook:NAME` or `agent:NAME`.
+
+        Raises:
+            BadInput: it cannot be, the file has a mistake already, or cannot be written.
+        """
+        await asyncio.to_thread(self._write, ("notifications", "tasks", name), wish)
+
     def _set(self, key: str, text: str | None) -> None:
         from taskhub_tui.domain import preferences
 

@@ -18,6 +18,8 @@ from taskhub_tui.domain.model import (
     WaitingOn,
 )
 
+DECISIONS = {action.value: action.name for action in Action}
+"""The names of the decisions, by their values."""
 _COLOUR = {
     Status.BLOCKED: "yellow",
     Status.FAILED: "red",

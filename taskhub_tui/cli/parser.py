@@ -266,6 +266,8 @@ def _add(new: argparse.ArgumentParser) -> None:
 
 
 def _look(add: Adder) -> None:
+    from taskhub_tui.cli.audit_words import inbox
+    from taskhub_tui.cli.notify_words import notify
     from taskhub_tui.cli.view_words import watch
 
     add("list", "look.tasks", "list tasks", "What needs you comes first.", _list)
@@ -280,7 +282,9 @@ def _look(add: Adder) -> None:
         _wait,
     )
     watch(add)
+    inbox(add)
     add("notifications", "look.notifications", "list what TaskHub has told you", fill=_told)
+    notify(add)
     add("agents", "look.agents", "list the agents and their options")
     add("playbooks", "look.playbooks", "list the playbooks and their stages")
 
@@ -338,9 +342,12 @@ def _told(notifications: argparse.ArgumentParser) -> None:
 
 
 def _decide(add: Adder) -> None:
+    from taskhub_tui.cli.audit_words import decisions
+
     add("decide", "decide.decide", "answer a question, or change what a task does", fill=_decision)
     for name in SHORTCUTS:
         add(name, "decide.decide", f"the same as `decide ID {name}`", fill=_shortcut)
+    decisions(add)
     add("pause", "decide.pause", "stop a task after its stage", fill=_one)
     add("resume", "decide.resume", "let it go on", fill=_one)
 
@@ -387,7 +394,12 @@ def _decision(decide: argparse.ArgumentParser) -> None:
 def _shortcut(short: argparse.ArgumentParser) -> None:
     short.add_argument("id", metavar="ID", help=ID)
     _words(short)
-    short.set_defaults(action=short.prog.rpartition(" ")[2])
+    action = short.prog.rpartition(" ")[2]
+    short.set_defaults(action=action)
+    if action == "approve":
+        from taskhub_tui.cli.audit_words import always
+
+        always(short)
 
 
 def _one(command: argparse.ArgumentParser) -> None:
