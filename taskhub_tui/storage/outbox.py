@@ -226,9 +226,26 @@ def sent(tx: Tx, parcel: Parcel, now: float) -> None:
     tx.execute("UPDATE channel_use SET at = ? WHERE id = ?", (now, parcel.use))
     tx.execute("DELETE FROM channel_rest WHERE channel = ?", (parcel.deliveries[0].channel,))
     for one in parcel.deliveries:
+        again = tx.execute("SELECT sent FROM delivery WHERE id = ?", (one.id,)).fetchone()[0]
         tx.execute(
             "UPDATE delivery SET state = 'sent', sent = ?, error = NULL WHERE id = ?", (now, one.id)
         )
+        if again is None:  # Else only its worker or its screen was lost.
+            told = {"channel": one.channel, "reason": _reason(tx, one)}
+            add_event(tx, one.task.n, now, "told", None, "engine", one.channel, told)
+
+
+def _reason(reader: Reader, one: Delivery) -> str:
+    row = reader.execute(
+        "SELECT steps FROM notification_plan WHERE notification_id = ?", (one.notification.id,)
+    ).fetchone()
+    steps = json.loads(row[0]) if row else []
+    said = (reason for channel, step, _, reason in steps if (channel, step) == _place(one))
+    return str(next(said, ""))
+
+
+def _place(one: Delivery) -> tuple[str, int]:
+    return one.channel, one.step
 
 
 def failed(tx: Tx, parcel: Parcel, error: str, again: float | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from support import eventually, working
 
 from taskhub_tui.config import Settings, paths
-from taskhub_tui.domain.model import NewTask, StageSpec, Status
+from taskhub_tui.domain.model import NewTask, NoticeKind, StageSpec
 from taskhub_tui.domain.telling import Telling, sentence
 from taskhub_tui.hub import Hub
 
@@ -28,9 +28,8 @@ async def blocked() -> str:
 
             async def explained() -> bool:
                 told = await hub.told(task.id)
-                return (await hub.status(task.id)).task.status is Status.BLOCKED and all(
-                    one.tellings for one in told
-                )
+                asked = any(one.notification.kind is NoticeKind.BLOCKER for one in told)
+                return asked and all(one.tellings for one in told)
 
             await eventually(explained)
         return task.id

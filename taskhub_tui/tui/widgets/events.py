@@ -50,6 +50,8 @@ def sentence(event: Event) -> str:
     what = _WORDS.get(event.kind, event.kind.replace("_", " "))
     if event.kind == "decided":
         what = "decided " + str(data.get("action", "")).upper()
+    if event.kind == "told":
+        what = f"told you: {event.channel}"
     parts = []
     if event.stage is not None and event.kind not in ("created", "completed"):
         parts.append(f"stage {event.stage + 1}")
