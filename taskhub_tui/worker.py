@@ -19,6 +19,7 @@ from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.engine.engine import Engine
 from taskhub_tui.hub import Hub
 from taskhub_tui.notifications import prefs
+from taskhub_tui.notifications.channels.making import make_all
 from taskhub_tui.notifications.message import Pressed
 from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of
 from taskhub_tui.notifications.policy import Channel, Prefs
@@ -54,7 +55,7 @@ class Worker:
         """
         Args:
             desktop: makes the channel to this machine's screen; by default the real one.
-            more: makes the other channels.
+            more: makes the other channels; by default the real ones.
         """
         self._store = store
         self._paths = paths
@@ -69,8 +70,7 @@ class Worker:
         if wishes.desktop.enabled:
             make = desktop or _real_desktop
             channels[Channel.DESKTOP] = make(self._pressed, self._desktop_restarted)
-        if more is not None:
-            channels.update(more(wishes))
+        channels.update(make_all(wishes, paths) if more is None else more(wishes))
         self.notifier = Notifier(
             store, self.engine.me, wishes, channels, clock=clock, reread=prefs.Latest(paths)
         )
