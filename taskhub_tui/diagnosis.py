@@ -8,13 +8,13 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput, TaskHubError
-from taskhub_tui.domain.views import ChannelInfo, Check
+from taskhub_tui.domain.views import ChannelInfo, Check, Tried
 
 STALE = 86400.0
 """Seconds after which a question nobody answered is worth a warning."""
@@ -131,6 +131,7 @@ def _agent(name: str, title: str, problem: str | None) -> Check:
 async def channels(paths: Paths, settings: Settings) -> list[ChannelInfo]:
     """Return the channels, whether each is switched on, and what stands in the way of it."""
     from taskhub_tui.notifications import prefs
+    from taskhub_tui.notifications.channels import making
     from taskhub_tui.notifications.policy import Channel
 
     found = []
@@ -141,7 +142,23 @@ async def channels(paths: Paths, settings: Settings) -> list[ChannelInfo]:
             case Channel.DESKTOP:
                 wanted = prefs.of(settings, paths).desktop.enabled
                 found.append(ChannelInfo(channel.value, wanted, await _desktop_problem()))
+    for channel, sender in making.make_all(prefs.of(settings, paths), paths).items():
+        found.append(ChannelInfo(channel.value, True, await sender.available()))
+        await sender.close()
     return found
+
+
+async def try_channels(
+    paths: Paths, settings: Settings, names: Sequence[str] = ()
+) -> Sequence[Tried]:
+    """Send a test message over the channels, or those that are named, and say what came of it.
+
+    Raises:
+        BadInput: there is no such channel, or the settings have a mistake.
+    """
+    from taskhub_tui.notifications import prefs, trying
+
+    return await trying.try_out(prefs.of(settings, paths), paths, names)
 
 
 async def _desktop_problem() -> str | None:

@@ -20,6 +20,7 @@ from taskhub_tui.engine.engine import Engine
 from taskhub_tui.notifications import prefs
 from taskhub_tui.notifications.answered import Answered
 from taskhub_tui.notifications.answers import Answers, Verdict
+from taskhub_tui.notifications.channels.making import make_all
 from taskhub_tui.notifications.message import Pressed
 from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of
 from taskhub_tui.notifications.policy import Channel, Prefs
@@ -58,7 +59,7 @@ class Worker:
         """
         Args:
             desktop: makes the channel to this machine's screen; by default the real one.
-            more: makes the other channels.
+            more: makes the other channels; by default the real ones.
         """
         self._store = store
         self._paths = paths
@@ -76,8 +77,8 @@ class Worker:
             screen = make(self._pressed, self._desktop_restarted)
             self._desktop = Answered(screen, Channel.DESKTOP.value, self.answers)
             channels[Channel.DESKTOP] = self._desktop
-        if more is not None:
-            channels.update(self._answered(more(wishes), wishes))
+        found = make_all(wishes, paths) if more is None else more(wishes)
+        channels.update(self._answered(found, wishes))
         self.notifier = Notifier(
             store, self.engine.me, wishes, channels, clock=clock, reread=prefs.Latest(paths)
         )

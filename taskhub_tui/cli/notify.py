@@ -16,34 +16,48 @@ if TYPE_CHECKING:
 
 
 def notify(args: Namespace, out: Output) -> int:
-    """Explain the notifications of a task, or change where they go."""
-    return asyncio.run(_notify(args, out))
+    """Try out the channels, or explain the notifications of a task, or change where they go."""
+    if args.what != "setup" and (args.server or args.token or args.new):
+        raise BadInput("`--server`, `--token` and `--new` belong to `taskhub notify setup phone`")
+    if args.what in ("test", "setup"):
+        from taskhub_tui.cli import notify_trying
+
+        if len(args.about) > 1:
+            raise BadInput(f"`{args.what}` takes one channel", "See `taskhub notify --help`")
+        name = args.about[0] if args.about else None
+        if args.what == "test":
+            return notify_trying.test(name, out)
+        return notify_trying.setup(name, args, out)
+    return asyncio.run(_of_task(args, out))
 
 
-async def _notify(args: Namespace, out: Output) -> int:
+async def _of_task(args: Namespace, out: Output) -> int:
     from taskhub_tui.hub import Hub
 
-    if args.channels and args.what != "only":
+    if not args.about:
+        raise BadInput(f"`{args.what}` needs the ID of a task", "See `taskhub notify --help`")
+    given, *channels = args.about
+    if channels and args.what != "only":
         raise BadInput(f"`{args.what}` takes no channels", "See `taskhub notify --help`")
     async with await Hub.open(channel="cli", autostart=False) as hub:
         if args.what == "why":
-            _explain(out, await hub.told(await hub.find(args.id)), hub.clock())
+            _explain(out, await hub.told(await hub.find(given)), hub.clock())
             return 0
-        name = args.id if ":" in args.id else await hub.find(args.id)
-        await _prefer(hub, name, args)
+        name = given if ":" in given else await hub.find(given)
+        await _prefer(hub, name, args.what, channels)
     said = {"mute": "told in the app only", "reset": "told as all others"}
-    out.say(f"{name} is {said.get(args.what, 'told on ' + ' and '.join(args.channels))}.")
+    out.say(f"{name} is {said.get(args.what, 'told on ' + ' and '.join(channels))}.")
     return 0
 
 
-async def _prefer(hub: Hub, name: str, args: Namespace) -> None:
+async def _prefer(hub: Hub, name: str, what: str, channels: list[str]) -> None:
     wish: dict[str, Any] | None = None
-    if args.what == "mute":
+    if what == "mute":
         wish = {"mute": True}
-    elif args.what == "only":
-        if not args.channels:
+    elif what == "only":
+        if not channels:
             raise BadInput("`only` needs a channel", "For example `taskhub notify only ID phone`")
-        wish = {"channels": args.channels}
+        wish = {"channels": channels}
     await hub.prefer_for(name, wish)
 
 

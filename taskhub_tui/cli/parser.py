@@ -415,6 +415,7 @@ def _words(command: argparse.ArgumentParser) -> None:
 
 def _system(add: Adder) -> None:
     from taskhub_tui.cli.care_words import care
+    from taskhub_tui.cli.notify_words import notify
     from taskhub_tui.cli.view_words import serve
 
     add("open", "system.open_", "open the hub at one task, or the task's result", fill=_open)
@@ -427,6 +428,7 @@ def _system(add: Adder) -> None:
         _worker,
     )
     add("doctor", "system.doctor", "check that everything TaskHub needs is there")
+    notify(add)
     care(add)
     add(
         "completion",

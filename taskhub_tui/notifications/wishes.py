@@ -241,6 +241,8 @@ class WebhookPrefs(ChannelPrefs):
     url: str = ""
     secret: str = ""
     """A reference; what the messages are signed with."""
+    private: bool = False
+    """True: the address may lead into this machine's own network, and need not be https."""
 
     def __post_init__(self) -> None:
         ChannelPrefs.__post_init__(self)

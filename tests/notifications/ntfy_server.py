@@ -184,7 +184,8 @@ class Ntfy:
         if (refused := self._refused(request, topic, write=False)) is not None:
             return refused
         since = request.query.get("since", "none")
-        self.streams += 1
+        if not request.query.get("poll"):
+            self.streams += 1
         self.since.append(since)
         queue: asyncio.Queue[Any] = asyncio.Queue()
         answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
@@ -195,7 +196,7 @@ class Ntfy:
             await answer.write(json.dumps(opened | {"event": "open"}).encode() + b"\n")
             for old in self._since(topic, since):
                 await answer.write(json.dumps(old).encode() + b"\n")
-            while not self._closing.is_set():
+            while not self._closing.is_set() and not request.query.get("poll"):
                 try:
                     async with asyncio.timeout(self._keepalive):
                         one = await queue.get()

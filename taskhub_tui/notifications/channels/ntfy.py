@@ -86,6 +86,11 @@ class NtfyChannel:
             if error.retry:
                 raise
 
+    async def check_replies(self) -> None:
+        """Find out whether answers from the phone can be read. Raises DeliveryError."""
+        url = f"{self._server}/{quote(self._reply_topic, safe='')}/json"
+        await self._ask("GET", url, params={"poll": "1", "since": "none"})
+
     async def close(self) -> None:
         """Let go of the connection."""
         if self._http is not None:
