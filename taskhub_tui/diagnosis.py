@@ -133,19 +133,35 @@ async def channels(paths: Paths, settings: Settings) -> list[ChannelInfo]:
     from taskhub_tui.notifications import prefs
     from taskhub_tui.notifications.channels import making
     from taskhub_tui.notifications.policy import Channel
+    from taskhub_tui.notifications.wishes import NO_TERMINAL
 
+    wishes = prefs.of(settings, paths)
     found = []
     for channel in Channel:
+        problem = None
         match channel:
             case Channel.IN_APP:
                 found.append(ChannelInfo(channel.value, True))
+                continue
+            case Channel.TERMINAL:
+                problem = NO_TERMINAL
             case Channel.DESKTOP:
-                wanted = prefs.of(settings, paths).desktop.enabled
-                found.append(ChannelInfo(channel.value, wanted, await _desktop_problem()))
-    for channel, sender in making.make_all(prefs.of(settings, paths), paths).items():
-        found.append(ChannelInfo(channel.value, True, await sender.available()))
-        await sender.close()
+                problem = await _desktop_problem()
+            case _:
+                sender = making.make(channel, wishes, paths)
+                try:
+                    problem = await sender.available()
+                finally:
+                    await sender.close()
+        found.append(ChannelInfo(channel.value, wishes.of(channel).enabled, problem))
     return found
+
+
+def phone_is_public(server: str, token: str) -> bool:
+    """Tell whether others than the person may use a topic of this ntfy server."""
+    from taskhub_tui.notifications.channels.ntfy import is_public
+
+    return is_public(server, token)
 
 
 async def try_channels(

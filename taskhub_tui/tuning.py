@@ -178,6 +178,7 @@ class Tuning(Waking):
         import secrets
         from urllib.parse import urlsplit
 
+        from taskhub_tui.diagnosis import phone_is_public
         from taskhub_tui.domain.views import PhoneSetup
         from taskhub_tui.secrets import check
 
@@ -212,7 +213,8 @@ class Tuning(Waking):
         link = f"ntfy://{where}/{topic}?display=TaskHub"
         if parts.scheme == "http":
             link += "&secure=false"
-        return PhoneSetup(server, topic, link, parts.hostname == "ntfy.sh")
+        public = phone_is_public(server, token or section.get("token") or "")
+        return PhoneSetup(server, topic, link, public)
 
     async def try_channel(self, name: str) -> None:
         """Ask a worker for a message on a channel; `trial` says what came of it.

@@ -78,7 +78,8 @@ class Worker:
             self._desktop = Answered(screen, Channel.DESKTOP.value, self.answers)
             channels[Channel.DESKTOP] = self._desktop
         found = make_all(wishes, paths) if more is None else more(wishes)
-        channels.update(self._answered(found, wishes))
+        self._answered_by = self._answered(found, wishes)
+        channels.update(self._answered_by)
         self.notifier = Notifier(
             store, self.engine.me, wishes, channels, clock=clock, reread=prefs.Latest(paths)
         )
@@ -93,7 +94,9 @@ class Worker:
         )
         store.after_commit = self._committed
 
-    def _answered(self, found: Mapping[Channel, Sender], wishes: Prefs) -> Mapping[Channel, Sender]:
+    def _answered(
+        self, found: Mapping[Channel, Sender], wishes: Prefs
+    ) -> Mapping[Channel, Answered]:
         """Give the messages of these channels what they can be answered with."""
         to = {Channel.EMAIL: wishes.email.to, Channel.SMS: wishes.sms.to}
         return {
@@ -143,9 +146,17 @@ class Worker:
         from taskhub_tui.notifications.channels.ntfy_replies import FileBookmark, ReplyStream
 
         phone = self._wishes.phone
-        take = partial(self.answers.consume_line, peer="ntfy", channel=Channel.PHONE.value)
         mark = FileBookmark(self._paths.home / "phone-answers")
-        await ReplyStream(phone.server, phone.reply_topic, take, mark, token=phone.token).run()
+        await ReplyStream(
+            phone.server, phone.reply_topic, self._from_phone, mark, token=phone.token
+        ).run()
+
+    async def _from_phone(self, line: str) -> None:
+        """Take one answer; where it cannot be asked again now, the stream hands it on once more."""
+        channel = Channel.PHONE
+        outcome = await self.answers.consume_line(line, peer="ntfy", channel=channel.value)
+        if outcome.grant is not None and (phone := self._answered_by.get(channel)) is not None:
+            await phone.ask_again(outcome.grant)
 
     async def _open_page(self) -> "Callback | None":
         """Serve the page on which messages are answered, where that is wanted."""

@@ -8,6 +8,7 @@ from taskhub_tui.domain.model import Action
 from taskhub_tui.notifications.answers import Answers, Outcome
 from taskhub_tui.notifications.message import DeliveryError, Message, Pressed
 from taskhub_tui.notifications.notifier import Sender
+from taskhub_tui.storage.tokens import Grant
 
 
 class Answered:
@@ -32,22 +33,24 @@ class Answered:
         self._answers = answers
         self._recipient = recipient
         self._public = public
+        self.replaces = bool(getattr(sender, "replaces", False))
         self._shown: OrderedDict[str, dict[str, str]] = OrderedDict()
 
     async def available(self) -> str | None:
         return await self._sender.available()
 
     async def send(self, message: Message) -> None:
-        number = message.key.removeprefix("taskhub-").partition("-")[0]
-        # One that tells of many asks nothing: it has no buttons.
-        if number.isdigit() and message.asks:
+        # One that tells of many has no buttons: none of them could be meant.
+        if message.about is not None and message.asks:
             try:
                 given = await self._answers.grant(
-                    int(number),
+                    message.about,
                     self._channel,
                     self._recipient,
                     f"{message.title}\n{message.body}",
+                    key=message.key,
                     public=self._public,
+                    whole=message.whole,
                 )
             except StoreError as error:
                 raise DeliveryError(str(error), retry=True) from error
@@ -63,6 +66,44 @@ class Answered:
                 link=given.link or message.link,
             )
         await self._sender.send(message)
+
+    async def ask_again(self, grant: Grant) -> None:
+        """Ask in the place of a message whether it is really to be approved.
+
+        Raises:
+            DeliveryError: it could not be sent.
+        """
+        try:
+            given = await self._answers.grant(
+                grant.notification_id,
+                self._channel,
+                self._recipient,
+                grant.shown,
+                key=grant.key,
+                public=self._public,
+                sure=True,
+            )
+        except StoreError as error:
+            raise DeliveryError(str(error), retry=True) from error
+        if Action.APPROVE.value not in given.tokens:
+            return
+        title, _, body = grant.shown.partition("\n")
+        buttons = ((Action.APPROVE.value, "Yes, approve"), (Action.DENY.value, "Deny"))
+        message = Message(
+            grant.key,
+            f"Sure? {title}",
+            f"You pressed Approve. Press once more if you mean it.\n{body}",
+            tuple(one for one in buttons if one[0] in given.tokens),
+            urgent=True,
+            tokens=given.tokens,
+            thread=grant.task_id,
+            about=grant.notification_id,
+            needs=True,
+        )
+        await self._sender.send(message)
+        if not await self._answers.open(grant.notification_id):
+            # It was answered elsewhere meanwhile, and taken back before this was there.
+            await self._sender.withdraw(grant.key)
 
     async def withdraw(self, key: str) -> None:
         await self._sender.withdraw(key)

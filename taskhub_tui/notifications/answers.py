@@ -41,6 +41,10 @@ HTTP = "http"
 """The web page, where tokens of every channel may be used: their messages link to it."""
 CODED = frozenset({"email", "sms"})
 """Channels whose messages machines read as well: approving what is risky takes a typed code."""
+ONE_CLICK = frozenset({"desktop"})
+"""Channels where a click in passing decides: what is risky is approved in the app instead."""
+TWICE = frozenset({"phone"})
+"""Channels where a button that lets something risky go ahead asks once more."""
 TEXT_ONLY = frozenset({"webhook", "command", "apprise"})
 """Channels over which nothing risky is ever approved."""
 MISSES = 5
@@ -64,6 +68,7 @@ class Verdict(StrEnum):
     """What became of an answer."""
 
     TAKEN = "taken"
+    AGAIN = "again"  #: nothing yet: it is risky, and asked once more
     UNKNOWN = "unknown"  #: its token is none of ours
     SPENT = "spent"  #: the token, or another of the same question, was used
     EXPIRED = "expired"
@@ -77,6 +82,7 @@ class Verdict(StrEnum):
 
 _STATUS = {
     Verdict.TAKEN: 200,
+    Verdict.AGAIN: 202,
     Verdict.UNKNOWN: 404,
     Verdict.SPENT: 410,
     Verdict.EXPIRED: 410,
@@ -96,6 +102,8 @@ class Outcome:
     verdict: Verdict
     sentence: str
     task_id: str | None = None
+    grant: Grant | None = None
+    """With `Verdict.AGAIN`, what the token that was used is about."""
 
     @property
     def status(self) -> int:
@@ -176,16 +184,22 @@ class Answers:
         recipient: str,
         shown: str,
         *,
+        key: str = "",
         public: bool = False,
+        whole: bool = True,
+        sure: bool = False,
     ) -> Given:
         """Return tokens for what a notification asks; none once it was answered or has changed.
 
         Args:
             shown: what the message says, for the audit trail.
+            key: of the message.
             public: strangers may read the channel: nothing risky can be approved by it.
+            whole: all that is asked is in the message; else only the web page lets it go ahead.
+            sure: the message asks for the second time.
         """
         secret = {action: secrets.token_urlsafe(32) for action in _OUTSIDE}
-        whole = secrets.token_urlsafe(32)
+        page = secrets.token_urlsafe(32)
         code = "".join(secrets.choice(_ALPHABET) for _ in range(4))
         now = self._clock()
 
@@ -198,14 +212,16 @@ class Answers:
             task = queries.task_by_id(tx, note.task_id, read=rows.task_to_show)
             blocker = None
             if note.blocker_id is not None:
-                blocker = queries.open_blocker(tx, task, checked=False)
-                # Asked anew, it has a later time, and a notification of its own.
-                stale = blocker is not None and blocker.created > note.created
-                if blocker is None or blocker.id != note.blocker_id or stale:
+                blocker = outbox.asked_by(tx, note, task)
+                if blocker is None:
                     return NOTHING
             careful = {action for action in _OUTSIDE if _careful(blocker, action)}
-            never = careful if public or channel in TEXT_ONLY else set()
+            never = careful if public or channel in TEXT_ONLY | ONE_CLICK else set()
+            if channel in TWICE:
+                # What is asked once more has a button for yes, and no room for words.
+                never = never | (careful - {Action.APPROVE})
             actions = [one for one in note.actions if one in _OUTSIDE and one not in never]
+            here = [one for one in actions if whole or not approves(blocker, one)]
             coded = channel == "sms" or (channel in CODED and not careful.isdisjoint(actions))
 
             def mint(token: str, allowed: tuple[Action, ...]) -> None:
@@ -228,22 +244,29 @@ class Answers:
                         shown,
                         now,
                         expires,
+                        key=key,
+                        sure=sure or channel not in TWICE,
                     ),
                 )
 
-            for action in actions:
+            for action in here:
                 mint(secret[action], (action,))
             link = ""
             if actions and self.base is not None:
-                mint(whole, tuple(actions))
-                link = f"{self.base}/{whole}"
+                mint(page, tuple(actions))
+                link = f"{self.base}/{page}"
             return Given(
-                {action.value: secret[action] for action in actions},
+                {action.value: secret[action] for action in here},
                 code if coded and actions else "",
                 link,
             )
 
         return await self._store.write(write)
+
+    async def open(self, notification_id: int) -> bool:
+        """Return whether what a notification asks is unanswered."""
+        note = await self._store.read(lambda r: outbox.notification_by_id(r, notification_id))
+        return note is not None and note.withdrawn is None
 
     async def look(self, token: str) -> Asked | Outcome:
         """Return what a token is about, or why it is good for nothing; changes nothing."""
@@ -358,7 +381,7 @@ class Answers:
             outcome = await self._store.write(run)
         except Damaged as error:
             outcome = await self._damaged(hash_, error, Attempt(now, action, channel, peer, ""))
-        if within and outcome.verdict is Verdict.TAKEN:
+        if within and outcome.verdict in (Verdict.TAKEN, Verdict.AGAIN):
             self._limit.give_back(place)
         log.info("%s: an answer was %s", channel, outcome.verdict.value)
         return outcome
@@ -391,6 +414,10 @@ class Answers:
                 tokens.miss(tx, grant, MISSES, now)
             said = "Type the four letters and digits that the message names"
             return Outcome(Verdict.CODE, said, task.id)
+        unsure = not grant.sure and channel in TWICE
+        if unsure and _still(blocker, grant) and _careful(blocker, action):
+            said = "It is asked once more, since it may not be undone"
+            return Outcome(Verdict.AGAIN, said, task.id, grant)
         decision = Decision(action, by=self._owner, channel=grant.channel, text=text)
         try:
             self._take(

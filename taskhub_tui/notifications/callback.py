@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput, TaskHubError
 from taskhub_tui.domain.model import Action
+from taskhub_tui.domain.waiting import proposed
 from taskhub_tui.notifications.answers import HTTP, Answers, Asked, Limit, Outcome
 from taskhub_tui.notifications.callback_prefs import CallbackPrefs
 from taskhub_tui.text import clean, one_line
@@ -353,11 +354,7 @@ def _facts(asked: Asked, now: float) -> list[tuple[str, str]]:
     if blocker is None:
         facts.append(("error", asked.error))
     else:
-        for name, value in blocker.detail.items():
-            text = (
-                value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
-            )
-            facts.append((name, text))
+        facts += proposed(blocker)
     return [(name, value) for name, value in facts if value]
 
 

@@ -35,11 +35,17 @@ class Message:
     """ID of the task: what is about the same task stands together where a channel can do that."""
     quiet: bool = False
     """True: it makes no sound where a channel can tell."""
+    about: int | None = None
+    """ID of the notification that it tells of; None when it tells of many, or of none."""
+    needs: bool = False
+    """True: a person has to act, also where the channel has no way to answer."""
+    whole: bool = True
+    """False: what is asked does not fit, so it may be approved only where it is seen whole."""
 
     @property
     def asks(self) -> bool:
         """True where a person has to act."""
-        return bool(self.buttons) or self.reply
+        return self.needs or bool(self.buttons) or self.reply
 
     def __post_init__(self) -> None:
         ids = [action for action, _ in self.buttons]

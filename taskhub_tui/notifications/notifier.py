@@ -10,12 +10,22 @@ from functools import partial
 from typing import Protocol
 
 from taskhub_tui.domain.errors import TaskHubError
-from taskhub_tui.domain.model import Action, NoticeKind, Notification, Task
+from taskhub_tui.domain.model import Action, Notification, Task
 from taskhub_tui.notifications import wording
 from taskhub_tui.notifications.message import OPEN, REPLY, DeliveryError, Message, Pressed
-from taskhub_tui.notifications.policy import After, Channel, Context, Event, Prefs, should_notify
+from taskhub_tui.notifications.policy import (
+    After,
+    Channel,
+    Context,
+    Event,
+    Prefs,
+    Step,
+    should_notify,
+    silent,
+)
+from taskhub_tui.notifications.wishes import NO_TERMINAL
 from taskhub_tui.storage import outbox, trials
-from taskhub_tui.storage.outbox import Parcel, Planned, Rules
+from taskhub_tui.storage.outbox import ASKS, Gone, Parcel, Planned, Rules
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
@@ -225,10 +235,10 @@ class Notifier:
         gone, rest = found
         if not gone or (rest is not None and self._clock() < rest.until <= self._clock() + 1e5):
             return
-        for key in dict.fromkeys(key for _, key, last in gone if last):
+        for one in {one.key: one for one in gone}.values():
             try:
                 async with asyncio.timeout(PATIENCE):
-                    await self._channels[channel].withdraw(key)
+                    await self._take_back(self._channels[channel], one)
             except DeliveryError as error:
                 if error.retry:
                     await self._rest(channel, error)
@@ -238,13 +248,20 @@ class Notifier:
                 return
             except Exception:
                 log.exception("%s: a bug in the channel", channel.value)
-        await self._store.write(lambda tx: outbox.withdrawn(tx, [id_ for id_, _, _ in gone]))
+        await self._store.write(lambda tx: outbox.withdrawn(tx, [one.id for one in gone]))
+
+    async def _take_back(self, sender: Sender, gone: Gone) -> None:
+        """Withdraw a message; one of many says from now on what is left of it, if that can be."""
+        if gone.left and getattr(sender, "replaces", False):
+            rest = Parcel(gone.key, gone.left, 0)
+            await sender.send(wording.parcel(rest, self._clock(), hushed=True))
+        elif not gone.asks:
+            await sender.withdraw(gone.key)
 
     async def _rest(self, channel: Channel, error: DeliveryError) -> None:
         self._say(channel, error)
-        least = getattr(error, "retry_after", None)
         await self._store.write(
-            lambda tx: outbox.let_rest(tx, channel.value, self._clock(), str(error), least)
+            lambda tx: outbox.let_rest(tx, channel.value, self._clock(), str(error), error.after)
         )
 
     def _say(self, channel: Channel, error: DeliveryError) -> None:
@@ -272,22 +289,17 @@ class Notifier:
         found = outbox.unplanned(tx, PLAN_AT_ONCE)
         for note, task in found:
             plan = should_notify(event_of(tx, note, task, now), self._prefs, context)
-            outbox.plan(
-                tx,
-                note,
-                [
-                    Planned(*step, send=step.channel in self._channels)
-                    if step.due is None or step.channel in self._handled
-                    else Planned(step.channel, None, f"This worker has no {step.channel}.")
-                    for step in plan.steps
-                ],
-            )
+            outbox.plan(tx, note, [one for step in plan.steps if (one := self._planned(step))])
         return len(found) == PLAN_AT_ONCE
 
-    @property
-    def _handled(self) -> frozenset[Channel]:
-        """The channels over which something is told: ours, and those of the app."""
-        return frozenset({Channel.IN_APP, Channel.TERMINAL, *self._channels})
+    def _planned(self, step: Step) -> Planned | None:
+        """Return what becomes of a step of the policy here; None for what says nothing new."""
+        channel = step.channel
+        if step.due is None or channel is Channel.IN_APP or channel in self._channels:
+            return Planned(*step, send=channel in self._channels)
+        if step.number:
+            return None
+        return Planned(channel, None, _LACKS.get(channel, _LACK))
 
     async def _deliver(self, channel: Channel, parcel: Parcel) -> None:
         now = self._clock()
@@ -312,7 +324,9 @@ class Notifier:
             async with asyncio.timeout(PATIENCE):
                 if (reason := await sender.available()) is not None:
                     raise DeliveryError(reason, retry=False)
-                await sender.send(wording.parcel(parcel, self._clock()))
+                now = self._clock()
+                hushed = silent(self._prefs, now, self._zone() or Context(0).zone)
+                await sender.send(wording.parcel(parcel, now, hushed=hushed))
         except DeliveryError:
             raise
         except TimeoutError:
@@ -324,18 +338,15 @@ class Notifier:
     def _failed(self, tx: Tx, parcel: Parcel, error: DeliveryError) -> None:
         again, now = None, self._clock()
         if error.retry:
-            again = outbox.let_rest(
-                tx,
-                parcel.deliveries[0].channel,
-                now,
-                str(error),
-                getattr(error, "retry_after", None),
-            )
+            name = parcel.deliveries[0].channel
+            again = outbox.let_rest(tx, name, now, str(error), error.after)
             if all(_is_old_news(one.notification, now) for one in parcel.deliveries):
                 again = None
         outbox.failed(tx, parcel, str(error), again)
 
 
+_LACK = "It was switched on after the worker started; the next one has it."
+_LACKS = {Channel.TERMINAL: f"{NO_TERMINAL}."}
 _SILENT = "It takes no message and says nothing"
 
 
@@ -344,8 +355,7 @@ class _Choked(Exception):
 
 
 def _is_old_news(note: Notification, now: float) -> bool:
-    asks = note.kind in (NoticeKind.BLOCKER, NoticeKind.ERROR)
-    return not asks and note.created < now - KEPT
+    return note.kind not in ASKS and note.created < now - KEPT
 
 
 def event_of(reader: Reader, note: Notification, task: Task, now: float) -> Event:

@@ -33,6 +33,7 @@ __all__ = [
     "QuietHours",
     "Step",
     "should_notify",
+    "silent",
 ]
 
 REMIND = (0.0, 3600.0, 4 * 3600.0)
@@ -145,6 +146,13 @@ def should_notify(event: Event, prefs: Prefs, context: Context) -> Plan:
         if channel is not Channel.IN_APP:
             steps += _Way(channel, event, prefs, task, context).steps()
     return Plan(tuple(steps))
+
+
+def silent(prefs: Prefs, now: float, zone: tzinfo) -> bool:
+    """Return whether what is told now, and is not critical, makes no sound."""
+    if prefs.quiet.enabled is False:
+        return False
+    return _quiet_until(prefs.quiet, now, zone) is not None
 
 
 class _Wish(NamedTuple):

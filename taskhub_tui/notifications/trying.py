@@ -12,6 +12,7 @@ from taskhub_tui.domain.views import Tried
 from taskhub_tui.notifications.channels.making import OUTSIDE, make
 from taskhub_tui.notifications.message import DeliveryError, Message, Pressed
 from taskhub_tui.notifications.policy import Channel, Prefs
+from taskhub_tui.notifications.wishes import NO_TERMINAL
 from taskhub_tui.text import one_line
 
 if TYPE_CHECKING:
@@ -41,8 +42,7 @@ async def _try(channel: Channel, prefs: Prefs, paths: Paths, named: bool) -> Tri
     if not prefs.of(channel).enabled and not named:
         return Tried(channel.value, "off", "It is switched off in the settings.")
     if channel is Channel.TERMINAL:
-        said = "The app itself tells the terminal it runs in, while that is not in front."
-        return Tried(channel.value, "ok", said)
+        return Tried(channel.value, "off", f"{NO_TERMINAL}.")
     sender = _sender(channel, prefs, paths)
     began = time.monotonic()
     try:

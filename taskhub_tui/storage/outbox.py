@@ -1,16 +1,19 @@
 """The durable outbox: which notification goes over which channel, and how far it got."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from taskhub_tui.domain.model import NoticeKind, Notification, Task
+from taskhub_tui.domain.errors import Damaged
+from taskhub_tui.domain.model import Blocker, NoticeKind, Notification, Task
+from taskhub_tui.domain.reported import follow_ups
 from taskhub_tui.domain.telling import Telling, Told
 from taskhub_tui.storage import rows
 from taskhub_tui.storage.changes import add_event
-from taskhub_tui.storage.queries import Reader, task_by_id
+from taskhub_tui.storage.queries import Reader, open_blocker, stages_of, task_by_id
 from taskhub_tui.storage.writer import Tx
 
 BURST = 3
@@ -18,6 +21,8 @@ BURST = 3
 MOST = 200
 """Most deliveries that one message tells of."""
 DAY = 86400.0
+ASKS = frozenset({NoticeKind.BLOCKER, NoticeKind.ERROR})
+"""What a person has to act on; it is taken back once it is answered."""
 LIVE = ("desktop", "terminal")
 """Channels on which what is shown lives and dies with its worker."""
 
@@ -32,6 +37,10 @@ class Delivery:
     attempts: int
     notification: Notification
     task: Task
+    blocker: Blocker | None = None
+    """What it asks, while that is open and was not asked anew."""
+    suggested: tuple[str, ...] = ()
+    """What the agent suggests to do next, for a completion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,21 @@ class Parcel:
     deliveries: tuple[Delivery, ...]
     use: int
     """Where the use of the channel is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A delivery that was sent, and answered since."""
+
+    id: int
+    key: str
+    left: tuple[Delivery, ...] = ()
+    """What its message told of besides, and is not answered."""
+
+    @property
+    def asks(self) -> bool:
+        """True while its message tells of another question that is open."""
+        return any(one.notification.kind in ASKS for one in self.left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +138,7 @@ def plan(tx: Tx, note: Notification, steps: Sequence[Planned]) -> None:
         "INSERT OR REPLACE INTO notification_plan (notification_id, steps) VALUES (?, ?)",
         (note.id, rows.dump([(one.channel, one.step, one.due, one.reason) for one in steps])),
     )
-    asks = note.kind in (NoticeKind.BLOCKER, NoticeKind.ERROR)
+    asks = note.kind in ASKS
     for one in steps:
         if one.send and one.due is not None:
             tx.execute(
@@ -214,11 +238,40 @@ def _parcel(tx: Tx, channel: str, me: str, now: float, chosen: list[Any]) -> Par
         )
         note = notification_by_id(tx, notification_id)
         assert note is not None
-        deliveries.append(Delivery(id_, channel, step, attempts + 1, note, _task(tx, note)))
+        deliveries.append(_delivery(tx, id_, channel, step, attempts + 1, note))
     key = batch or key_of(deliveries[0].notification.id, deliveries[0].step)
     use = tx.execute("INSERT INTO channel_use (channel, at) VALUES (?, ?)", (channel, now))
     assert use.lastrowid is not None
     return Parcel(key, tuple(deliveries), use.lastrowid)
+
+
+def _delivery(
+    reader: Reader, id_: int, channel: str, step: int, attempts: int, note: Notification
+) -> Delivery:
+    task, blocker = _task(reader, note), None
+    suggested: tuple[str, ...] = ()
+    # What is damaged can still be told of: whoever answers it finds out.
+    with contextlib.suppress(Damaged):
+        if note.kind is NoticeKind.COMPLETED:
+            suggested = tuple(
+                one.title for one in follow_ups(stages_of(reader, task, checked=False))
+            )
+        elif note.blocker_id is not None:
+            blocker = asked_by(reader, note, task)
+    return Delivery(id_, channel, step, attempts, note, task, blocker, suggested)
+
+
+def asked_by(reader: Reader, note: Notification, task: Task) -> Blocker | None:
+    """Return the question that a notification tells of; None once it is answered or changed.
+
+    Raises:
+        Damaged: it is not what was asked.
+    """
+    blocker = open_blocker(reader, task, checked=False)
+    # Asked anew, it has a later time, and a notification of its own.
+    if blocker is None or blocker.id != note.blocker_id or blocker.created > note.created:
+        return None
+    return blocker
 
 
 def sent(tx: Tx, parcel: Parcel, now: float) -> None:
@@ -288,11 +341,8 @@ def let_rest(tx: Tx, channel: str, now: float, said: str, at_least: float | None
     return now + pause
 
 
-def to_withdraw(reader: Reader, channel: str, me: str) -> list[tuple[int, str, bool]]:
-    """Return what was sent over a channel and answered since: delivery, key, and if it may go.
-
-    A message that tells of others too goes with the last of them.
-    """
+def to_withdraw(reader: Reader, channel: str, me: str) -> list[Gone]:
+    """Return what was sent over a channel and answered since."""
     found = reader.execute(
         "SELECT delivery.id, notification_id, step, batch FROM delivery"
         " JOIN notification ON notification.id = notification_id"
@@ -301,22 +351,30 @@ def to_withdraw(reader: Reader, channel: str, me: str) -> list[tuple[int, str, b
         (channel, *LIVE, me),
     ).fetchall()
     return [
-        (
+        Gone(
             id_,
             batch or key_of(notification_id, step),
-            batch is None or not _tells_more(reader, batch),
+            () if batch is None else _left(reader, batch),
         )
         for id_, notification_id, step, batch in found
     ]
 
 
-def _tells_more(reader: Reader, batch: str) -> bool:
+def _left(reader: Reader, batch: str) -> tuple[Delivery, ...]:
+    """Return what a message of many tells of that still holds."""
     found = reader.execute(
-        "SELECT 1 FROM delivery JOIN notification ON notification.id = notification_id"
-        " WHERE batch = ? AND delivery.state = 'sent' AND notification.withdrawn IS NULL LIMIT 1",
+        "SELECT delivery.id, notification_id, channel, step, attempts FROM delivery"
+        " JOIN notification ON notification.id = notification_id"
+        " WHERE batch = ? AND delivery.state = 'sent' AND notification.withdrawn IS NULL"
+        " ORDER BY delivery.id",
         (batch,),
-    ).fetchone()
-    return found is not None
+    ).fetchall()
+    left = []
+    for id_, notification_id, channel, step, attempts in found:
+        note = notification_by_id(reader, notification_id)
+        assert note is not None
+        left.append(_delivery(reader, id_, channel, step, attempts, note))
+    return tuple(left)
 
 
 def withdrawn(tx: Tx, ids: Sequence[int]) -> None:

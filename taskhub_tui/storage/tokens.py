@@ -23,7 +23,7 @@ TOGETHER = 60.0
 
 _COLUMNS = (
     "hash, task.id, task.n, notification_id, blocker_id, version, actions, channel, recipient,"
-    " code, misses, shown, answer_token.created, expires, used"
+    " code, misses, shown, answer_token.created, expires, used, key, sure"
 )
 _FROM = "FROM answer_token JOIN task ON task.n = task_n"
 
@@ -49,6 +49,10 @@ class Grant:
     created: float
     expires: float
     used: float | None = None
+    key: str = ""
+    """Of the message that it is in."""
+    sure: bool = True
+    """False: what is risky is asked once more before it is taken."""
 
     def typed(self, code: str) -> bool:
         """Return whether `code` is the one that the message named."""
@@ -87,8 +91,8 @@ def mint(tx: Tx, grant: Grant) -> None:
     """Keep a token, and forget those that have expired long ago."""
     tx.execute(
         "INSERT INTO answer_token (hash, task_n, notification_id, blocker_id, version, actions,"
-        " channel, recipient, code, shown, created, expires)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " channel, recipient, code, shown, created, expires, key, sure)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             grant.hash,
             grant.task_n,
@@ -102,6 +106,8 @@ def mint(tx: Tx, grant: Grant) -> None:
             grant.shown,
             grant.created,
             grant.expires,
+            grant.key,
+            int(grant.sure),
         ),
     )
     tx.execute("DELETE FROM answer_token WHERE expires < ?", (grant.created - KEPT,))
@@ -126,6 +132,7 @@ def live(reader: Reader, channel: str, recipient: str, now: float) -> list[Grant
 def _grant(row: Sequence[object]) -> Grant:
     values = list(row)
     values[6] = tuple(Action(name) for name in rows.load(str(values[6])))
+    values[-1] = bool(values[-1])
     return Grant(*values)  # type: ignore[arg-type]
 
 

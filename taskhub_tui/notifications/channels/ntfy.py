@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -39,6 +40,8 @@ class NtfyChannel:
     """
 
     name = "phone"
+    replaces = True
+    """What comes under the same key takes the place of the message before."""
 
     def __init__(
         self,
@@ -63,8 +66,8 @@ class NtfyChannel:
 
     @property
     def public(self) -> bool:
-        """True where strangers who know, or guess, the topic can read and write it."""
-        return host_of(self._server) == "ntfy.sh"
+        """True where strangers may read and write the topic; see `is_public`."""
+        return is_public(self._server, self._token)
 
     async def available(self) -> str | None:
         """Return None when a message can be sent, else a sentence that says why not."""
@@ -172,6 +175,32 @@ def host_of(server: str) -> str:
         return (urlsplit(server).hostname or "").lower()
     except ValueError:
         return ""
+
+
+def is_public(server: str, token: str) -> bool:
+    """Tell whether others than the person may use a topic.
+
+    Whoever runs a public server reads all of it, with or without a token. A server of one's own
+    keeps strangers out by a token, or because only one's own network reaches it.
+    """
+    host = host_of(server).rstrip(".")
+    if host in _PUBLIC or host.endswith(tuple(f".{one}" for one in _PUBLIC)):
+        return True
+    return not token and not _at_home(host)
+
+
+_PUBLIC = ("ntfy.sh",)
+
+
+def _at_home(host: str) -> bool:
+    """Return whether a name can only mean a machine of one's own network."""
+    if host == "localhost" or host.endswith((".localhost", ".local", ".lan", ".home.arpa")):
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_private or address.is_link_local
 
 
 def headers(token: Secret | None) -> dict[str, str]:

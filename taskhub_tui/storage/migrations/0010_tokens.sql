@@ -3,9 +3,11 @@ CREATE TABLE answer_token (
     hash BLOB PRIMARY KEY, -- SHA-256
     task_n INTEGER NOT NULL REFERENCES task (n) ON DELETE CASCADE,
     notification_id INTEGER NOT NULL REFERENCES notification (id) ON DELETE CASCADE,
+    key TEXT NOT NULL, -- delivery key of the message
     blocker_id TEXT, -- NULL: it answers a failure
     version INTEGER,
     actions TEXT NOT NULL,
+    sure INTEGER NOT NULL DEFAULT 1, -- 0: what is risky is asked once more before it is taken
     channel TEXT NOT NULL,
     recipient TEXT NOT NULL,
     code BLOB, -- SHA-256 of the token's hash and the code that is typed with it
