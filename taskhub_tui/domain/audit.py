@@ -14,7 +14,7 @@ class Entry:
 
     at: float
     what: str
-    """`decided`, `refused`, `rule made` or `rule revoked`."""
+    """`decided`, `refused`, `asked again`, `rule made` or `rule revoked`."""
     by: str
     channel: str
     task_id: str | None = None

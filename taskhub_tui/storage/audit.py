@@ -35,9 +35,10 @@ def entries(reader: Reader, task: Task | None, limit: int) -> list[Entry]:
             came[n, at] = row
             continue
         question = _question(reader, n, asked, None)[0] if asked else ""
+        what = "asked again" if verdict == "again" else "refused"
         found.append(
             Entry(
-                at, "refused", to, channel, task_id, title or "", action, text, verdict, peer,
+                at, what, to, channel, task_id, title or "", action, text, verdict, peer,
                 question, shown, times=times,
             )
         )  # fmt: skip

@@ -79,7 +79,7 @@ async def test_every_channel_says_what_happened(
     lines = [line.split(None, 2) for line in said.out.splitlines()]
     found = {channel: (state, words) for state, channel, words in lines}
     assert {channel: state for channel, (state, _) in found.items()} == {
-        "in-app": "ok", "desktop": "off", "terminal": "ok", "phone": "ok", "email": "ok",
+        "in-app": "ok", "desktop": "off", "terminal": "off", "phone": "ok", "email": "ok",
         "sms": "ok", "webhook": "off", "command": "fail", "apprise": "off",
     }  # fmt: skip
     assert found["phone"][1].startswith("127.0.0.1 took a message for your phone after ")

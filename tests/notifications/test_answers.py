@@ -17,6 +17,7 @@ from taskhub_tui.notifications.answers import (
     MISSES,
     SHORT_LIFE,
     Answers,
+    Asked,
     Limit,
     Verdict,
 )
@@ -376,8 +377,48 @@ async def test_t18_over_a_topic_that_strangers_may_read_nothing_risky_is_approve
             "deny", "context", "cancel"
         }  # fmt: skip
         assert "approve" in (await s.grant(task, "phone")).tokens
-        for channel in ("webhook", "command", "apprise"):
-            assert "approve" not in (await s.grant(task, channel)).tokens
+        for channel in ("webhook", "command", "apprise", "desktop"):
+            tokens = (await s.grant(task, channel)).tokens
+            assert "approve" not in tokens, channel
+            assert "deny" in tokens, channel
+
+
+async def test_t18_on_the_phone_what_is_risky_takes_a_second_press_on_a_second_message(
+    where: Paths, settings: Settings
+) -> None:
+    async with scene(where, settings, risk="high") as s:
+        task = await s.ask()
+        given = await s.grant(task, "phone", key="taskhub-1")
+        assert "context" not in given.tokens, "its words would let it go ahead at once"
+        line = f"{given.tokens['approve']} approve"
+        for _ in range(3):
+            outcome = await s.answers.consume_line(line, peer="ntfy", channel="phone")
+            assert outcome.verdict is Verdict.AGAIN
+            assert outcome.grant is not None
+            assert outcome.grant.key == "taskhub-1"
+        assert await s.status(task) is Status.BLOCKED
+        assert [what for *_, what, _ in await s.attempts()] == ["again"] * 3
+        second = await s.grant(task, "phone", key="taskhub-1", sure=True)
+        outcome = await s.answers.consume_line(
+            f"{second.tokens['approve']} approve", peer="ntfy", channel="phone"
+        )
+        assert outcome.verdict is Verdict.TAKEN
+        late = await s.answers.consume_line(line, peer="ntfy", channel="phone")
+        assert late.verdict is Verdict.SPENT
+
+
+async def test_what_is_asked_that_does_not_fit_is_approved_on_the_page_only(
+    where: Paths, settings: Settings
+) -> None:
+    async with scene(where, settings) as s:
+        s.answers.base = "http://127.0.0.1:1/a"
+        task = await s.ask()
+        given = await s.grant(task, "phone", whole=False)
+        assert "approve" not in given.tokens
+        assert "deny" in given.tokens
+        found = await s.answers.look(given.link.rpartition("/")[2])
+        assert isinstance(found, Asked)
+        assert Action.APPROVE in found.grant.actions
 
 
 async def test_t19_sixty_attempts_are_sixty_lines_of_the_audit(

@@ -216,9 +216,18 @@ async def test_settings_that_cannot_work_are_said_before_anything_is_sent() -> N
         assert not (await refused(channel)).retry
 
 
-def test_the_public_server_is_known_as_one_that_strangers_read() -> None:
-    assert NtfyChannel("https://ntfy.sh", "a").public
-    assert not NtfyChannel("https://push.example", "a").public
+def test_a_topic_is_public_unless_a_token_or_a_network_of_ones_own_keeps_others_out() -> None:
+    token = "env:TASKHUB_TOKEN"
+    for server in ("https://ntfy.sh", "https://NTFY.SH.", "http://ntfy.sh:80", "https://a.ntfy.sh"):
+        assert NtfyChannel(server, "a", token=token).public, server
+    for server in ("https://push.example", "https://8.8.8.8", "https://ntfy.sh.example"):
+        assert NtfyChannel(server, "a").public, server
+        assert not NtfyChannel(server, "a", token=token).public, server
+    for server in (
+        "http://localhost:80", "http://127.0.0.1", "http://[::1]", "http://10.1.2.3",
+        "http://192.168.0.7:8080", "https://pi.local", "http://nas.home.arpa",
+    ):  # fmt: skip
+        assert not NtfyChannel(server, "a").public, server
 
 
 async def test_neither_topics_nor_tokens_get_into_the_log(

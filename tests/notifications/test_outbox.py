@@ -72,8 +72,9 @@ class Box:
         await self.store.write(write)
 
     async def to_withdraw(self, worker: str = "w1") -> list[tuple[str, bool]]:
+        """The keys of messages that were answered, and if each tells of another open question."""
         found = await self.store.read(lambda r: outbox.to_withdraw(r, "phone", worker))
-        return [(key, last) for _, key, last in found]
+        return [(one.key, one.asks) for one in found]
 
 
 @pytest.fixture
@@ -133,8 +134,8 @@ async def test_a_digest_is_one_message(box: Box) -> None:
     assert [one.notification.id for one in taken.deliveries] == done
     message = wording.parcel(taken, box.now)
     assert message.title == "3 tasks are done"
-    assert message.body.count("\n") == 2
-    assert message.buttons == ()
+    assert message.body.splitlines()[3:] == ["See more: taskhub list"]
+    assert (message.buttons, message.asks) == ((), False)
 
 
 async def test_a_message_of_many_goes_with_the_last_of_them(box: Box) -> None:
@@ -142,10 +143,42 @@ async def test_a_message_of_many_goes_with_the_last_of_them(box: Box) -> None:
     assert await box.send(Rules(caps=((1, 60.0),))) == notes
     await box.answer(*notes[:2])
     found = await box.to_withdraw()
-    assert [last for _, last in found] == [False, False]
+    assert [more for _, more in found] == [True, True]
     assert len({key for key, _ in found}) == 1
     await box.answer(notes[2])
-    assert {last for _, last in await box.to_withdraw("another worker")} == {True}
+    assert {more for _, more in await box.to_withdraw("another worker")} == {False}
+
+
+async def test_of_many_the_phone_says_what_is_left_and_other_channels_wait_for_the_last(
+    box: Box,
+) -> None:
+    for replaces in (True, False):
+        phone = Phone()
+        phone.replaces = replaces
+        at_work = notifier(box, phone)
+        questions = [await box.note(name) for name in "abc"]
+        news = await box.note("d", NoticeKind.COMPLETED)
+        taken = await box.take(Rules(caps=((1, 60.0),)))
+        assert isinstance(taken, Parcel)
+        await box.store.write(lambda tx, what=taken: outbox.sent(tx, what, box.now))
+        said = []
+        for one in questions:
+            await box.answer(one)
+            await at_work._withdraw(Channel.PHONE)
+            said.append((phone.sent[-1].title, phone.sent[-1].about) if phone.sent else None)
+        if replaces:
+            assert said == [
+                ("2 tasks need you, 1 task is done", None),
+                ("1 task needs you, 1 task is done", None),
+                ("Done: d", news),
+            ]
+            assert {one.key for one in phone.sent} == {taken.key}
+            assert all(one.quiet for one in phone.sent), "what is left was told before"
+            assert phone.gone == []
+        else:
+            assert said == [None, None, None]
+            assert phone.gone == [taken.key]
+        box.now += 61
 
 
 async def test_a_message_whose_worker_died_is_sent_again_under_its_key(box: Box) -> None:
@@ -168,6 +201,7 @@ class Phone:
         self.sent: list[Message] = []
         self.gone: list[str] = []
         self.refuse: list[Exception] = []
+        self.replaces = False
 
     async def available(self) -> str | None:
         return None
@@ -191,10 +225,8 @@ def notifier(box: Box, phone: Phone, section=None, **more) -> Notifier:
     return Notifier(box.store, "w1", prefs, {Channel.PHONE: phone}, clock=lambda: box.now, **more)
 
 
-def down(retry_after: float | None = None) -> DeliveryError:
-    error = DeliveryError("It is down", retry=True)
-    error.retry_after = retry_after  # type: ignore[attr-defined]
-    return error
+def down(after: float | None = None) -> DeliveryError:
+    return DeliveryError("It is down", retry=True, after=after)
 
 
 async def test_a_channel_that_is_down_rests_ever_longer_and_loses_nothing(box: Box) -> None:
@@ -221,7 +253,7 @@ async def test_a_channel_that_is_down_rests_ever_longer_and_loses_nothing(box: B
 
 async def test_a_channel_that_names_a_time_is_left_alone_until_then(box: Box) -> None:
     phone = Phone()
-    phone.refuse = [down(retry_after=1800.0)]
+    phone.refuse = [down(after=1800.0)]
     at_work = notifier(box, phone)
     await box.note()
     for _ in range(30):
