@@ -267,7 +267,6 @@ def _add(new: argparse.ArgumentParser) -> None:
 
 def _look(add: Adder) -> None:
     from taskhub_tui.cli.audit_words import inbox
-    from taskhub_tui.cli.notify_words import notify
     from taskhub_tui.cli.view_words import watch
 
     add("list", "look.tasks", "list tasks", "What needs you comes first.", _list)
@@ -284,7 +283,6 @@ def _look(add: Adder) -> None:
     watch(add)
     inbox(add)
     add("notifications", "look.notifications", "list what TaskHub has told you", fill=_told)
-    notify(add)
     add("agents", "look.agents", "list the agents and their options")
     add("playbooks", "look.playbooks", "list the playbooks and their stages")
 
