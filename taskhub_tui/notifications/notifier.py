@@ -230,9 +230,12 @@ class Notifier:
             lambda reader: (
                 outbox.to_withdraw(reader, channel.value, self._me),
                 outbox.rest(reader, channel.value),
+                outbox.unneeded(reader, channel.value),
             )
         )
-        gone, rest = found
+        gone, rest, unneeded = found
+        if unneeded:
+            await self._store.write(lambda tx: outbox.withdrawn(tx, unneeded))
         if not gone or (rest is not None and self._clock() < rest.until <= self._clock() + 1e5):
             return
         for one in {one.key: one for one in gone}.values():
@@ -275,7 +278,10 @@ class Notifier:
             return False
         if self._reread is not None:
             self._prefs = self._reread() or self._prefs
-        return await self._store.write(self._plan_some)
+        more = await self._store.write(self._plan_some)
+        for wake in self._wakes.values():
+            wake.set()
+        return more
 
     def _plan_some(self, tx: Tx) -> bool:
         now = self._clock()

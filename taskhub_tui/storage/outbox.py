@@ -360,6 +360,16 @@ def to_withdraw(reader: Reader, channel: str, me: str) -> list[Gone]:
     ]
 
 
+def unneeded(reader: Reader, channel: str) -> list[int]:
+    """Return what was still to be sent over a channel, perhaps in hours, and was answered."""
+    found = reader.execute(
+        "SELECT delivery.id FROM delivery JOIN notification ON notification.id = notification_id"
+        " WHERE delivery.state = 'queued' AND channel = ? AND notification.withdrawn IS NOT NULL",
+        (channel,),
+    ).fetchall()
+    return [int(id_) for (id_,) in found]
+
+
 def _left(reader: Reader, batch: str) -> tuple[Delivery, ...]:
     """Return what a message of many tells of that still holds."""
     found = reader.execute(
