@@ -17,6 +17,7 @@ from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import BadInput, TaskHubError
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.engine.engine import Engine
+from taskhub_tui.following import Onward
 from taskhub_tui.notifications import prefs
 from taskhub_tui.notifications.answered import Answered
 from taskhub_tui.notifications.answers import Answers, Verdict
@@ -24,6 +25,7 @@ from taskhub_tui.notifications.channels.making import make_all
 from taskhub_tui.notifications.message import Pressed
 from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of
 from taskhub_tui.notifications.policy import Channel, Prefs
+from taskhub_tui.planning import Planner
 from taskhub_tui.storage import claims, outbox, queries
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
@@ -68,7 +70,10 @@ class Worker:
         self._registry = registry or Registry()
         self.engine = Engine(store, self._registry, paths, settings, clock=clock)
         self._bell = Doorbell(paths.home)
-        self.answers = Answers(store, deciding.answer, owner=settings.owner, clock=clock)
+        onward = Onward(Planner(self._registry, paths), paths)
+        self.answers = Answers(
+            store, deciding.answer, owner=settings.owner, clock=clock, onward=onward
+        )
         self._desktop: Answered | None = None
         channels: dict[Channel, Sender] = {}
         wishes = prefs.of(settings, paths)
@@ -155,8 +160,8 @@ class Worker:
         """Take one answer; where it cannot be asked again now, the stream hands it on once more."""
         channel = Channel.PHONE
         outcome = await self.answers.consume_line(line, peer="ntfy", channel=channel.value)
-        if outcome.grant is not None and (phone := self._answered_by.get(channel)) is not None:
-            await phone.ask_again(outcome.grant)
+        if outcome.again is not None and (phone := self._answered_by.get(channel)) is not None:
+            await phone.ask_again(outcome.again)
 
     async def _open_page(self) -> "Callback | None":
         """Serve the page on which messages are answered, where that is wanted."""

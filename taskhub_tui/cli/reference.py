@@ -30,7 +30,7 @@ strings in UTC (`2031-05-04T08:30:00.000Z`), durations are seconds, unknown is `
 | `open` | `id` and the `path` of the result |
 | `inbox` | an array of what waits: `task`, `need`, `since`, `due`, `risk`, `blocker`, `legal`, … |
 | `audit` | an array, the newest first: `at`, `what` (`decided`, `refused`, `asked again`, \
-`rule made`, `rule revoked`), `task`, `action`, `by`, `channel`, `from`, `text`, \
+`started`, `rule made`, `rule revoked`), `task`, `action`, `by`, `channel`, `from`, `text`, \
 `question`, `shown`, `rule`, … |
 | `rules` | an array: `id`, `scope`, `value`, `by`, `created`, `revoked`, `uses`, `used`, … |
 | `notifications`, `agents`, `playbooks` | an array |

@@ -14,7 +14,10 @@ class Entry:
 
     at: float
     what: str
-    """`decided`, `refused`, `asked again`, `rule made` or `rule revoked`."""
+    """`decided`, `refused`, `asked again`, `started`, `rule made` or `rule revoked`.
+
+    What was started is a task that an agent had suggested to come next.
+    """
     by: str
     channel: str
     task_id: str | None = None

@@ -5,10 +5,13 @@ from dataclasses import replace
 
 from taskhub_tui.domain.errors import StoreError
 from taskhub_tui.domain.model import Action
-from taskhub_tui.notifications.answers import Answers, Outcome
-from taskhub_tui.notifications.message import DeliveryError, Message, Pressed
+from taskhub_tui.notifications.answers import Again, Answers, Outcome
+from taskhub_tui.notifications.granting import Ask, Given
+from taskhub_tui.notifications.message import NEXT, DeliveryError, Message, Pressed
 from taskhub_tui.notifications.notifier import Sender
-from taskhub_tui.storage.tokens import Grant
+
+SHOWN = 3000
+"""Bytes of what a second press would do, of which no channel that has one cuts off anything."""
 
 
 class Answered:
@@ -41,25 +44,16 @@ class Answered:
 
     async def send(self, message: Message) -> None:
         # One that tells of many has no buttons: none of them could be meant.
-        if message.about is not None and message.asks:
-            try:
-                given = await self._answers.grant(
-                    message.about,
-                    self._channel,
-                    self._recipient,
-                    f"{message.title}\n{message.body}",
-                    key=message.key,
-                    public=self._public,
-                    whole=message.whole,
-                )
-            except StoreError as error:
-                raise DeliveryError(str(error), retry=True) from error
+        if message.about is not None and (message.asks or message.offers):
+            shown = f"{message.title}\n{message.body}"
+            given = await self._grant(message.about, message.key, shown, whole=message.whole)
             self._shown[message.key] = given.tokens
             while len(self._shown) > 500:
                 self._shown.popitem(last=False)
             message = replace(
                 message,
                 buttons=tuple(one for one in message.buttons if one[0] in given.tokens),
+                offers=tuple(one for one in message.offers if one[0] in given.tokens),
                 reply=message.reply and Action.PROVIDE_CONTEXT.value in given.tokens,
                 tokens=given.tokens,
                 code=given.code,
@@ -67,43 +61,47 @@ class Answered:
             )
         await self._sender.send(message)
 
-    async def ask_again(self, grant: Grant) -> None:
-        """Ask in the place of a message whether it is really to be approved.
+    async def _grant(
+        self, about: int, key: str, shown: str, *, whole: bool = True, sure: bool = False
+    ) -> Given:
+        ask = Ask(about, self._channel, self._recipient, shown, key, self._public, whole, sure)
+        try:
+            return await self._answers.grant(ask)
+        except StoreError as error:
+            raise DeliveryError(str(error), retry=True) from error
+
+    async def ask_again(self, again: Again) -> None:
+        """Ask in the place of a message whether what was pressed there is meant.
 
         Raises:
             DeliveryError: it could not be sent.
         """
-        try:
-            given = await self._answers.grant(
-                grant.notification_id,
-                self._channel,
-                self._recipient,
-                grant.shown,
-                key=grant.key,
-                public=self._public,
-                sure=True,
-            )
-        except StoreError as error:
-            raise DeliveryError(str(error), retry=True) from error
-        if Action.APPROVE.value not in given.tokens:
+        about, starts = again.grant.notification_id, again.action.startswith(NEXT)
+        given = await self._grant(about, again.grant.key, again.shown, sure=True)
+        if again.action not in given.tokens:
             return
-        title, _, body = grant.shown.partition("\n")
-        buttons = ((Action.APPROVE.value, "Yes, approve"), (Action.DENY.value, "Deny"))
+        title, _, body = again.shown.partition("\n")
+        whole = len(body.encode()) <= SHOWN
+        yes = (again.action, "Start it" if starts else "Yes, approve")
+        buttons = (yes, (Action.DENY.value, "Deny"))
         message = Message(
-            grant.key,
-            f"Sure? {title}",
-            f"You pressed Approve. Press once more if you mean it.\n{body}",
-            tuple(one for one in buttons if one[0] in given.tokens),
-            urgent=True,
+            again.grant.key,
+            f"Start this? {title}" if starts else f"Sure? {title}",
+            body if starts else f"You pressed Approve. Press once more if you mean it.\n{body}",
+            tuple(one for one in buttons if one[0] in given.tokens and (whole or one is not yes)),
+            urgent=not starts,
             tokens=given.tokens,
-            thread=grant.task_id,
-            about=grant.notification_id,
-            needs=True,
+            thread=again.grant.task_id,
+            about=about,
+            needs=not starts,
         )
+        if not whole:
+            hint = f"It is too long to be shown here: see taskhub show {again.grant.task_id}"
+            message = replace(message, body=hint)
         await self._sender.send(message)
-        if not await self._answers.open(grant.notification_id):
+        if not await self._answers.open(about):
             # It was answered elsewhere meanwhile, and taken back before this was there.
-            await self._sender.withdraw(grant.key)
+            await self._sender.withdraw(again.grant.key)
 
     async def withdraw(self, key: str) -> None:
         await self._sender.withdraw(key)

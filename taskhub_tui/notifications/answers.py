@@ -6,9 +6,8 @@ channel, be it a click, a line from a phone, a mail's link or a web page, goes t
 """
 
 import logging
-import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
@@ -20,9 +19,18 @@ from taskhub_tui.domain.errors import (
     NotLegal,
     TaskHubError,
 )
-from taskhub_tui.domain.model import Action, Blocker, Decision, NoticeKind, Task
-from taskhub_tui.domain.waiting import approves
+from taskhub_tui.domain.model import Action, Blocker, Decision, Task
+from taskhub_tui.notifications.granting import (
+    CODED,
+    OUTSIDE,
+    TWICE,
+    Ask,
+    Given,
+    give,
+    is_careful,
+)
 from taskhub_tui.notifications.limit import Limit
+from taskhub_tui.notifications.message import NEXT
 from taskhub_tui.storage import outbox, queries, rows, tokens
 from taskhub_tui.storage.damage import condemn
 from taskhub_tui.storage.queries import Reader
@@ -33,34 +41,16 @@ from taskhub_tui.text import clean, one_line
 
 log = logging.getLogger("taskhub.answers")
 
-LIFE = 24 * 3600.0
-"""Seconds for which a message can be answered."""
-SHORT_LIFE = 3600.0
-"""The same where it may approve what cannot be taken back."""
 HTTP = "http"
 """The web page, where tokens of every channel may be used: their messages link to it."""
-CODED = frozenset({"email", "sms"})
-"""Channels whose messages machines read as well: approving what is risky takes a typed code."""
-ONE_CLICK = frozenset({"desktop"})
-"""Channels where a click in passing decides: what is risky is approved in the app instead."""
-TWICE = frozenset({"phone"})
-"""Channels where a button that lets something risky go ahead asks once more."""
-TEXT_ONLY = frozenset({"webhook", "command", "apprise"})
-"""Channels over which nothing risky is ever approved."""
 MISSES = 5
 """Wrong codes after which a token is used up."""
 WORDS = 4000
 """Most characters of an answer."""
-_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-"""Of codes: without letters that look like digits."""
-_OUTSIDE = frozenset(
-    {Action.APPROVE, Action.DENY, Action.RETRY, Action.CANCEL, Action.PROVIDE_CONTEXT}
-)
-"""Decisions that need no more than words; the others are made in the app."""
 _SAID = {
     "yes": Action.APPROVE, "y": Action.APPROVE, "ok": Action.APPROVE,
     "no": Action.DENY, "n": Action.DENY, "reply": Action.PROVIDE_CONTEXT,
-    **{action.value: action for action in _OUTSIDE},
+    **{action.value: action for action in OUTSIDE},
 }  # fmt: skip
 
 
@@ -96,14 +86,24 @@ _STATUS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """A button that was pressed, and what it would do."""
+
+    grant: Grant
+    action: str
+    shown: str
+    """All of it, after a first line that is its title."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of an answer, and how to say so."""
 
     verdict: Verdict
     sentence: str
     task_id: str | None = None
-    grant: Grant | None = None
-    """With `Verdict.AGAIN`, what the token that was used is about."""
+    again: Again | None = None
+    """With `Verdict.AGAIN`, what is to be asked once more."""
 
     @property
     def status(self) -> int:
@@ -127,17 +127,14 @@ class Take(Protocol):
     ) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """With what a message can be answered."""
+class Onward(Protocol):
+    """What a completed task could be followed by, as `following.Onward`."""
 
-    tokens: dict[str, str]
-    """Action ID → token."""
-    code: str = ""
-    link: str = ""
+    def words(self, reader: Any, task: Task) -> Sequence[tuple[str, str]]: ...
 
-
-NOTHING = Given({})
+    def start(
+        self, tx: Any, task: Task, number: int, now: float, *, owner: str, channel: str
+    ) -> Task: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +148,8 @@ class Asked:
     """What went wrong, where it is about a failure."""
     careful: tuple[Action, ...]
     """The decisions that take the code."""
+    offers: Sequence[tuple[str, str]] = ()
+    """What could be done next: titles, and all that would be handed over."""
 
 
 class Answers:
@@ -164,11 +163,14 @@ class Answers:
         owner: str,
         clock: Callable[[], float] = time.time,
         limit: Limit | None = None,
+        onward: Onward | None = None,
     ) -> None:
         """
         Args:
             owner: in whose name what comes from outside is decided.
+            onward: starts what could come next; None starts nothing.
         """
+        self._onward = onward
         self._store = store
         self._take = take
         self._owner = owner
@@ -177,91 +179,10 @@ class Answers:
         self.base: str | None = None
         """Where the web page is, without a slash at its end; None while there is none."""
 
-    async def grant(
-        self,
-        notification_id: int,
-        channel: str,
-        recipient: str,
-        shown: str,
-        *,
-        key: str = "",
-        public: bool = False,
-        whole: bool = True,
-        sure: bool = False,
-    ) -> Given:
-        """Return tokens for what a notification asks; none once it was answered or has changed.
-
-        Args:
-            shown: what the message says, for the audit trail.
-            key: of the message.
-            public: strangers may read the channel: nothing risky can be approved by it.
-            whole: all that is asked is in the message; else only the web page lets it go ahead.
-            sure: the message asks for the second time.
-        """
-        secret = {action: secrets.token_urlsafe(32) for action in _OUTSIDE}
-        page = secrets.token_urlsafe(32)
-        code = "".join(secrets.choice(_ALPHABET) for _ in range(4))
+    async def grant(self, ask: Ask) -> Given:
+        """Return tokens for a message; none once what it asks was answered or has changed."""
         now = self._clock()
-
-        def write(tx: Tx) -> Given:
-            note = outbox.notification_by_id(tx, notification_id)
-            if note is None or note.withdrawn is not None:
-                return NOTHING
-            if note.kind not in (NoticeKind.BLOCKER, NoticeKind.ERROR):
-                return NOTHING
-            task = queries.task_by_id(tx, note.task_id, read=rows.task_to_show)
-            blocker = None
-            if note.blocker_id is not None:
-                blocker = outbox.asked_by(tx, note, task)
-                if blocker is None:
-                    return NOTHING
-            careful = {action for action in _OUTSIDE if _careful(blocker, action)}
-            never = careful if public or channel in TEXT_ONLY | ONE_CLICK else set()
-            if channel in TWICE:
-                # What is asked once more has a button for yes, and no room for words.
-                never = never | (careful - {Action.APPROVE})
-            actions = [one for one in note.actions if one in _OUTSIDE and one not in never]
-            here = [one for one in actions if whole or not approves(blocker, one)]
-            coded = channel == "sms" or (channel in CODED and not careful.isdisjoint(actions))
-
-            def mint(token: str, allowed: tuple[Action, ...]) -> None:
-                hash_ = tokens.digest(token)
-                expires = now + (LIFE if careful.isdisjoint(allowed) else SHORT_LIFE)
-                tokens.mint(
-                    tx,
-                    Grant(
-                        hash_,
-                        task.id,
-                        task.n,
-                        note.id,
-                        note.blocker_id,
-                        blocker.version if blocker is not None else None,
-                        allowed,
-                        channel,
-                        recipient,
-                        tokens.sealed(hash_, code) if coded else None,
-                        0,
-                        shown,
-                        now,
-                        expires,
-                        key=key,
-                        sure=sure or channel not in TWICE,
-                    ),
-                )
-
-            for action in here:
-                mint(secret[action], (action,))
-            link = ""
-            if actions and self.base is not None:
-                mint(page, tuple(actions))
-                link = f"{self.base}/{page}"
-            return Given(
-                {action.value: secret[action] for action in here},
-                code if coded and actions else "",
-                link,
-            )
-
-        return await self._store.write(write)
+        return await self._store.write(lambda tx: give(tx, ask, self.base, now))
 
     async def open(self, notification_id: int) -> bool:
         """Return whether what a notification asks is unanswered."""
@@ -284,8 +205,12 @@ class Answers:
             if grant.blocker_id is not None and asked is None:
                 said = self._who(reader, grant, task, now) or "This question is not open any more"
                 return Outcome(Verdict.LATE, said, task.id)
-            careful = tuple(a for a in grant.actions if _coded(grant, asked, a))
-            return Asked(grant, task, asked, task.error or "", careful)
+            decisions = (Action(one) for one in grant.actions if not one.startswith(NEXT))
+            careful = tuple(one for one in decisions if _coded(grant, asked, one))
+            offers: Sequence[tuple[str, str]] = ()
+            if self._onward is not None and grant.actions[0].startswith(NEXT):
+                offers = self._onward.words(reader, task)
+            return Asked(grant, task, asked, task.error or "", careful, offers)
 
         return await self._store.read(read)
 
@@ -323,7 +248,7 @@ class Answers:
         first, _, rest = line.strip().partition(" ")
         said, _, text = rest.strip().partition(" ")
         action = _SAID.get(said.casefold().strip(".,!"))
-        name = action.value if action is not None else said
+        name = action.value if action is not None else said.casefold()
         if channel == "sms" and len(first) <= 8:
             hash_ = await self._by_code(first, action, channel, peer)
             return await self._consume(hash_, name, peer, channel, text=text, code=first)
@@ -333,7 +258,7 @@ class Answers:
         """Return the hash of the token that a recipient's code stands for."""
         now = self._clock()
         for grant in await self._store.read(lambda r: tokens.live(r, channel, peer, now)):
-            if action in grant.actions and grant.typed(code):
+            if action is not None and action in grant.actions and grant.typed(code):
                 return grant.hash
         return b""
 
@@ -404,8 +329,10 @@ class Answers:
             return dead
         if channel not in (grant.channel, HTTP):
             return _refused("This was not sent by that way", task)
-        if name not in {action.value for action in grant.actions}:
+        if name not in grant.actions:
             return _refused("This message cannot be answered so", task)
+        if name.startswith(NEXT):
+            return self._go_on(tx, grant, task, name, channel, now)
         action = Action(name)
         blocker = queries.open_blocker(tx, task, checked=False)
         coded = _still(blocker, grant) and _coded(grant, blocker, action)
@@ -415,9 +342,9 @@ class Answers:
             said = "Type the four letters and digits that the message names"
             return Outcome(Verdict.CODE, said, task.id)
         unsure = not grant.sure and channel in TWICE
-        if unsure and _still(blocker, grant) and _careful(blocker, action):
+        if unsure and _still(blocker, grant) and is_careful(blocker, action):
             said = "It is asked once more, since it may not be undone"
-            return Outcome(Verdict.AGAIN, said, task.id, grant)
+            return Outcome(Verdict.AGAIN, said, task.id, Again(grant, name, grant.shown))
         decision = Decision(action, by=self._owner, channel=grant.channel, text=text)
         try:
             self._take(
@@ -434,6 +361,29 @@ class Answers:
             return Outcome(Verdict.UNFIT, _said(error), task.id)
         tokens.spend(tx, grant, now)
         return Outcome(Verdict.TAKEN, f"{action.name}: “{one_line(task.title, 120)}”", task.id)
+
+    def _go_on(
+        self, tx: Tx, grant: Grant, task: Task, name: str, channel: str, now: float
+    ) -> Outcome:
+        """Start what was suggested to come next."""
+        if self._onward is None:
+            return _refused("Nothing is started from here", task)
+        number = int(name.removeprefix(NEXT))
+        if not grant.sure and channel in TWICE:
+            found = self._onward.words(tx, task)
+            if not 0 < number <= len(found):
+                return Outcome(Verdict.LATE, "This is not suggested any more", task.id)
+            shown = "\n".join(found[number - 1])
+            said = "It is asked once more, with all that would be handed over"
+            return Outcome(Verdict.AGAIN, said, task.id, Again(grant, name, shown))
+        try:
+            new = self._onward.start(
+                tx, task, number, now, owner=self._owner, channel=grant.channel
+            )
+        except BadInput as error:
+            return Outcome(Verdict.UNFIT, _said(error), task.id)
+        tokens.spend(tx, grant, now)
+        return Outcome(Verdict.TAKEN, f"Started “{one_line(new.title, 120)}” ({new.id})", new.id)
 
     def _dead(self, reader: Reader, grant: Grant, task: Task, now: float) -> Outcome | None:
         """Say why a token is good for nothing any more; None when it is not so."""
@@ -452,7 +402,7 @@ class Answers:
         """Say who was faster; None when nobody was."""
         if grant.blocker_id is None:
             return None
-        trial = Decision(grant.actions[0], by=self._owner, channel=grant.channel)
+        trial = Decision(Action(grant.actions[0]), by=self._owner, channel=grant.channel)
         try:
             self._take(
                 reader,
@@ -484,13 +434,8 @@ class Answers:
         return await self._store.write(fail)
 
 
-def _careful(blocker: Blocker | None, action: Action) -> bool:
-    """Return whether a decision lets something risky go ahead."""
-    return blocker is not None and blocker.risk == "high" and approves(blocker, action)
-
-
 def _coded(grant: Grant, blocker: Blocker | None, action: Action) -> bool:
-    return grant.channel in CODED and _careful(blocker, action)
+    return grant.channel in CODED and is_careful(blocker, action)
 
 
 def _still(blocker: Blocker | None, grant: Grant) -> bool:

@@ -12,17 +12,18 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput, TaskHubError
-from taskhub_tui.domain.model import Action
+from taskhub_tui.domain.model import Action, Status
 from taskhub_tui.domain.waiting import proposed
 from taskhub_tui.notifications.answers import HTTP, Answers, Asked, Limit, Outcome
 from taskhub_tui.notifications.callback_prefs import CallbackPrefs
+from taskhub_tui.notifications.message import NEXT
 from taskhub_tui.text import clean, one_line
 
 if TYPE_CHECKING:
@@ -349,17 +350,24 @@ def _facts(asked: Asked, now: float) -> list[tuple[str, str]]:
         ("task", f"{task.title} ({task.id})"),
         ("stage", place),
         ("agent", task.stage_agent or task.agent),
-        ("asked", f"{durations.spell(max(0.0, now - since))} ago"),
+        ("asked" if blocker else "ended", f"{durations.spell(max(0.0, now - since))} ago"),
     ]
     if blocker is None:
-        facts.append(("error", asked.error))
+        facts += [
+            ("error", asked.error),
+            ("summary", task.summary or ""),
+            ("result", task.result or ""),
+        ]
     else:
         facts += proposed(blocker)
     return [(name, value) for name, value in facts if value]
 
 
 def _head(asked: Asked) -> str:
-    return asked.blocker.question if asked.blocker is not None else f"Failed: {asked.task.title}"
+    if asked.blocker is not None:
+        return asked.blocker.question
+    done = asked.task.status is Status.COMPLETED
+    return f"{'Done' if done else 'Failed'}: {asked.task.title}"
 
 
 def _words(asked: Asked, now: float) -> str:
@@ -368,7 +376,20 @@ def _words(asked: Asked, now: float) -> str:
     return clean("\n".join([_head(asked), *lines]))
 
 
+def _offers(asked: Asked, now: float) -> Iterator[str]:
+    """Yield what came of a task, and what could be next, each with a button of its own."""
+    for name, value in _facts(asked, now):
+        yield f"<p>{_e(one_line(name, 60))}</p><pre>{_e(value)}</pre>"
+    for number, (title, words) in enumerate(asked.offers, 1):
+        yield f"<h2>{_e(one_line(title, 100))}</h2><pre>{_e(words)}</pre>"
+        if (name := f"{NEXT}{number}") in asked.grant.actions:
+            yield '<form method="post">'
+            yield f'<button name="action" value="{name}">Start it</button></form>'
+
+
 def _question(asked: Asked, now: float) -> str:
+    if asked.offers:
+        return _page(_head(asked), "".join(_offers(asked, now)))
     body = []
     if asked.blocker is not None and asked.blocker.risk == "high":
         body.append('<p class="risk">High risk: this may not be undone.</p>')
@@ -390,7 +411,8 @@ def _question(asked: Asked, now: float) -> str:
             '<input name="code" autocomplete="off" maxlength="8"></label>'
         )
     body += [
-        f'<button name="action" value="{action.value}">{_LABELS[action]}</button>'
-        for action in asked.grant.actions
+        f'<button name="action" value="{action.value}">{label}</button>'
+        for action, label in _LABELS.items()
+        if action in asked.grant.actions
     ]
     return _page(_head(asked), "".join(body) + "</form>")

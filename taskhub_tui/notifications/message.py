@@ -8,6 +8,8 @@ from taskhub_tui.domain.errors import TaskHubError
 
 OPEN = "open"
 """The action of a click on the message itself."""
+NEXT = "next-"
+"""Begins the ID of an action that starts a task which could come next; its number follows."""
 REPLY = "reply"
 """The action of a free-text reply."""
 
@@ -35,6 +37,8 @@ class Message:
     """ID of the task: what is about the same task stands together where a channel can do that."""
     quiet: bool = False
     """True: it makes no sound where a channel can tell."""
+    offers: tuple[tuple[str, str], ...] = ()
+    """Buttons that nobody has to press, such as for what could be done next."""
     about: int | None = None
     """ID of the notification that it tells of; None when it tells of many, or of none."""
     needs: bool = False
@@ -48,7 +52,7 @@ class Message:
         return self.needs or bool(self.buttons) or self.reply
 
     def __post_init__(self) -> None:
-        ids = [action for action, _ in self.buttons]
+        ids = [action for action, _ in (*self.buttons, *self.offers)]
         if len(set(ids)) != len(ids) or {OPEN, REPLY} & set(ids):
             raise ValueError(f"button IDs must differ, and not be {OPEN!r} or {REPLY!r}: {ids}")
 

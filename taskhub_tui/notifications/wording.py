@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from taskhub_tui.domain.durations import spell
 from taskhub_tui.domain.model import Action, Blocker, NoticeKind, Notification, Priority, Task
 from taskhub_tui.domain.waiting import Waiting, consequence, proposed, question
-from taskhub_tui.notifications.message import Message
+from taskhub_tui.notifications.message import NEXT, Message
 from taskhub_tui.storage.outbox import ASKS, Delivery, Parcel, key_of
 from taskhub_tui.text import one_line
 
@@ -81,6 +81,9 @@ def message(
         "\n".join(line for line in lines if line),
         buttons,
         urgent=asks and task.priority > 0,
+        offers=tuple(
+            (f"{NEXT}{number}", one_line(title, 40)) for number, title in enumerate(suggested, 1)
+        ),
         reply=Action.PROVIDE_CONTEXT in note.actions and note.kind is NoticeKind.BLOCKER,
         thread=task.id,
         quiet=hushed and task.priority < Priority.CRITICAL,

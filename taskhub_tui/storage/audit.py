@@ -31,11 +31,12 @@ def entries(reader: Reader, task: Task | None, limit: int) -> list[Entry]:
     found: list[Entry] = []
     for row in reader.execute(_ATTEMPTS.format(where=where), (*values, limit)).fetchall():
         at, n, task_id, title, channel, peer, to, action, verdict, text, shown, times, asked = row
-        if verdict == "taken":
+        starts = action.startswith("next-")
+        if verdict == "taken" and not starts:
             came[n, at] = row
             continue
         question = _question(reader, n, asked, None)[0] if asked else ""
-        what = "asked again" if verdict == "again" else "refused"
+        what = {"again": "asked again", "taken": "started"}.get(verdict, "refused")
         found.append(
             Entry(
                 at, what, to, channel, task_id, title or "", action, text, verdict, peer,

@@ -9,7 +9,6 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from taskhub_tui.domain.model import Action
 from taskhub_tui.storage import rows
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.writer import Tx
@@ -39,7 +38,8 @@ class Grant:
     blocker_id: str | None
     """None: it answers a failure."""
     version: int | None
-    actions: tuple[Action, ...]
+    actions: tuple[str, ...]
+    """Values of `Action`, or what begins with `message.NEXT`."""
     channel: str
     recipient: str
     code: bytes | None
@@ -99,7 +99,7 @@ def mint(tx: Tx, grant: Grant) -> None:
             grant.notification_id,
             grant.blocker_id,
             grant.version,
-            rows.dump([action.value for action in grant.actions]),
+            rows.dump(list(grant.actions)),
             grant.channel,
             grant.recipient,
             grant.code,
@@ -131,7 +131,7 @@ def live(reader: Reader, channel: str, recipient: str, now: float) -> list[Grant
 
 def _grant(row: Sequence[object]) -> Grant:
     values = list(row)
-    values[6] = tuple(Action(name) for name in rows.load(str(values[6])))
+    values[6] = tuple(str(name) for name in rows.load(str(values[6])))
     values[-1] = bool(values[-1])
     return Grant(*values)  # type: ignore[arg-type]
 

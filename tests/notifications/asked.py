@@ -10,7 +10,8 @@ from taskhub_tui import deciding
 from taskhub_tui.agents.port import Blocker, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.model import BlockerKind, Status, Task
-from taskhub_tui.notifications.answers import Answers, Given, Limit
+from taskhub_tui.notifications.answers import Answers, Limit
+from taskhub_tui.notifications.granting import Ask, Given
 
 COMMAND = ["rm", "-r", "build"]
 
@@ -43,7 +44,8 @@ class Scene:
             for n in await self.hub.notifications()
             if n.task_id == task.id and n.kind in ("blocker", "error")
         )
-        return await self.answers.grant(note.id, channel, recipient, f"asks: {note.body}", **more)
+        ask = Ask(note.id, channel, recipient, f"asks: {note.body}", **more)
+        return await self.answers.grant(ask)
 
     async def status(self, task: Task) -> Status:
         return (await self.hub.status(task.id)).task.status

@@ -13,14 +13,13 @@ from taskhub_tui import deciding
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.model import Action, BlockerKind, Status
 from taskhub_tui.notifications.answers import (
-    LIFE,
     MISSES,
-    SHORT_LIFE,
     Answers,
     Asked,
     Limit,
     Verdict,
 )
+from taskhub_tui.notifications.granting import LIFE, SHORT_LIFE
 from taskhub_tui.storage.store import Store
 
 WIDE = Limit(burst=1000, every=1.0)
@@ -394,8 +393,8 @@ async def test_t18_on_the_phone_what_is_risky_takes_a_second_press_on_a_second_m
         for _ in range(3):
             outcome = await s.answers.consume_line(line, peer="ntfy", channel="phone")
             assert outcome.verdict is Verdict.AGAIN
-            assert outcome.grant is not None
-            assert outcome.grant.key == "taskhub-1"
+            assert outcome.again is not None
+            assert outcome.again.grant.key == "taskhub-1"
         assert await s.status(task) is Status.BLOCKED
         assert [what for *_, what, _ in await s.attempts()] == ["again"] * 3
         second = await s.grant(task, "phone", key="taskhub-1", sure=True)

@@ -83,7 +83,7 @@ async def test_what_would_run_is_shown_whole_and_then_approved(
         assert await p.s.decided(task) == [("ann", "email", "approve")]
         (shown,) = (await p.s.sql("SELECT shown FROM answer_attempt"))[0]
         assert "May I?" in shown
-        assert '"build"' in shown
+        assert "command: rm -r build" in shown
 
 
 async def test_one_of_the_choices_is_chosen(where: Paths, settings: Settings) -> None:

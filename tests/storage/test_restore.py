@@ -16,6 +16,7 @@ from taskhub_tui.domain.model import Action, StageSpec, Status
 from taskhub_tui.domain.rules import Scope
 from taskhub_tui.hub import Hub
 from taskhub_tui.notifications.answers import Answers
+from taskhub_tui.notifications.granting import Ask
 from taskhub_tui.storage import backups
 from taskhub_tui.storage.restore import restore
 from taskhub_tui.storage.store import Store
@@ -73,7 +74,7 @@ async def test_no_old_answer_is_good_again_and_no_old_rule_holds(
             await until(h.hub, task.id, Status.BLOCKED)
         note = next(n for n in await h.hub.notifications() if n.blocker_id)
         answers = Answers(h.hub._store, deciding.answer, owner="ann")
-        token = (await answers.grant(note.id, "phone", "", "?")).tokens["approve"]
+        token = (await answers.grant(Ask(note.id, "phone", "", "?"))).tokens["approve"]
         rule = await h.hub.allow(Scope.AGENT, "actor")
         backups.write(where.database, copy)
         used = await answers.consume(token, "approve", peer="ntfy", channel="phone")

@@ -146,7 +146,7 @@ class NtfyChannel:
                     "body": f"{message.tokens[action]} {action}",
                     "clear": True,
                 }
-                for action, label in message.buttons
+                for action, label in (*message.buttons, *message.offers)
                 if action in message.tokens
             ]
         if message.link and len(found) < MOST_BUTTONS:

@@ -37,9 +37,10 @@ _WORDS = {
     "queued": "waits for its turn",
     "pause asked": "will be paused after its stage",
     "opened": "opened from a notification",
+    "followed": "started what comes next",
 }
 _TOLD = ("question", "error", "reason", "text", "summary", "title", "agent", "choice", "message")
-_BY = ("created", "decided", "answered", "paused", "resumed", "pause asked", "opened")
+_BY = ("created", "decided", "answered", "paused", "resumed", "pause asked", "opened", "followed")
 _MOST = 400
 """Lines of detail of one event."""
 
