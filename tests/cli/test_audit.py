@@ -13,6 +13,7 @@ from taskhub_tui.config import Settings
 from taskhub_tui.domain.model import Action, BlockerKind, Status
 from taskhub_tui.domain.rules import Scope
 from taskhub_tui.notifications.answers import Answers
+from taskhub_tui.notifications.granting import Ask
 
 SETTINGS = Settings(owner="ann", notifications={"desktop": {"enabled": False}})
 
@@ -36,7 +37,9 @@ async def _fill() -> tuple[str, str, str]:
         await until(h.hub, by_phone.id, Status.BLOCKED)
         note = next(n for n in await h.hub.notifications() if n.blocker_id)
         answers = Answers(h.hub._store, deciding.answer, owner="ann")
-        given = await answers.grant(note.id, "phone", "ann's phone", "May I clean? (on the phone)")
+        given = await answers.grant(
+            Ask(note.id, "phone", "ann's phone", "May I clean? (on the phone)")
+        )
         await answers.consume("nothing", "approve", peer="evil", channel="phone")
         for _ in range(2):
             await answers.consume(
