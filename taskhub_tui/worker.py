@@ -21,12 +21,12 @@ from taskhub_tui.following import Onward
 from taskhub_tui.notifications import prefs
 from taskhub_tui.notifications.answered import Answered
 from taskhub_tui.notifications.answers import Answers, Verdict
-from taskhub_tui.notifications.channels.making import make_all
+from taskhub_tui.notifications.channels.making import make, make_all
 from taskhub_tui.notifications.message import Pressed
 from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of
 from taskhub_tui.notifications.policy import Channel, Prefs
 from taskhub_tui.planning import Planner
-from taskhub_tui.storage import claims, outbox, queries
+from taskhub_tui.storage import claims, outbox, queries, tokens
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 from taskhub_tui.upkeep import Upkeep
@@ -82,6 +82,7 @@ class Worker:
             screen = make(self._pressed, self._desktop_restarted)
             self._desktop = Answered(screen, Channel.DESKTOP.value, self.answers)
             channels[Channel.DESKTOP] = self._desktop
+        self._own_channels = more is None
         found = make_all(wishes, paths) if more is None else more(wishes)
         self._answered_by = self._answered(found, wishes)
         channels.update(self._answered_by)
@@ -135,6 +136,8 @@ class Worker:
         helpers.append(asyncio.create_task(self._revive(), name="revive notifications"))
         if self._wishes.phone.enabled and self._wishes.phone.reply_topic:
             helpers.append(asyncio.create_task(self._hear_phone(), name="answers of the phone"))
+        if self._own_channels and self._wishes.sms.enabled:
+            helpers.append(asyncio.create_task(self._hear_sms(), name="answers by SMS"))
         helpers.append(asyncio.create_task(self._upkeep.run(), name="upkeep"))
         try:
             await self.engine.run()
@@ -162,6 +165,25 @@ class Worker:
         outcome = await self.answers.consume_line(line, peer="ntfy", channel=channel.value)
         if outcome.again is not None and (phone := self._answered_by.get(channel)) is not None:
             await phone.ask_again(outcome.again)
+
+    async def _hear_sms(self) -> None:
+        """Take the answers that come by SMS, where the number that asks can be written to."""
+        from taskhub_tui.notifications.channels.ntfy_replies import FileBookmark
+        from taskhub_tui.notifications.channels.sms import SmsChannel
+        from taskhub_tui.notifications.channels.sms_replies import SmsReplies
+
+        name, sms = Channel.SMS.value, self._wishes.sms
+        channel = make(Channel.SMS, self._wishes, self._paths)
+        if not isinstance(channel, SmsChannel) or not channel.hears:
+            return
+
+        async def since() -> float | None:
+            now = self._clock()
+            return await self._store.read(partial(tokens.oldest, channel=name, now=now))
+
+        take = partial(self.answers.consume_line, peer=sms.to, channel=name)
+        mark = FileBookmark(self._paths.home / "sms-answers")
+        await SmsReplies(channel, take, since, mark).run()
 
     async def _open_page(self) -> "Callback | None":
         """Serve the page on which messages are answered, where that is wanted."""
@@ -201,6 +223,7 @@ class Worker:
                     self.engine.busy
                     or await self._store.read(queries.work_left)
                     or await self.notifier.on_screen()
+                    or await self._awaits_answers()
                 ):
                     since = self._clock()
             if self._clock() - since >= idle_exit:
@@ -209,6 +232,18 @@ class Worker:
                 return
 
     # Answers from channels
+
+    async def _awaits_answers(self) -> bool:
+        """Return whether somebody may press a button that only a worker hears."""
+        heard = [Channel.SMS]
+        if self._wishes.phone.reply_topic:
+            heard.append(Channel.PHONE)
+        if self._wishes.callback.enabled:
+            heard += [Channel.PHONE, Channel.EMAIL]
+        names = [channel.value for channel in heard if channel in self._answered_by]
+        return bool(names) and await self._store.read(
+            partial(tokens.awaited, channels=names, now=self._clock())
+        )
 
     async def _desktop_restarted(self, keys: tuple[str, ...]) -> None:
         await self.notifier.resend(Channel.DESKTOP)

@@ -12,6 +12,7 @@ from taskhub_tui.notifications.notifier import Sender
 
 SHOWN = 3000
 """Bytes of what a second press would do, of which no channel that has one cuts off anything."""
+_NOT_HERE = "It cannot be approved from here: look at it in TaskHub."
 
 
 class Answered:
@@ -50,6 +51,9 @@ class Answered:
             self._shown[message.key] = given.tokens
             while len(self._shown) > 500:
                 self._shown.popitem(last=False)
+            lost = dict(message.buttons).keys() - given.tokens.keys()
+            if given.tokens and not given.link and Action.APPROVE.value in lost:
+                message = replace(message, body=f"{message.body}\n{_NOT_HERE}")
             message = replace(
                 message,
                 buttons=tuple(one for one in message.buttons if one[0] in given.tokens),

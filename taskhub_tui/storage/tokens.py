@@ -129,6 +129,29 @@ def live(reader: Reader, channel: str, recipient: str, now: float) -> list[Grant
     return [_grant(row) for row in found]
 
 
+def awaited(reader: Reader, channels: Sequence[str], now: float) -> bool:
+    """Return whether a message that was sent over these channels can still be answered."""
+    marks = ", ".join("?" * len(channels))
+    found = reader.execute(
+        "SELECT 1 FROM answer_token JOIN notification ON notification.id = notification_id"
+        f" WHERE channel IN ({marks}) AND used IS NULL AND expires > ? AND withdrawn IS NULL"
+        " LIMIT 1",
+        (*channels, now),
+    ).fetchone()
+    return found is not None
+
+
+def oldest(reader: Reader, channel: str, now: float) -> float | None:
+    """Return when the oldest message of a channel that can still be answered was sent."""
+    (found,) = reader.execute(
+        "SELECT min(answer_token.created) FROM answer_token"
+        " JOIN notification ON notification.id = notification_id"
+        " WHERE channel = ? AND used IS NULL AND expires > ? AND withdrawn IS NULL",
+        (channel, now),
+    ).fetchone()
+    return None if found is None else float(found)
+
+
 def _grant(row: Sequence[object]) -> Grant:
     values = list(row)
     values[6] = tuple(str(name) for name in rows.load(str(values[6])))

@@ -3,9 +3,11 @@
 import asyncio
 import base64
 import secrets
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -25,8 +27,25 @@ class Twilio:
     def __init__(self) -> None:
         self.url = ""
         self.sent: list[dict[str, str]] = []
+        self.came: list[dict[str, str]] = []
+        """What was written back."""
+        self.looks = 0
         self.mishaps: deque[Any] = deque()
         self._closing = asyncio.Event()
+
+    def write_back(self, body: str, *, of: dict[str, str], ago: float = 0.0) -> None:
+        """Send an SMS from the number that `of` went to, to the one that it came from."""
+        self.came.append(
+            {
+                "sid": f"SM{secrets.token_hex(16)}",
+                "to": of["from"],
+                "from": of["to"],
+                "body": body,
+                "status": "received",
+                "direction": "inbound",
+                "date_created": formatdate(time.time() - ago),
+            }
+        )
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
         form = dict(await request.post())
@@ -44,7 +63,13 @@ class Twilio:
             code, words = WRONG[401]
             return web.json_response({"code": code, "message": words, "status": 401}, status=401)
         if request.method == "GET":
-            found = [one for one in self.sent if one["to"] == request.query.get("To")]
+            found = [
+                one
+                for one in self.sent + self.came
+                if all(one[name.lower()] == request.query[name] for name in ("To", "From")
+                       if name in request.query)
+            ]  # fmt: skip
+            self.looks += 1
             return web.json_response({"messages": found[::-1][: int(request.query["PageSize"])]})
         lacks = {"To", "Body"} - form.keys() or {"From", "MessagingServiceSid"}.isdisjoint(form)
         if lacks or len(str(form["Body"])) > 1600:
@@ -57,6 +82,8 @@ class Twilio:
             "from": str(form.get("From", form.get("MessagingServiceSid"))),
             "body": str(form["Body"]),
             "status": "queued",
+            "direction": "outbound-api",
+            "date_created": formatdate(),
         }
         self.sent.append(sent)
         if mishap == "lost":

@@ -190,7 +190,7 @@ class EmailChannel:
     def _plain(self, message: Message) -> str:
         parts = [self._body(message)]
         if message.link:
-            parts.append(f"Look at it and decide:\n{message.link}")
+            parts.append(f"{_invites(message)}:\n{message.link}")
         if message.code:
             parts.append(f"If the page asks for a code: {message.code}")
         if self._replies and (tokens := self._tokens(message)):
@@ -216,7 +216,7 @@ class EmailChannel:
         parts = [f'<p style="white-space:pre-wrap">{body}</p>']
         if message.link.startswith(("https://", "http://")):
             link = html.escape(message.link)
-            parts.append(f'<p><a href="{link}"><b>Look at it and decide</b></a></p>')
+            parts.append(f'<p><a href="{link}"><b>{_invites(message)}</b></a></p>')
         if message.code:
             code = html.escape(message.code)
             parts.append(f"<p>If the page asks for a code: <b>{code}</b></p>")
@@ -224,6 +224,10 @@ class EmailChannel:
             '<!doctype html><html><head><meta charset="utf-8"></head>'
             f'<body style="font-family:sans-serif">{"".join(parts)}</body></html>\n'
         )
+
+
+def _invites(message: Message) -> str:
+    return "Look at it and decide" if message.asks else "See what could be done next"
 
 
 def answer_of(raw: bytes) -> tuple[str, str] | None:

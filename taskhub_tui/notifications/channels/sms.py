@@ -77,8 +77,7 @@ class SmsChannel:
             del self._unsure[message.key]
             return
         form = {"To": self._to, "Body": text}
-        service = self._sender.startswith("MG") and len(self._sender) == 34
-        form["MessagingServiceSid" if service else "From"] = self._sender
+        form["MessagingServiceSid" if self._service else "From"] = self._sender
         try:
             await self._ask("POST", data=form)
         except Unanswered as error:
@@ -98,6 +97,28 @@ class SmsChannel:
         if self._http is not None:
             await self._http.aclose()
             self._http = None
+
+    @property
+    def hears(self) -> bool:
+        """False where nobody can write back: the sender is a mere name."""
+        return _NUMBER.fullmatch(self._sender) is not None or self._service
+
+    async def came(self) -> list[Any]:
+        """Return the last messages from the person's number to ours. Raises DeliveryError."""
+        if (wrong := self._problem()) is not None:
+            raise DeliveryError(wrong, retry=False)
+        asked = {"From": self._to, "PageSize": "50"}
+        if not self._service:
+            asked["To"] = self._sender
+        found = (await self._ask("GET", params=asked)).json()
+        sent = found.get("messages") if isinstance(found, dict) else None
+        if not isinstance(sent, list):
+            return []
+        return [one for one in sent if isinstance(one, dict) and one.get("from") == self._to]
+
+    @property
+    def _service(self) -> bool:
+        return self._sender.startswith("MG") and len(self._sender) == 34
 
     async def _arrived(self, text: str) -> bool:
         """Ask whether a message is among the last that were sent to the person."""
