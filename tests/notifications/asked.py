@@ -89,6 +89,8 @@ async def scene(
     """Open a hub in which every task asks once before it is done."""
 
     async def work(stage: Stage, ctx: StageContext) -> Result:
+        if ctx.stop == "cancel":  # Nothing is to be stopped, and nothing asked.
+            return Result()
         asked = Blocker("may-i", kind, "May I?", detail={"command": COMMAND}, risk=risk, **more)
         answer = await ctx.ask(asked)
         return Result(f"{answer.action} {answer.text or ''}".strip())
