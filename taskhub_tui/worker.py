@@ -22,7 +22,7 @@ from taskhub_tui.notifications import prefs
 from taskhub_tui.notifications.answered import Answered
 from taskhub_tui.notifications.answers import Answers, Verdict
 from taskhub_tui.notifications.channels.making import make, make_all
-from taskhub_tui.notifications.message import Pressed
+from taskhub_tui.notifications.message import DeliveryError, Pressed
 from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of
 from taskhub_tui.notifications.policy import Channel, Prefs
 from taskhub_tui.planning import Planner
@@ -164,7 +164,12 @@ class Worker:
         channel = Channel.PHONE
         outcome = await self.answers.consume_line(line, peer="ntfy", channel=channel.value)
         if outcome.again is not None and (phone := self._answered_by.get(channel)) is not None:
-            await phone.ask_again(outcome.again)
+            try:
+                await phone.ask_again(outcome.again)
+            except DeliveryError as error:
+                if error.retry:
+                    raise
+                log.warning("phone: it could not be asked once more: %s", error)
 
     async def _hear_sms(self) -> None:
         """Take the answers that come by SMS, where the number that asks can be written to."""

@@ -332,15 +332,14 @@ class Answers:
         if name not in grant.actions:
             return _refused("This message cannot be answered so", task)
         if name.startswith(NEXT):
+            if grant.channel in CODED and (wrong := self._mistyped(tx, grant, task, code, now)):
+                return wrong
             return self._go_on(tx, grant, task, name, channel, now)
         action = Action(name)
         blocker = queries.open_blocker(tx, task, checked=False)
         coded = _still(blocker, grant) and _coded(grant, blocker, action)
-        if coded and not (code and grant.typed(code)):
-            if code:
-                tokens.miss(tx, grant, MISSES, now)
-            said = "Type the four letters and digits that the message names"
-            return Outcome(Verdict.CODE, said, task.id)
+        if coded and (wrong := self._mistyped(tx, grant, task, code, now)):
+            return wrong
         unsure = not grant.sure and channel in TWICE
         if unsure and _still(blocker, grant) and is_careful(blocker, action):
             said = "It is asked once more, since it may not be undone"
@@ -361,6 +360,17 @@ class Answers:
             return Outcome(Verdict.UNFIT, _said(error), task.id)
         tokens.spend(tx, grant, now)
         return Outcome(Verdict.TAKEN, f"{action.name}: “{one_line(task.title, 120)}”", task.id)
+
+    def _mistyped(
+        self, tx: Tx, grant: Grant, task: Task, code: str | None, now: float
+    ) -> Outcome | None:
+        """Return what to say unless the code is the one that the message named."""
+        if code and grant.typed(code):
+            return None
+        if code:
+            tokens.miss(tx, grant, MISSES, now)
+        said = "Type the four letters and digits that the message names"
+        return Outcome(Verdict.CODE, said, task.id)
 
     def _go_on(
         self, tx: Tx, grant: Grant, task: Task, name: str, channel: str, now: float

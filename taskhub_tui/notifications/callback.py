@@ -70,6 +70,7 @@ _LABELS = {
     Action.RETRY: "Retry",
     Action.CANCEL: "Cancel the task",
 }
+_CODE = '<input name="code" autocomplete="off" maxlength="8">'
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -384,6 +385,8 @@ def _offers(asked: Asked, now: float) -> Iterator[str]:
         yield f"<h2>{_e(one_line(title, 100))}</h2><pre>{_e(words)}</pre>"
         if (name := f"{NEXT}{number}") in asked.grant.actions:
             yield '<form method="post">'
+            if asked.grant.code is not None:
+                yield f"<label>Type the four letters and digits of the message{_CODE}</label>"
             yield f'<button name="action" value="{name}">Start it</button></form>'
 
 
@@ -407,8 +410,7 @@ def _question(asked: Asked, now: float) -> str:
     if asked.careful:
         names = " and ".join(_LABELS[action].lower() for action in asked.careful)
         body.append(
-            f"<label>To {names}, type the four letters and digits of the message"
-            '<input name="code" autocomplete="off" maxlength="8"></label>'
+            f"<label>To {names}, type the four letters and digits of the message{_CODE}</label>"
         )
     body += [
         f'<button name="action" value="{action.value}">{label}</button>'

@@ -89,13 +89,18 @@ def give(tx: Tx, ask: Ask, base: str | None, now: float) -> Given:
     if note is None or found is None:
         return NOTHING
     channel, careful = ask.channel, found.careful
-    never = set(careful) if ask.public or channel in TEXT_ONLY | ONE_CLICK else set()
+    # What starts a task runs what nobody has looked at yet: it is no less risky.
+    starts = {one for one in found.actions if one.startswith(NEXT)}
+    never = careful | starts if ask.public or channel in TEXT_ONLY | ONE_CLICK else frozenset()
+    if channel == "sms":
+        never |= starts
     if channel in TWICE:
         # What is asked once more has a button for yes, and no room for words.
         never |= careful - {Action.APPROVE.value}
     actions = [one for one in found.actions if one not in never]
     here = [one for one in actions if ask.whole or one not in found.unseen]
-    coded = channel == "sms" or (channel in CODED and not careful.isdisjoint(actions))
+    risky = not (careful | starts).isdisjoint(actions)
+    coded = channel == "sms" or (channel in CODED and risky)
     code = "".join(secrets.choice(_ALPHABET) for _ in range(4)) if coded and actions else ""
 
     def mint(allowed: tuple[str, ...]) -> str:

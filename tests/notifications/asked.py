@@ -10,10 +10,14 @@ from taskhub_tui import deciding
 from taskhub_tui.agents.port import Blocker, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.model import BlockerKind, Status, Task
+from taskhub_tui.following import Onward
 from taskhub_tui.notifications.answers import Answers, Limit
 from taskhub_tui.notifications.granting import Ask, Given
+from taskhub_tui.planning import Planner
 
 COMMAND = ["rm", "-r", "build"]
+NEXT = {"title": "Watch <it>", "request": "Watch it for an hour", "agent": "actor"}
+"""What the agent suggests to do next."""
 
 
 class Clock:
@@ -38,11 +42,17 @@ class Scene:
         task = await self.h.submit(request)
         return (await until(self.hub, task.id, Status.BLOCKED)).task
 
-    async def grant(self, task: Task, channel: str, recipient: str = "", **more: Any) -> Given:
+    async def grant(
+        self,
+        task: Task,
+        channel: str,
+        recipient: str = "",
+        *,
+        kinds: tuple[str, ...] = ("blocker", "error"),
+        **more: Any,
+    ) -> Given:
         note = next(
-            n
-            for n in await self.hub.notifications()
-            if n.task_id == task.id and n.kind in ("blocker", "error")
+            n for n in await self.hub.notifications() if n.task_id == task.id and n.kind in kinds
         )
         ask = Ask(note.id, channel, recipient, f"asks: {note.body}", **more)
         return await self.answers.grant(ask)
@@ -93,9 +103,13 @@ async def scene(
             return Result()
         asked = Blocker("may-i", kind, "May I?", detail={"command": COMMAND}, risk=risk, **more)
         answer = await ctx.ask(asked)
-        return Result(f"{answer.action} {answer.text or ''}".strip())
+        said = f"{answer.action} {answer.text or ''}".strip()
+        return Result(said, data={"follow_ups": [NEXT]})
 
     clock = Clock()
     async with house(where, settings, ScriptedAgent("actor", work)) as h, h.worker():
-        answers = Answers(h.hub._store, deciding.answer, owner="ann", clock=clock, limit=limit)
+        onward = Onward(Planner(h.registry, where), where)
+        answers = Answers(
+            h.hub._store, deciding.answer, owner="ann", clock=clock, limit=limit, onward=onward
+        )
         yield Scene(h, answers, clock)

@@ -19,7 +19,7 @@ from taskhub_tui.notifications.answers import (
     Limit,
     Verdict,
 )
-from taskhub_tui.notifications.granting import LIFE, SHORT_LIFE
+from taskhub_tui.notifications.granting import LIFE, NOTHING, SHORT_LIFE
 from taskhub_tui.storage.store import Store
 
 WIDE = Limit(burst=1000, every=1.0)
@@ -403,6 +403,22 @@ async def test_t18_on_the_phone_what_is_risky_takes_a_second_press_on_a_second_m
         assert outcome.verdict is Verdict.TAKEN
         late = await s.answers.consume_line(line, peer="ntfy", channel="phone")
         assert late.verdict is Verdict.SPENT
+
+
+async def test_t18_a_task_is_not_started_where_others_may_read_nor_by_a_click_in_passing(
+    where: Paths, settings: Settings
+) -> None:
+    async with scene(where, settings) as s:
+        s.answers.base = "http://127.0.0.1:1/a"
+        task = await s.ask()
+        await s.hub.decide(task.id, Action.APPROVE)
+        await until(s.hub, task.id, Status.COMPLETED)
+        done = {"kinds": ("completed",)}
+        assert set((await s.grant(task, "phone", **done)).tokens) == {"next-1"}
+        assert (await s.grant(task, "email", **done)).code
+        assert await s.grant(task, "phone", public=True, **done) == NOTHING
+        for channel in ("desktop", "sms", "webhook", "command", "apprise"):
+            assert await s.grant(task, channel, **done) == NOTHING, channel
 
 
 async def test_what_is_asked_that_does_not_fit_is_approved_on_the_page_only(

@@ -12,12 +12,13 @@ from support import House, Script, ScriptedAgent, eventually, house, soon, until
 from taskhub_tui.agents.port import Blocker, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.model import Action, BlockerKind, Status
+from taskhub_tui.worker import Worker
 
 
 @asynccontextmanager
 async def at_work(
     where: Paths, settings: Settings, work: Script, **wishes: Any
-) -> AsyncIterator[tuple[House, Ntfy, Phone]]:
+) -> AsyncIterator[tuple[House, Ntfy, Phone, Worker]]:
     """Run a worker that tells the phone at once."""
     async with Ntfy().running() as server:
         table = {"enabled": True, "server": server.url, "topic": "alarms", "reply_topic": "answers"}
@@ -29,9 +30,9 @@ async def at_work(
         settings = replace(settings, notifications=told)
         async with (
             house(where, settings, ScriptedAgent("actor", work)) as h,
-            working(where, settings, registry=h.registry),
+            working(where, settings, registry=h.registry) as worker,
         ):
-            yield h, server, Phone(server, "alarms")
+            yield h, server, Phone(server, "alarms"), worker
 
 
 async def test_what_could_be_next_is_shown_whole_and_started_by_a_second_press(
@@ -45,12 +46,13 @@ async def test_what_could_be_next_is_shown_whole_and_started_by_a_second_press(
         later = {"title": "Watch it", "request": request, "agent": "actor"}
         return Result("It is up", data={"follow_ups": [later]})
 
-    async with at_work(where, settings, work, completion_after=0) as (h, _, phone):
+    async with at_work(where, settings, work, completion_after=0) as (h, _, phone, worker):
         first = await h.submit("Deploy")
         await soon(lambda: phone.shown)
         (done,) = phone.shown
         assert done["title"] == "Done: Deploy"
         assert [one["label"] for one in done["actions"]] == ["Watch it"]
+        assert await worker._awaits_answers(), "it stays, or nobody hears the button"
         await phone.press(done, "Watch it")
         await soon(lambda: [one["title"] for one in phone.shown] == ["Start this? Watch it"])
         assert len(await h.hub.tasks()) == 1, "nothing is started that was not seen"
@@ -68,6 +70,7 @@ async def test_what_could_be_next_is_shown_whole_and_started_by_a_second_press(
         await eventually(second_is_done)
         second = next(one for one in await h.hub.tasks() if one.id != first.id)
         assert (second.title, second.summary) == ("Watch it", "It is quiet")
+        assert not await worker._awaits_answers()
 
         async def all_is_written_down() -> bool:
             found = [(one.what, one.action) for one in await h.hub.audit(first.id)]
@@ -89,7 +92,7 @@ async def test_answered_on_the_phone_the_task_goes_on_and_a_second_press_is_too_
         answer = await ctx.ask(Blocker("may-i", BlockerKind.APPROVAL, "May I?"))
         return Result(answer.action)
 
-    async with at_work(where, settings, work) as (h, server, phone):
+    async with at_work(where, settings, work) as (h, server, phone, _):
         first = await h.submit()
         await soon(lambda: phone.shown)
         (shown,) = phone.shown

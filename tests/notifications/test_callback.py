@@ -16,7 +16,7 @@ from support import soon, until, working
 
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import BadInput
-from taskhub_tui.domain.model import Choice, Status
+from taskhub_tui.domain.model import Action, Choice, Status
 from taskhub_tui.notifications import prefs
 from taskhub_tui.notifications.answers import Limit
 from taskhub_tui.notifications.callback import BODY, MOST, Callback
@@ -84,6 +84,28 @@ async def test_what_would_run_is_shown_whole_and_then_approved(
         (shown,) = (await p.s.sql("SELECT shown FROM answer_attempt"))[0]
         assert "May I?" in shown
         assert "command: rm -r build" in shown
+
+
+async def test_what_could_be_next_is_shown_whole_and_started_once_with_the_code_of_the_mail(
+    where: Paths, settings: Settings
+) -> None:
+    async with page(where, settings) as p:
+        task = await p.s.ask("Tidy up")
+        await p.s.hub.decide(task.id, Action.APPROVE)
+        await until(p.s.hub, task.id, Status.COMPLETED)
+        given = await p.s.grant(task, "email", "ann@example.org", kinds=("completed",))
+        status, text, _ = await p.get(given.link)
+        assert status == 200
+        for words in ("Done: Tidy up", "Watch &lt;it&gt;", "Watch it for an hour", "agent: actor"):
+            assert words in text
+        assert (await p.post(given.link, action="next-1"))[0] == 403, "a machine fills in forms"
+        assert (await p.post(given.link, action="next-2", code=given.code))[0] == 403
+        status, text = await p.post(given.link, action="next-1", code=given.code)
+        assert (status, "Started “Watch &lt;it&gt;”" in text) == (200, True)
+        assert (await p.post(given.link, action="next-1", code=given.code))[0] == 410
+        new = next(one for one in await p.s.hub.tasks() if one.id != task.id)
+        assert (new.title, new.agent, new.workdir) == ("Watch <it>", "actor", task.workdir)
+        assert len(await p.s.hub.tasks()) == 2
 
 
 async def test_one_of_the_choices_is_chosen(where: Paths, settings: Settings) -> None:
