@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -147,15 +149,19 @@ async def import_(paths: Paths, source: Path | BinaryIO, *, by: str, dry: bool =
 
     make_private(paths.home)
     with contextlib.ExitStack() as stack:
+        name, whole = "The input", False
         if isinstance(source, Path):
-            path, name = source, str(source)
-        else:
-            # It is read twice: to check all of it, and to import it.
-            held = stack.enter_context(
-                tempfile.NamedTemporaryFile(dir=paths.home, prefix=".import-")
-            )
+            name = str(source)
+            try:
+                source = stack.enter_context(source.open("rb"))
+            except (OSError, ValueError) as error:
+                said = getattr(error, "strerror", None) or error
+                raise BadInput(f"{name} cannot be read: {said}") from error
+            whole = stat.S_ISREG(os.fstat(source.fileno()).st_mode)
+        if not whole:
+            # It is read twice, to check all of it and to import it; a pipe gives it only once.
+            held = stack.enter_context(tempfile.TemporaryFile(dir=paths.home))
             await asyncio.to_thread(shutil.copyfileobj, source, held)
-            held.flush()
-            path, name = Path(held.name), "The input"
+            source = held
         async with _opened(paths) as store:
-            return await exchange.load(store, path, name, by=by, now=time.time(), dry=dry)
+            return await exchange.load(store, source, name, by=by, now=time.time(), dry=dry)

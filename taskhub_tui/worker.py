@@ -68,7 +68,15 @@ class Worker:
         self._settings = settings
         self._clock = clock
         self._registry = registry or Registry()
-        self.engine = Engine(store, self._registry, paths, settings, clock=clock)
+        self.engine = Engine(
+            store,
+            self._registry,
+            paths,
+            settings,
+            clock=clock,
+            listed=partial(keeper.satisfied, paths.home),
+        )
+        self._idled = False
         self._bell = Doorbell(paths.home)
         onward = Onward(Planner(self._registry, paths), paths)
         self.answers = Answers(
@@ -233,8 +241,14 @@ class Worker:
                     since = self._clock()
             if self._clock() - since >= idle_exit:
                 log.info("nothing is left to do; leaving")
+                self._idled = True
                 self.engine.stop()
                 return
+
+    @property
+    def left_work(self) -> bool:
+        """True when it left for want of work, and something was handed over just then."""
+        return self._idled and self.engine.left_work
 
     # Answers from channels
 
@@ -322,8 +336,11 @@ async def serve(
         await store.close()
 
 
-async def foreground(paths: Paths, settings: Settings, *, idle_exit: float = 0.0) -> None:
-    """Run a worker until SIGINT or SIGTERM; a second signal ends it at once."""
+async def foreground(paths: Paths, settings: Settings, *, idle_exit: float = 0.0) -> bool:
+    """Run a worker until SIGINT or SIGTERM; a second signal ends it at once.
+
+    Returns whether another must be started: it was idle, and found work in the moment it left.
+    """
     loop = asyncio.get_running_loop()
     held: list[Worker] = []
     asked = 0
@@ -339,6 +356,7 @@ async def foreground(paths: Paths, settings: Settings, *, idle_exit: float = 0.0
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     await serve(paths, settings, idle_exit=idle_exit, ready=held.append)
+    return any(worker.left_work for worker in held)
 
 
 class Repeats(logging.Filter):
@@ -376,7 +394,9 @@ def main(argv: list[str] | None = None) -> int:
         paths = config.paths()
         settings = config.settings(paths)
         idle_exit = settings.idle_exit if detached else 0.0
-        asyncio.run(foreground(paths, settings, idle_exit=idle_exit))
+        if asyncio.run(foreground(paths, settings, idle_exit=idle_exit)):
+            log.info("something was handed over meanwhile")
+            return keeper.LEFT_WORK
     except TaskHubError as error:
         log.error("%s%s", error, f". {error.hint}" if error.hint else "")
         # The keeper tries again, for a while, but not what only a person can mend.

@@ -50,7 +50,9 @@ class Engine:
         *,
         clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
+        listed: Callable[[], None] = lambda: None,
     ) -> None:
+        """`listed` is called once this worker is on the list, where everybody sees it."""
         self.me = f"{identity().host}:{os.getpid()}:{secrets.token_hex(3)}"
         self._store = store
         self._registry = registry
@@ -58,6 +60,7 @@ class Engine:
         self._settings = settings
         self._clock = clock
         self._rng = rng or random.Random()
+        self._listed = listed
         self._held: dict[int, Held] = {}
         self._stopping_agents: dict[int, asyncio.Task[None]] = {}
         self._again: dict[int, float] = {}
@@ -65,11 +68,15 @@ class Engine:
         self._wake = asyncio.Event()
         self._look = True
         """True when others may have left something to be done."""
+        self._rung = False
+        """True when they have said so since the last claim: it is work, most likely."""
         self._next_look = 0.0
         self._backlog = False
         """True when more tasks were ready than there were places free."""
         self._lease = Lease(store, self.me, settings.lease, clock)
         self._leaving = False
+        self.left_work = False
+        """True when there was something to be done as we left the list."""
         self._watchdog = Watchdog(store, settings.stall)
         self._watched = 0.0
         self._limited: dict[str, float] = {}
@@ -82,7 +89,7 @@ class Engine:
 
     def wake(self) -> None:
         """Look at once for what is to be done."""
-        self._look = True
+        self._look = self._rung = True
         self._wake.set()
 
     def stop(self) -> None:
@@ -93,6 +100,7 @@ class Engine:
     async def run(self) -> None:
         """Work until `stop`; when this returns, nothing the engine started still runs."""
         await self._lease.renew()
+        self._listed()
         keepers = [
             asyncio.create_task(self._keep_lease(), name="keep lease"),
             asyncio.create_task(self._keep_ticking(), name="write progress"),
@@ -116,18 +124,34 @@ class Engine:
         """Do what is to be done now; return the seconds until something is due by the clock."""
         # Not within the next look, either: the clock was put back, and that would be a long time.
         soon = 0 < self._next_look - self._clock() <= LOOK
+        if self._rung and not self._backlog and await self._any_ready():
+            # What was handed over or answered begins before all else is looked for.
+            await self._claim()
+            for _ in range(TURNS_TO_BEGIN):
+                await asyncio.sleep(0)
         if self._look or not soon or not self._backlog:
             await self._look_around()
-        free = self._free
-        if self._backlog and free > 0 and not self._leaving:
-            now = self._clock()
-            claimed = await self._store.write(
-                lambda tx: claims.claim(tx, self.me, now, free, runner.first, self._settings.limits)
-            )
-            self._backlog = len(claimed) == free
-            for one in claimed:
-                self._carry(one)
+        if self._backlog:
+            await self._claim()
         return max(0.0, min(LOOK, self._next_look - self._clock()))
+
+    async def _any_ready(self) -> bool:
+        self._rung = False
+        now, limits = self._clock(), self._settings.limits
+        return await self._store.glance(lambda reader: claims.any_ready(reader, now, limits))
+
+    async def _claim(self) -> None:
+        """Take what is ready, as far as there are places free."""
+        free = self._free
+        if free <= 0 or self._leaving:
+            return
+        now = self._clock()
+        claimed = await self._store.write(
+            lambda tx: claims.claim(tx, self.me, now, free, runner.first, self._settings.limits)
+        )
+        self._backlog = len(claimed) == free
+        for one in claimed:
+            self._carry(one)
 
     async def _look_around(self) -> None:
         """Do what others have left to be done."""
@@ -396,4 +420,4 @@ class Engine:
             keeper.cancel()
         await asyncio.gather(*keepers, return_exceptions=True)
         with contextlib.suppress(TaskHubError):
-            await self._store.write(lambda tx: claims.leave(tx, self.me))
+            self.left_work = await self._store.write(lambda tx: claims.leave(tx, self.me))

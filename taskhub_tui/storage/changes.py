@@ -163,7 +163,7 @@ def write_decided(tx: Tx, change: Change, *, by: str, channel: str) -> None:
     stored = rows.task_values(change.task, ("id", "workdir"))
     seal = rows.task_seal({**values, **stored})
     old, *plan = tx.execute(PLAN_READ, (change.task.n,)).fetchone()
-    if old is not None and old != seals.plan(change.task.id, *plan):
+    if old is not None and not seals.fits(old, change.task.id, *plan):
         seal = old  # It does not fit, and must not be made to: whoever claims the task says so.
     values.update(n=change.task.n, seq=tx.seq, seal=seal)
     tx.execute(FULL_WRITE, values)
@@ -193,7 +193,7 @@ def _damaged_plans(tx: Tx, task: Task) -> list[tuple[int, int]]:
             f"SELECT plan_seal, {columns} FROM stage WHERE task_n = ? AND plan_seal IS NOT NULL",
             (task.n,),
         ).fetchall()
-        if seals.plan(task.id, *plan) != seal
+        if not seals.fits(seal, task.id, *plan)
     ]
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from taskhub_tui.domain.errors import BadInput, StoreError
@@ -107,11 +106,12 @@ def _blocker(one: Blocker) -> dict[str, Any]:
 
 
 def scan(source: BinaryIO, name: str) -> Iterator[tuple[int, TaskLine]]:
-    """Return each line of an export with its number.
+    """Return each line of an export, from its beginning, with its number.
 
     Raises:
         BadInput: a line cannot be imported; says which and why.
     """
+    source.seek(0)
     number = 0
     while True:
         number += 1
@@ -130,10 +130,13 @@ def scan(source: BinaryIO, name: str) -> Iterator[tuple[int, TaskLine]]:
             ) from None
 
 
-async def load(store: Store, path: Path, name: str, *, by: str, now: float, dry: bool) -> Imported:
+async def load(
+    store: Store, source: BinaryIO, name: str, *, by: str, now: float, dry: bool
+) -> Imported:
     """Import every task of a file that is not here yet; nothing when any line is wrong.
 
     Args:
+        source: an open file, which is read several times from its beginning.
         name: of the file, for messages.
         dry: only check, and say what would be imported.
 
@@ -147,7 +150,7 @@ async def load(store: Store, path: Path, name: str, *, by: str, now: float, dry:
     asked = await store.read(
         lambda reader: {id_ for (id_,) in reader.execute("SELECT id FROM blocker").fetchall()}
     )
-    fresh, skipped, paused = _check(path, name, known, asked)
+    fresh, skipped, paused = _check(source, name, known, asked)
     if dry or not fresh:
         return Imported(tuple(fresh), tuple(skipped), paused, ())
     lost: list[str] = []
@@ -163,28 +166,31 @@ async def load(store: Store, path: Path, name: str, *, by: str, now: float, dry:
             batch.clear()
 
     try:
-        with path.open("rb") as source:
-            for _, line in scan(source, name):
-                if line.task.id not in known:
-                    batch.append(line)
-                if len(batch) >= BATCH:
-                    await put()
-            await put()
-            # Last, when every task that another one waits for is there.
-            with path.open("rb") as again:
-                for _, line in scan(again, name):
-                    if line.after and line.task.id not in known:
-                        lost += await store.write(partial(_link, line=line))
+        for _, line in scan(source, name):
+            if line.task.id not in known:
+                batch.append(line)
+            if len(batch) >= BATCH:
+                await put()
+        await put()
+        # Last, when every task that another one waits for is there.
+        for _, line in scan(source, name):
+            if line.after and line.task.id not in known:
+                lost += await store.write(partial(_link, line=line))
     except StoreError as error:
         raise StoreError(
             f"{error}. {done} of {len(fresh)} tasks were imported before that",
             "Run it again: those that are here are skipped",
         ) from error
+    if done != len(fresh):
+        raise BadInput(
+            f"{name} changed while it was read: {done} of its {len(fresh)} tasks were imported",
+            "Run it again: those that are here are skipped",
+        )
     return Imported(tuple(fresh), tuple(skipped), paused, tuple(lost))
 
 
 def _check(
-    path: Path, name: str, known: set[str], asked: set[str]
+    source: BinaryIO, name: str, known: set[str], asked: set[str]
 ) -> tuple[list[str], list[str], int]:
     """Read the whole file; returns the new IDs, those that are here, and how many are not over."""
     fresh: dict[str, int] = {}
@@ -192,27 +198,25 @@ def _check(
     skipped: dict[str, int] = {}
     paused = 0
     try:
-        with path.open("rb") as source:
-            for number, line in scan(source, name):
-                first = fresh.get(line.task.id) or skipped.get(line.task.id)
-                if first is not None:
+        for number, line in scan(source, name):
+            first = fresh.get(line.task.id) or skipped.get(line.task.id)
+            if first is not None:
+                raise BadInput(
+                    f"{name}, line {number}: task {line.task.id} stands in line {first} too",
+                    "Nothing was imported",
+                )
+            if line.task.id in known:
+                skipped[line.task.id] = number
+                continue
+            fresh[line.task.id] = number
+            paused += not line.task.status.over
+            for blocker in line.blockers:
+                if blocker.id in questions:
                     raise BadInput(
-                        f"{name}, line {number}: task {line.task.id} stands in line {first} too",
+                        f"{name}, line {number}: the question {blocker.id} belongs to another task",
                         "Nothing was imported",
                     )
-                if line.task.id in known:
-                    skipped[line.task.id] = number
-                    continue
-                fresh[line.task.id] = number
-                paused += not line.task.status.over
-                for blocker in line.blockers:
-                    if blocker.id in questions:
-                        raise BadInput(
-                            f"{name}, line {number}: the question {blocker.id} belongs to another"
-                            " task",
-                            "Nothing was imported",
-                        )
-                    questions[blocker.id] = number
+                questions[blocker.id] = number
     except OSError as error:
         raise BadInput(f"{name} cannot be read: {error.strerror}") from error
     return [*fresh], [*skipped], paused

@@ -273,14 +273,13 @@ def check_task(row: Sequence[Any], seal: int | None) -> None:
     """Raise Damaged unless what a row of `TASK_COLUMNS` asks for is what was sealed."""
     if seal is not None:
         task_id, *values = _TASK_PLAN(row)
-        seals.check_task(task_id, seal, seals.plan(task_id, *values))
+        seals.check_task(task_id, seal, values)
 
 
 def check_plan(task_id: str, row: Sequence[Any], seal: int | None) -> None:
     """Raise Damaged unless what a row of `STAGE_COLUMNS` is to do is what was sealed."""
     if seal is not None:
-        position, name, *_ = values = _STAGE_PLAN(row)
-        seals.check_plan(task_id, position, name, seal, seals.plan(task_id, *values))
+        seals.check_plan(task_id, seal, _STAGE_PLAN(row))
 
 
 class Diff(Generic[T]):

@@ -16,9 +16,14 @@ from zlib import crc32
 
 from taskhub_tui.domain.errors import Damaged
 
-TASK_PLAN = ("request", "options", "context", "agent", "workdir")
-STAGE_PLAN = ("position", "name", "agent", "prompt", "options")
-"""The columns that say what a task, or a stage, is to do."""
+TASK_PLAN = ("request", "options", "context", "agent", "workdir", "deadline")
+STAGE_PLAN = (
+    "position", "name", "agent", "prompt", "options", "gate", "review", "timeout", "retries",
+    "retry_delay", "on_interrupt", "stall",
+)  # fmt: skip
+"""The columns that say what a task, or a stage, is to do, and whether a person is asked."""
+_ONCE = 5
+"""How many of these the first seals covered; rows that are older than the rest still bear them."""
 
 
 def stage(
@@ -45,17 +50,27 @@ def stage(
 
 def row(task_id: str, values: Sequence[Any]) -> int:
     """Return the seal of a blocker by all its stored columns, or of any other row."""
-    parts = [task_id]
-    for value in values:
-        # As SQLite keeps it: a whole number in a column of times comes back as a fraction.
-        number = isinstance(value, int | float)
-        parts.append("" if value is None else repr(float(value)) if number else str(value))
-    return crc32("\0".join(parts).encode())
+    parts = [value if value.__class__ is str else _plain(value) for value in values]
+    return crc32("\0".join((task_id, *parts)).encode())
+
+
+def _plain(value: Any) -> str:
+    """Return a value as SQLite keeps it: 3 in a column of times comes back as 3.0."""
+    if value is None:
+        return ""
+    return repr(float(value)) if isinstance(value, int | float) else str(value)
 
 
 def plan(task_id: str, *values: Any) -> int:
     """Return the seal of what is to be done, by the stored columns `TASK_PLAN` or `STAGE_PLAN`."""
-    return crc32("\0".join((task_id, *map(str, values))).encode())
+    return row(task_id, values)
+
+
+def fits(seal: int, task_id: str, *values: Any) -> bool:
+    """Return whether what is to be done is what was sealed."""
+    if seal == plan(task_id, *values):
+        return True
+    return seal == crc32("\0".join((task_id, *map(str, values[:_ONCE]))).encode())
 
 
 def event(
@@ -80,18 +95,19 @@ def damaged_stage(task_id: str, position: int, name: str) -> Damaged:
     )
 
 
-def check_task(task_id: str, seal: int, found: int) -> None:
-    """Raise Damaged unless what was asked for is what was sealed."""
-    if seal != found:
+def check_task(task_id: str, seal: int, values: Sequence[Any]) -> None:
+    """Raise Damaged unless what was asked for, the columns `TASK_PLAN`, is what was sealed."""
+    if not fits(seal, task_id, *values):
         raise Damaged(
             f"What the database holds of the request of task {task_id} is damaged",
             _LOOK_FIRST.format(task_id),
         )
 
 
-def check_plan(task_id: str, position: int, name: str, seal: int, found: int) -> None:
-    """Raise Damaged unless what a stage is to do is what was sealed."""
-    if seal != found:
+def check_plan(task_id: str, seal: int, values: Sequence[Any]) -> None:
+    """Raise Damaged unless what a stage is to do, its columns `STAGE_PLAN`, is what was sealed."""
+    if not fits(seal, task_id, *values):
+        position, name, *_ = values
         raise Damaged(
             f"What the stage “{name}” of task {task_id} is to do is damaged in the database",
             _LOOK_FIRST.format(task_id),
@@ -152,12 +168,12 @@ def _broken_plans(reader: Any) -> Iterator[str]:
     for task_id, seal, *values in reader.execute(
         f"SELECT id, seal, {', '.join(TASK_PLAN)} FROM task WHERE seal IS NOT NULL"
     ):
-        if plan(task_id, *values) != seal:
+        if not fits(seal, task_id, *values):
             yield f"What task {task_id} is to do is not what was written"
     columns = ", ".join(f"stage.{name}" for name in STAGE_PLAN)
     for task_id, seal, *values in reader.execute(
         f"SELECT task.id, plan_seal, {columns} FROM stage"
         " JOIN task ON task.n = task_n WHERE plan_seal IS NOT NULL"
     ):
-        if plan(task_id, *values) != seal:
+        if not fits(seal, task_id, *values):
             yield f"What the stage “{values[1]}” of task {task_id} is to do is not what was written"

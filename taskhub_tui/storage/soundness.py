@@ -95,6 +95,15 @@ def _readable(connection: sqlite3.Connection) -> list[str]:
     return said[:_SAID]
 
 
+def _waiting(connection: sqlite3.Connection) -> list[str]:
+    found = connection.execute(
+        "SELECT id FROM task"
+        " WHERE deps_left <> (SELECT count(*) FROM dependency WHERE task_n = n)"
+        f" LIMIT {_SAID}"
+    )
+    return [f"What task {task_id} waits for is not what was written" for (task_id,) in found]
+
+
 _KNOWN: dict[str, list[str | int]] = {
     "status": [status.value for status in Status],
     "priority": [int(priority) for priority in Priority],
@@ -102,5 +111,5 @@ _KNOWN: dict[str, list[str | int]] = {
 
 
 _LOOKS: tuple[Callable[[sqlite3.Connection], list[str]], ...] = (
-    _ours, _structure, _references, _readable, _sealed,
+    _ours, _structure, _references, _readable, _waiting, _sealed,
 )  # fmt: skip

@@ -201,6 +201,63 @@ async def test_a_worker_told_to_leave_hands_over_at_once(scene: Scene) -> None:
     scene.check()
 
 
+SLOW = """
+import os, sys, time
+
+def slow(cls, name):
+    real = getattr(cls, name)
+    def late(self, *args):
+        open(os.environ["SLOW_SAYS"], "w").close()
+        time.sleep(1.0)
+        return real(self, *args)
+    setattr(cls, name, late)
+
+if "taskhub_tui.worker" in sys.orig_argv:
+    if os.environ["SLOW"] == "as it decides to leave":
+        from taskhub_tui.engine.engine import Engine
+        slow(Engine, "stop")
+    else:
+        from taskhub_tui.storage.store import Store
+        slow(Store, "close")
+"""
+
+
+@pytest.mark.parametrize("when", ["as it decides to leave", "as it closes the database"])
+async def test_what_is_handed_over_while_the_last_worker_leaves_is_done(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    place, leaving = scene.work / "slow", scene.work / "leaving"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(SLOW)
+    monkeypatch.setenv("PYTHONPATH", str(place))
+    monkeypatch.setenv("SLOW", when)
+    monkeypatch.setenv("SLOW_SAYS", str(leaving))
+    config = scene.home / "config.toml"
+    config.write_text("idle_exit = 1\n" + config.read_text())
+    first = await submit(step("a", 0.1), autostart=True)
+    until_status(scene, first, Status.COMPLETED)
+    scene.until(leaving.exists)
+    second = await submit(step("a", 0.1), autostart=True)
+    until_status(scene, second, Status.COMPLETED)
+    # And then nothing is left but the two of them, which end by themselves.
+    scene.until(lambda: not scene.pids("taskhub_tui.keeper"))
+    scene.check()
+
+
+async def test_a_worker_that_a_person_stopped_stays_away(scene: Scene) -> None:
+    held = await submit(step("a", None), autostart=True)
+    scene.until(lambda: scene.lines("start") and scene.runs())
+    async with await Hub.open(autostart=False, actor="ann") as hub:
+        assert await hub.stop_worker() == 1
+    scene.until(lambda: not scene.pids("taskhub_tui.keeper"))
+    assert scene.pids("taskhub_tui.worker") == []
+    scene.go()
+    async with await Hub.open(actor="ann") as hub:
+        await hub.rouse()
+    until_status(scene, held, Status.COMPLETED)
+    scene.check()
+
+
 def reboot(scene: Scene) -> None:
     """Make of this boot of the machine an earlier one, and end everything that ran in it."""
     scene.kill_all()

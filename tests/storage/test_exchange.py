@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.model import Action, StageSpec, StageStatus, Status
 from taskhub_tui.hub import Hub
 from taskhub_tui.storage import exchange
+from taskhub_tui.storage.store import Store
 from taskhub_tui.text import clean, one_line
 
 slow = settings(
@@ -271,6 +273,40 @@ async def test_what_is_here_is_skipped_and_left_as_it_is(other: Paths) -> None:
     assert (list(told.skipped), list(told.tasks)) == (["abcdefgh"], ["bbbbbbbb"])
     titles = [one["task"]["title"] for one in await exported(other)]
     assert titles == ["A task", "A task"]
+
+
+async def test_a_pipe_is_read_only_once(other: Paths, tmp_path: Path) -> None:
+    pipe = tmp_path / "export.jsonl"
+    os.mkfifo(pipe)
+    text = json.dumps(valid()) + "\n"
+    writing = asyncio.create_task(asyncio.to_thread(pipe.write_text, text))
+    told = await care.import_(other, pipe, by="ann")
+    await writing
+    assert list(told.tasks) == ["abcdefgh"]
+    assert [one["task"]["id"] for one in await exported(other)] == ["abcdefgh"]
+    assert {one.name for one in other.home.iterdir()} <= {"taskhub.db", "taskhub.lock", "run"}
+
+
+async def test_a_file_that_changes_meanwhile_is_not_said_to_be_imported(other: Paths) -> None:
+    class Shrinking(io.BytesIO):
+        def seek(self, at: int, whence: int = 0) -> int:
+            nonlocal looks
+            looks += 1
+            if looks == 2:
+                self.truncate(len(lines[0]))
+            return super().seek(at, whence)
+
+    looks = 0
+    lines = [json.dumps(valid(id=id_)).encode() + b"\n" for id_ in ("abcdefgh", "bbbbbbbb")]
+    store = await Store.open(other.database)
+    try:
+        with pytest.raises(BadInput, match="changed while it was read: 1 of its 2 tasks were"):
+            await exchange.load(
+                store, Shrinking(b"".join(lines)), "tasks.jsonl", by="ann", now=1.0, dry=False
+            )
+    finally:
+        await store.close()
+    assert [one["task"]["id"] for one in await exported(other)] == ["abcdefgh"]
 
 
 async def test_a_dry_run_changes_nothing(other: Paths) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from support import House, ScriptedAgent, eventually, house, soon, until
@@ -223,12 +224,20 @@ async def test_nobody_decides_on_a_damaged_question(where: Paths, settings: Sett
         ("task.workdir", "/home/eve", "of the request of task"),
         ("stage.prompt", "Undo it", "“second” of task"),
         ("stage.options", '{"shell":"rm -r b"}', "“second” of task"),
+        ("task.deadline", 4e9, "of the request of task"),
         ("stage.agent", "actos", "“second” of task"),
+        ("stage.gate", 0, "“second” of task"),
+        ("stage.review", 1, "“second” of task"),
+        ("stage.timeout", 3600.0, "“second” of task"),
+        ("stage.retries", 1, "“second” of task"),
+        ("stage.retry_delay", 6.0, "“second” of task"),
+        ("stage.on_interrupt", "rerun", "“second” of task"),
+        ("stage.stall", 0.0, "“second” of task"),
     ],
 )
 @pytest.mark.parametrize("meanwhile", [None, "a new title"])
 async def test_nothing_is_done_on_a_damaged_request_until_a_person_has_seen_it(
-    where: Paths, settings: Settings, column: str, value: str, said: str, meanwhile: str | None
+    where: Paths, settings: Settings, column: str, value: Any, said: str, meanwhile: str | None
 ) -> None:
     agent = ScriptedAgent("actor")
     async with house(where, settings, agent) as h:
@@ -253,8 +262,53 @@ async def test_nothing_is_done_on_a_damaged_request_until_a_person_has_seen_it(
                 await h.hub.decide(task_id, Action.REASSIGN, agent="actor")
             else:
                 await h.hub.decide(task_id, Action.RETRY)
-            await until(h.hub, task_id, Status.COMPLETED)
+            done = await until(h.hub, task_id, Status.COMPLETED, Status.BLOCKED)
+            if done.task.status is Status.BLOCKED:
+                assert column == "stage.review"
+                await h.hub.decide(task_id, Action.APPROVE)
+                await until(h.hub, task_id, Status.COMPLETED)
         assert problems(where.database) == []
+
+
+async def test_a_gate_that_a_flipped_bit_took_away_still_stops_the_stage(
+    where: Paths, settings: Settings
+) -> None:
+    agent = ScriptedAgent("actor")
+    async with house(where, settings, agent) as h:
+        task = await h.submit("Do it", stages=(StageSpec("only", "actor", gate=True),))
+        # In a stored row a whole number that is 1 differs in one bit from one that is 0.
+        harm(where, "UPDATE stage SET gate = 0")
+        async with h.worker():
+            view = await until(h.hub, task.id, Status.FAILED, unless=(Status.COMPLETED,))
+        assert "“only”" in str(view.task.error)
+        assert agent.runs == []
+
+
+async def test_a_task_that_waits_for_fewer_than_it_should_is_damage(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        first = await h.submit()
+        second = await h.submit("later", after=(first.id,))
+        assert problems(where.database) == []
+        harm(where, "DELETE FROM dependency")
+        (said,) = problems(where.database)
+        assert said == f"What task {second.id} waits for is not what was written"
+
+
+async def test_a_seal_of_before_gates_were_covered_still_fits(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        task = await h.submit("Do it", stages=(StageSpec("only", "actor", "Go"),))
+        # As an earlier TaskHub wrote them.
+        asked = "\0".join((task.id, "Do it", "{}", "[]", task.agent, task.workdir))
+        planned = "\0".join((task.id, "0", "only", "actor", "Go", "{}"))
+        harm(where, "UPDATE task SET seal = ?", crc32(asked.encode()))
+        harm(where, "UPDATE stage SET plan_seal = ?", crc32(planned.encode()))
+        assert problems(where.database) == []
+        async with h.worker():
+            await until(h.hub, task.id, Status.COMPLETED)
 
 
 async def test_one_task_that_cannot_be_read_does_not_hide_the_others(
