@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from taskhub_tui import config, deciding, keeper
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
-from taskhub_tui.domain.errors import BadInput, TaskHubError
+from taskhub_tui.domain.errors import BadInput, Outdated, TaskHubError
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.engine.engine import Engine
 from taskhub_tui.following import Onward
@@ -247,8 +247,12 @@ class Worker:
 
     @property
     def left_work(self) -> bool:
-        """True when it left for want of work, and something was handed over just then."""
-        return self._idled and self.engine.left_work
+        """True when another must be started in its place.
+
+        It left for want of work, and something was handed over just then; or it is of a version
+        whose time is over.
+        """
+        return self.engine.outdated or (self._idled and self.engine.left_work)
 
     # Answers from channels
 
@@ -339,7 +343,7 @@ async def serve(
 async def foreground(paths: Paths, settings: Settings, *, idle_exit: float = 0.0) -> bool:
     """Run a worker until SIGINT or SIGTERM; a second signal ends it at once.
 
-    Returns whether another must be started: it was idle, and found work in the moment it left.
+    Returns whether another must be started, see `Worker.left_work`.
     """
     loop = asyncio.get_running_loop()
     held: list[Worker] = []
@@ -395,10 +399,12 @@ def main(argv: list[str] | None = None) -> int:
         settings = config.settings(paths)
         idle_exit = settings.idle_exit if detached else 0.0
         if asyncio.run(foreground(paths, settings, idle_exit=idle_exit)):
-            log.info("something was handed over meanwhile")
+            log.info("another worker is to go on")
             return keeper.LEFT_WORK
     except TaskHubError as error:
         log.error("%s%s", error, f". {error.hint}" if error.hint else "")
+        if detached and isinstance(error, Outdated):
+            return keeper.TOO_OLD
         # The keeper tries again, for a while, but not what only a person can mend.
         return 0 if detached and isinstance(error, BadInput) else error.exit_code
     return 0

@@ -10,6 +10,7 @@ TaskHubError            exit code 1
 ├─ LeaseLost            4   another worker has taken the task over
 ├─ StoreError           5   the database cannot be opened, read or written
 │  ├─ StoreBusy         5   for now: another process writes, or the disk is full
+│  ├─ Outdated          5   a newer TaskHub has changed the database meanwhile
 │  └─ Damaged           5   what is stored of a task is not what was written
 └─ WorkerError          6   no worker could be started
 """
@@ -76,6 +77,10 @@ class StoreError(TaskHubError):
 
 class StoreBusy(StoreError):
     """The database cannot be written now, but may be soon: it is kept busy, or the disk is full."""
+
+
+class Outdated(StoreError):
+    """A newer TaskHub has changed how the database is written: start this process anew."""
 
 
 class Damaged(StoreError):

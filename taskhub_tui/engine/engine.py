@@ -12,7 +12,7 @@ from functools import partial
 
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
-from taskhub_tui.domain.errors import Damaged, LeaseLost, TaskHubError
+from taskhub_tui.domain.errors import Damaged, LeaseLost, Outdated, TaskHubError
 from taskhub_tui.domain.model import Interrupt, Stage, StageStatus, Task
 from taskhub_tui.engine import deadlines, outcome, runner
 from taskhub_tui.engine.call import stop_agent
@@ -75,6 +75,8 @@ class Engine:
         """True when more tasks were ready than there were places free."""
         self._lease = Lease(store, self.me, settings.lease, clock)
         self._leaving = False
+        self.outdated = False
+        """True when we left because a newer TaskHub has changed the database."""
         self.left_work = False
         """True when there was something to be done as we left the list."""
         self._watchdog = Watchdog(store, settings.stall)
@@ -110,6 +112,9 @@ class Engine:
                 self._wake.clear()
                 try:
                     delay = await self._turn()
+                except Outdated as error:
+                    self._give_way(error)
+                    break
                 except TaskHubError as error:
                     # A full disk, or a database kept busy: what we hold goes on meanwhile.
                     log.warning("%s", error)
@@ -273,7 +278,8 @@ class Engine:
             nonlocal number
             number += 1
             stage = stages[task.stage] if task.stage < len(stages) else None
-            if stage is None or number <= free:
+            if stage is None or number <= free or claims.deaths(tx, task.n, stage):
+                # The last are few, and perhaps what killed it: they are asked about.
                 return True
             return stage.status is StageStatus.RUNNING and self._habit(stage) != "rerun"
 
@@ -365,8 +371,16 @@ class Engine:
             try:
                 await self._lease.renew()
                 await self._let_go()
+            except Outdated as error:
+                self._give_way(error)
+                return
             except TaskHubError as error:
                 log.warning("the lease could not be renewed: %s", error)
+
+    def _give_way(self, error: Outdated) -> None:
+        log.warning("%s", error)
+        self.outdated = True
+        self.stop()
 
     async def _let_go(self) -> None:
         """Leave tasks that others have taken, should we have slept past our lease."""

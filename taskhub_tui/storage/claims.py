@@ -314,7 +314,7 @@ def ask_to_stop(tx: Tx, ids: Sequence[str]) -> None:
 def workers(reader: Reader, now: float) -> list[WorkerInfo]:
     """Return the workers on the list, with whether each is alive.
 
-    One of this machine is dead as soon as its process is; one elsewhere when its lease is over.
+    See `Identity.alive`.
     """
     found = []
     for row in reader.execute(
@@ -322,7 +322,7 @@ def workers(reader: Reader, now: float) -> list[WorkerInfo]:
     ).fetchall():
         id_, host, boot, pid, start, started, seen, until, version = row
         who = Identity(host, boot, pid, start)
-        alive = until > now and not who.gone()
+        alive = who.alive(until, now)
         found.append(WorkerInfo(id_, pid, host, started, seen, alive, who.here, version))
     return found
 

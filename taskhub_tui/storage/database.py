@@ -13,7 +13,7 @@ from typing import Any
 import aiosqlite
 
 from taskhub_tui.config import make_private
-from taskhub_tui.domain.errors import StoreBusy, StoreError
+from taskhub_tui.domain.errors import Outdated, StoreBusy, StoreError
 from taskhub_tui.storage import filesystem
 from taskhub_tui.storage.guard import Guard
 
@@ -166,7 +166,7 @@ def migrate(connection: sqlite3.Connection, scripts: list[str] | None = None) ->
         _refuse_strangers(connection)
         version = _version(connection)
         if version > len(scripts):
-            raise StoreError(
+            raise Outdated(
                 f"The database has schema {version}, but this TaskHub knows only {len(scripts)}",
                 "Update TaskHub; the file is unchanged",
             )

@@ -30,6 +30,7 @@ class Store:
         reading: aiosqlite.Connection,
         guard: Guard,
         *,
+        version: int,
         here: bool = False,
     ) -> None:
         self.path = path
@@ -38,7 +39,9 @@ class Store:
         self._writing = writing
         self._reading = reading
         self._guard = guard
-        self._writer = Writer(writing, path, lambda tx: self.after_commit(tx), guard, here=here)
+        self._writer = Writer(
+            writing, path, lambda tx: self.after_commit(tx), guard, version=version, here=here
+        )
         self._here = here
         self._asked = self._answered = 0
         """How many reads the other thread was given, and has done."""
@@ -63,22 +66,23 @@ class Store:
             guard.close()
             raise
 
-        def migrate() -> None:
+        def migrate() -> int:
             with guard:
-                database.migrate(writing._conn)
+                version = database.migrate(writing._conn)
             # From now on the writer waits for its turn itself.
             writing._conn.execute("PRAGMA busy_timeout = 0")
+            return version
 
         try:
             run: Any = writing._execute
-            await run(migrate)
+            version: int = await run(migrate)
             reading = await database.connect(path, None)
         except BaseException as error:
             await _close(writing, guard)
             if isinstance(error, sqlite3.Error | UnicodeDecodeError):
                 raise database.explain(error, path) from error
             raise
-        return cls(path, writing, reading, guard, here=here)
+        return cls(path, writing, reading, guard, version=version, here=here)
 
     async def close(self) -> None:
         """Wait for what is being written, then close both connections."""
