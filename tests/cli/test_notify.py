@@ -44,6 +44,7 @@ def test_why_says_for_every_channel_what_became_of_it(cli, home: Path) -> None:
     assert "in-app: told. Everything is listed in the app." in words
     assert "desktop: not told. Desktop notifications are switched off in the settings." in words
     assert "phone: not told. It is not told on the phone: that is not set up." in words
+    assert "terminal: not told. The app is not open, so it has no terminal." in words
     shape = json.loads(cli("--json", "notify", "why", task_id[:5]).out)
     blocker = next(one for one in shape if one["kind"] == "blocker")
     assert {one["channel"] for one in blocker["told"]} >= {"in-app", "desktop", "phone", "sms"}

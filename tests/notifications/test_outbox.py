@@ -11,6 +11,7 @@ from taskhub_tui.notifications.message import DeliveryError, Message
 from taskhub_tui.notifications.notifier import Notifier
 from taskhub_tui.notifications.policy import Channel
 from taskhub_tui.notifications.prefs import Latest, read
+from taskhub_tui.notifications.wishes import NO_TERMINAL
 from taskhub_tui.storage import changes, outbox
 from taskhub_tui.storage.outbox import Parcel, Planned, Rules
 
@@ -313,6 +314,33 @@ async def test_a_question_is_told_again_as_another_message(box: Box) -> None:
     await box.answer(note)
     await at_work._turn(Channel.PHONE)
     assert sorted(phone.gone) == sorted(message.key for message in phone.sent)
+
+
+async def test_a_channel_that_the_worker_has_not_is_not_planned_and_says_so(box: Box) -> None:
+    at_work = notifier(box, Phone())
+    await box.store.write(lambda tx: outbox.report(tx, "app", False, box.now - 600, box.now))
+    note = await box.note(planned=False)
+    await at_work._plan_turn()
+    (task,) = await box.hub.tasks()
+    told = next(one for one in await box.hub.told(task.id) if one.notification.id == note)
+    said = {one.channel: (one.due, one.reason) for one in told.tellings}
+    assert said["terminal"] == (None, f"{NO_TERMINAL}.")
+    assert said["desktop"] == (
+        None, "It was switched on after the worker started; the next one has it."
+    )  # fmt: skip
+    assert said["phone"][0] is not None
+
+
+async def test_after_an_answer_nothing_waits_to_be_told_again(box: Box) -> None:
+    at_work = notifier(box, Phone(), {"quiet": {"enabled": False}})
+    note = await box.note(planned=False)
+    await at_work._plan_turn()
+    box.now += 120
+    await at_work._turn(Channel.PHONE)
+    assert await box.store.read(outbox.any_queued), "in an hour, and in four"
+    await box.answer(note)
+    await at_work._turn(Channel.PHONE)
+    assert not await box.store.read(outbox.any_queued), "or its worker would stay for hours"
 
 
 async def test_a_wish_for_a_task_holds_as_soon_as_it_is_written(
