@@ -289,6 +289,8 @@ class Decision:
     """For REASSIGN."""
     rule: str | None = None
     """ID of the always-allow rule that took it; None for a person's own."""
+    variables: tuple[str, ...] = ()
+    """Names of the variables that were given with it; their values are kept elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

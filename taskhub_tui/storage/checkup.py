@@ -71,7 +71,8 @@ def files(paths: Paths) -> Check:
 
 def _own(paths: Paths) -> list[Path]:
     found = sorted(paths.home.glob("taskhub.db*"))
-    ours = (paths.tasks, paths.backups, paths.worker_log, paths.serve_log)
+    logs = (paths.worker_log, paths.app_log, paths.serve_log)
+    ours = (paths.tasks, paths.backups, *logs)
     found += [path for path in ours if path.exists()]
     return [*found, *(Path(copy.path) for copy in backups.listed(paths.backups))]
 

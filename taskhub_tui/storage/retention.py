@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from taskhub_tui import variables
 from taskhub_tui.config import Paths
 from taskhub_tui.domain import ids
 from taskhub_tui.domain.model import Status
@@ -54,8 +55,7 @@ def _where(before: float, status: Sequence[Status]) -> tuple[str, list[object]]:
 def look(paths: Paths, found: Sequence[Prunable], *, keep_results: bool) -> Pruned:
     """Return what deleting these tasks would free."""
     if keep_results:
-        present = _present(paths)
-        found = [one for one in found if one.id in present]
+        found = [one for one in found if _left(paths, one)]
     log = folders = size = 0
     for one in found:
         log += _size(paths.log(one.id))
@@ -100,7 +100,8 @@ async def prune(
         went = [one for one in batch if one.n in taken]
         told = look(paths, went, keep_results=False)
         for one in went:
-            _remove(paths, one.id, kept.get(one.n, ()))
+            needed = _needed(paths, one) if keep_results else set()
+            _remove(paths, one.id, {*kept.get(one.n, ()), *needed})
         gone += went
         for i, more in enumerate((told.events, told.log, told.folders, told.size)):
             counts[i] += more
@@ -185,8 +186,19 @@ def _is_id(name: str) -> bool:
     return len(name) == ids.LENGTH and set(name) <= set(ids.ALPHABET)
 
 
-def _present(paths: Paths) -> set[str]:
-    return {entry.name for entry in _entries(paths) if os.listdir(entry.path)}
+def _needed(paths: Paths, one: Prunable) -> set[str]:
+    """Return the files that a task still needs where only its results stay: it can be retried."""
+    return {str(paths.task(one.id) / variables.FILE)} if one.status is Status.FAILED else set()
+
+
+def _left(paths: Paths, one: Prunable) -> bool:
+    """Return whether a task's own folder has something that it needs no more."""
+    folder = paths.task(one.id)
+    if folder.is_symlink():
+        return False
+    with contextlib.suppress(OSError):
+        return bool({str(folder / name) for name in os.listdir(folder)} - _needed(paths, one))
+    return False
 
 
 def _entries(paths: Paths) -> list[os.DirEntry[str]]:
