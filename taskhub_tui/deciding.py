@@ -76,6 +76,30 @@ def take(
         lanes.unlimit(tx, change.task.stage_agent)
 
 
+def answer(
+    tx: Tx,
+    task: Task,
+    decision: Decision,
+    now: float,
+    *,
+    blocker_id: str | None,
+    version: int | None,
+    write: bool = True,
+) -> None:
+    """Take an answer that came from outside, as `take` does; it changes no plan."""
+    take(
+        tx,
+        task,
+        cleaned(decision),
+        now,
+        plan=(),
+        known=None,
+        blocker_id=blocker_id,
+        version=version,
+        write=write,
+    )
+
+
 def _check_question(
     tx: Tx, task: Task, blocker: Blocker | None, blocker_id: str, version: int | None, now: float
 ) -> None:

@@ -8,13 +8,13 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput, TaskHubError
-from taskhub_tui.domain.views import ChannelInfo, Check
+from taskhub_tui.domain.views import ChannelInfo, Check, Tried
 from taskhub_tui.regular import open_regular
 from taskhub_tui.text import one_line
 
@@ -154,17 +154,50 @@ def _mistakes(log: Path, now: float) -> list[Check]:
 async def channels(paths: Paths, settings: Settings) -> list[ChannelInfo]:
     """Return the channels, whether each is switched on, and what stands in the way of it."""
     from taskhub_tui.notifications import prefs
+    from taskhub_tui.notifications.channels import making
     from taskhub_tui.notifications.policy import Channel
+    from taskhub_tui.notifications.wishes import NO_TERMINAL
 
+    wishes = prefs.of(settings, paths)
     found = []
     for channel in Channel:
+        problem = None
         match channel:
             case Channel.IN_APP:
                 found.append(ChannelInfo(channel.value, True))
+                continue
+            case Channel.TERMINAL:
+                problem = NO_TERMINAL
             case Channel.DESKTOP:
-                wanted = prefs.of(settings, paths).desktop.enabled
-                found.append(ChannelInfo(channel.value, wanted, await _desktop_problem()))
+                problem = await _desktop_problem()
+            case _:
+                sender = making.make(channel, wishes, paths)
+                try:
+                    problem = await sender.available()
+                finally:
+                    await sender.close()
+        found.append(ChannelInfo(channel.value, wishes.of(channel).enabled, problem))
     return found
+
+
+def phone_is_public(server: str, token: str) -> bool:
+    """Tell whether others than the person may use a topic of this ntfy server."""
+    from taskhub_tui.notifications.channels.ntfy import is_public
+
+    return is_public(server, token)
+
+
+async def try_channels(
+    paths: Paths, settings: Settings, names: Sequence[str] = ()
+) -> Sequence[Tried]:
+    """Send a test message over the channels, or those that are named, and say what came of it.
+
+    Raises:
+        BadInput: there is no such channel, or the settings have a mistake.
+    """
+    from taskhub_tui.notifications import prefs, trying
+
+    return await trying.try_out(prefs.of(settings, paths), paths, names)
 
 
 async def _desktop_problem() -> str | None:

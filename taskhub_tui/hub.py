@@ -27,9 +27,9 @@ from taskhub_tui.domain.model import (
     TaskView,
 )
 from taskhub_tui.doorbell import Doorbell, folder
+from taskhub_tui.ruling import Ruling
 from taskhub_tui.storage import queries
 from taskhub_tui.storage.store import Store
-from taskhub_tui.tuning import Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from taskhub_tui.storage.writer import Tx
 
 
-class Hub(Tuning):
+class Hub(Ruling):
     """One front end's connection to the hub; open it with `Hub.open`, and close it."""
 
     def __init__(

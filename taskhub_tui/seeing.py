@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from taskhub_tui.config import Paths, Settings
+    from taskhub_tui.domain.audit import Entry
     from taskhub_tui.domain.filtering import Filter
     from taskhub_tui.domain.finding import Wanted
     from taskhub_tui.domain.listing import Arranged, Listing, SavedView
     from taskhub_tui.domain.model import Blocker, NoticeKind
+    from taskhub_tui.domain.telling import Told
     from taskhub_tui.domain.views import (
         AgentRecord,
         Changes,
@@ -246,11 +248,38 @@ class Seeing:
         """
         return await self._store.read(lambda reader: queries.unread(reader, kind, task_ids))
 
+    async def told(self, task_id: str) -> list[Told]:
+        """Return the notifications of a task, newest first, and where each was told, and why.
+
+        Raises:
+            UnknownTask: there is none with this ID.
+        """
+        from taskhub_tui.storage import outbox
+
+        return await self._store.read(
+            lambda reader: outbox.told(reader, queries.task_by_id(reader, task_id))
+        )
+
     async def events(self, task_id: str) -> list[Event]:
         """Return the audit trail of a task, oldest first."""
         return await self._store.read(
             lambda reader: queries.events(reader, queries.task_by_id(reader, task_id))
         )
+
+    async def audit(self, task_id: str | None = None, *, limit: int = 50) -> list[Entry]:
+        """Return who decided what, of a task or of all, the newest first.
+
+        Answers from outside that were not taken are among them, and what became of rules.
+        """
+        from taskhub_tui.storage import audit, rows
+
+        def read(reader: queries.Reader) -> list[Entry]:
+            task = None
+            if task_id is not None:
+                task = queries.task_by_id(reader, task_id, read=rows.task_to_show)
+            return audit.entries(reader, task, limit)
+
+        return await self._store.read(read)
 
     async def read_log(self, task_id: str, offset: int = 0, limit: int = 65536) -> LogChunk:
         """Return whole lines of a task's log from byte `offset` on.

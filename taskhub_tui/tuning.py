@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from taskhub_tui import config
 from taskhub_tui.domain.errors import BadInput
+from taskhub_tui.text import one_line
 from taskhub_tui.waking import Waking
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from taskhub_tui.config import Settings
     from taskhub_tui.domain.preferences import Preference
-    from taskhub_tui.domain.views import ChannelInfo
+    from taskhub_tui.domain.views import ChannelInfo, PhoneSetup
 
 _PLACE = re.compile(r"\(?at line (\d+)")
 _KEY = re.compile(r"`([\w.-]+)`")
@@ -102,6 +103,17 @@ class Tuning(Waking):
         value = None if keys is None else keys[0] if len(keys) == 1 else [*keys]
         await asyncio.to_thread(self._write, ("keys", act_id), value)
 
+    async def prefer_for(self, name: str, wish: dict[str, Any] | None) -> None:
+        """Write what differs for the notifications of a task into the file; None is nothing.
+
+        Args:
+            name: the task's ID, `playbook:NAME` or `agent:NAME`.
+
+        Raises:
+            BadInput: it cannot be, the file has a mistake already, or cannot be written.
+        """
+        await asyncio.to_thread(self._write, ("notifications", "tasks", name), wish)
+
     def _set(self, key: str, text: str | None) -> None:
         from taskhub_tui.domain import preferences
 
@@ -146,6 +158,63 @@ class Tuning(Waking):
         from taskhub_tui import diagnosis
 
         return await diagnosis.channels(self.paths, self.settings)
+
+    async def set_up_phone(
+        self, *, server: str | None = None, token: str | None = None, new: bool = False
+    ) -> PhoneSetup:
+        """Switch the phone on, with topics that nobody can guess, and return how to subscribe.
+
+        Args:
+            server: an ntfy server; None is the one of the settings.
+            token: reference to its access token; None is the one of the settings, if any.
+            new: make other topics where there are some already.
+
+        Raises:
+            BadInput: the server is no address, the token no reference, or the file has a mistake.
+        """
+        return await asyncio.to_thread(self._set_up_phone, server, token, new)
+
+    def _set_up_phone(self, server: str | None, token: str | None, new: bool) -> PhoneSetup:
+        import secrets
+        from urllib.parse import urlsplit
+
+        from taskhub_tui.diagnosis import phone_is_public
+        from taskhub_tui.domain.views import PhoneSetup
+        from taskhub_tui.secrets import check
+
+        if token:
+            check(token)
+        self.reread()
+        section = (self.settings.notifications or {}).get("phone") or {}
+        server = (server or section.get("server") or "https://ntfy.sh").rstrip("/")
+        try:
+            parts = urlsplit(server)
+            found = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query
+        except ValueError:
+            found = False
+        if not found or not server.isprintable() or "@" in server:
+            raise BadInput(
+                f"`{one_line(server, 80)}` is no address of an ntfy server",
+                "Write it like https://ntfy.example.org",
+            )
+        place = ("notifications", "phone")
+        topic, reply_topic = section.get("topic"), section.get("reply_topic")
+        if new or not topic or not reply_topic:
+            topic, reply_topic = (f"taskhub-{secrets.token_hex(16)}" for _ in range(2))
+        self._write((*place, "server"), server)
+        if token:
+            self._write((*place, "token"), token)
+        # While both are changed, one of them must not stand without the other.
+        self._write((*place, "enabled"), False)
+        self._write((*place, "topic"), topic)
+        self._write((*place, "reply_topic"), reply_topic)
+        self._write((*place, "enabled"), True)
+        where = parts.netloc + parts.path
+        link = f"ntfy://{where}/{topic}?display=TaskHub"
+        if parts.scheme == "http":
+            link += "&secure=false"
+        public = phone_is_public(server, token or section.get("token") or "")
+        return PhoneSetup(server, topic, link, public)
 
     async def try_channel(self, name: str) -> None:
         """Ask a worker for a message on a channel; `trial` says what came of it.

@@ -7,25 +7,32 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from taskhub_tui import config, keeper
+from taskhub_tui import config, deciding, keeper
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
-from taskhub_tui.domain.errors import BadInput, NotLegal, Outdated, TaskHubError
+from taskhub_tui.domain.errors import BadInput, Outdated, TaskHubError
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.engine.engine import Engine
-from taskhub_tui.hub import Hub
+from taskhub_tui.following import Onward
 from taskhub_tui.notifications import prefs
-from taskhub_tui.notifications.message import Pressed
-from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of, number_of
-from taskhub_tui.notifications.policy import Channel
-from taskhub_tui.storage import claims, outbox, queries
+from taskhub_tui.notifications.answered import Answered
+from taskhub_tui.notifications.answers import Answers, Verdict
+from taskhub_tui.notifications.channels.making import make, make_all
+from taskhub_tui.notifications.message import DeliveryError, Pressed
+from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of
+from taskhub_tui.notifications.policy import Channel, Prefs
+from taskhub_tui.planning import Planner
+from taskhub_tui.storage import claims, outbox, queries, tokens
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 from taskhub_tui.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from taskhub_tui.notifications.callback import Callback
 
 log = logging.getLogger("taskhub.worker")
 
@@ -33,6 +40,8 @@ Desktop: TypeAlias = Callable[
     [Callable[[Pressed], Awaitable[None]], Callable[[tuple[str, ...]], Awaitable[None]]], Sender
 ]
 """Makes the desktop channel: what to call when a button is pressed, and when all was lost."""
+Channels: TypeAlias = Callable[[Prefs], Mapping[Channel, Sender]]
+"""Makes the channels beside the desktop that the preferences switch on."""
 
 
 class Worker:
@@ -47,8 +56,13 @@ class Worker:
         registry: Registry | None = None,
         clock: Callable[[], float] = time.time,
         desktop: Desktop | None = None,
+        more: Channels | None = None,
     ) -> None:
-        """`desktop` makes the channel to this machine's screen; by default the real one."""
+        """
+        Args:
+            desktop: makes the channel to this machine's screen; by default the real one.
+            more: makes the other channels; by default the real ones.
+        """
         self._store = store
         self._paths = paths
         self._settings = settings
@@ -64,13 +78,26 @@ class Worker:
         )
         self._idled = False
         self._bell = Doorbell(paths.home)
-        self._answers: set[asyncio.Task[None]] = set()
+        onward = Onward(Planner(self._registry, paths), paths)
+        self.answers = Answers(
+            store, deciding.answer, owner=settings.owner, clock=clock, onward=onward
+        )
+        self._desktop: Answered | None = None
         channels: dict[Channel, Sender] = {}
         wishes = prefs.of(settings, paths)
         if wishes.desktop.enabled:
             make = desktop or _real_desktop
-            channels[Channel.DESKTOP] = make(self._pressed, self._desktop_restarted)
-        self.notifier = Notifier(store, self.engine.me, wishes, channels, clock=clock)
+            screen = make(self._pressed, self._desktop_restarted)
+            self._desktop = Answered(screen, Channel.DESKTOP.value, self.answers)
+            channels[Channel.DESKTOP] = self._desktop
+        self._own_channels = more is None
+        found = make_all(wishes, paths) if more is None else more(wishes)
+        self._answered_by = self._answered(found, wishes)
+        channels.update(self._answered_by)
+        self.notifier = Notifier(
+            store, self.engine.me, wishes, channels, clock=clock, reread=prefs.Latest(paths)
+        )
+        self._wishes = wishes
         self._upkeep = Upkeep(
             store,
             paths,
@@ -80,6 +107,22 @@ class Worker:
             clock=clock,
         )
         store.after_commit = self._committed
+
+    def _answered(
+        self, found: Mapping[Channel, Sender], wishes: Prefs
+    ) -> Mapping[Channel, Answered]:
+        """Give the messages of these channels what they can be answered with."""
+        to = {Channel.EMAIL: wishes.email.to, Channel.SMS: wishes.sms.to}
+        return {
+            channel: Answered(
+                sender,
+                channel.value,
+                self.answers,
+                recipient=to.get(channel, ""),
+                public=bool(getattr(sender, "public", False)),
+            )
+            for channel, sender in found.items()
+        }
 
     def _committed(self, tx: Tx) -> None:
         self._bell.ring_soon()
@@ -91,6 +134,7 @@ class Worker:
     async def run(self, *, idle_exit: float = 0.0) -> None:
         """Work until `engine.stop()`, or until nothing was left to do for `idle_exit` seconds."""
         self._bell.listen()
+        page = await self._open_page()
         helpers = [
             asyncio.create_task(self._hear(), name="hear the doorbell"),
             asyncio.create_task(self.notifier.run(), name="notifier"),
@@ -98,14 +142,76 @@ class Worker:
         if idle_exit > 0:
             helpers.append(asyncio.create_task(self._leave_when_idle(idle_exit), name="idle"))
         helpers.append(asyncio.create_task(self._revive(), name="revive notifications"))
+        if self._wishes.phone.enabled and self._wishes.phone.reply_topic:
+            helpers.append(asyncio.create_task(self._hear_phone(), name="answers of the phone"))
+        if self._own_channels and self._wishes.sms.enabled:
+            helpers.append(asyncio.create_task(self._hear_sms(), name="answers by SMS"))
         helpers.append(asyncio.create_task(self._upkeep.run(), name="upkeep"))
         try:
             await self.engine.run()
         finally:
             for helper in helpers:
                 helper.cancel()
-            await asyncio.gather(*helpers, *self._answers, return_exceptions=True)
+            await asyncio.gather(*helpers, return_exceptions=True)
+            if page is not None:
+                await page.close()
             self._bell.close()
+
+    async def _hear_phone(self) -> None:
+        """Take the answers that the phone's buttons post to the secret reply topic."""
+        from taskhub_tui.notifications.channels.ntfy_replies import FileBookmark, ReplyStream
+
+        phone = self._wishes.phone
+        mark = FileBookmark(self._paths.home / "phone-answers")
+        await ReplyStream(
+            phone.server, phone.reply_topic, self._from_phone, mark, token=phone.token
+        ).run()
+
+    async def _from_phone(self, line: str) -> None:
+        """Take one answer; where it cannot be asked again now, the stream hands it on once more."""
+        channel = Channel.PHONE
+        outcome = await self.answers.consume_line(line, peer="ntfy", channel=channel.value)
+        if outcome.again is not None and (phone := self._answered_by.get(channel)) is not None:
+            try:
+                await phone.ask_again(outcome.again)
+            except DeliveryError as error:
+                if error.retry:
+                    raise
+                log.warning("phone: it could not be asked once more: %s", error)
+
+    async def _hear_sms(self) -> None:
+        """Take the answers that come by SMS, where the number that asks can be written to."""
+        from taskhub_tui.notifications.channels.ntfy_replies import FileBookmark
+        from taskhub_tui.notifications.channels.sms import SmsChannel
+        from taskhub_tui.notifications.channels.sms_replies import SmsReplies
+
+        name, sms = Channel.SMS.value, self._wishes.sms
+        channel = make(Channel.SMS, self._wishes, self._paths)
+        if not isinstance(channel, SmsChannel) or not channel.hears:
+            return
+
+        async def since() -> float | None:
+            now = self._clock()
+            return await self._store.read(partial(tokens.oldest, channel=name, now=now))
+
+        take = partial(self.answers.consume_line, peer=sms.to, channel=name)
+        mark = FileBookmark(self._paths.home / "sms-answers")
+        await SmsReplies(channel, take, since, mark).run()
+
+    async def _open_page(self) -> "Callback | None":
+        """Serve the page on which messages are answered, where that is wanted."""
+        if not self._wishes.callback.enabled:
+            return None
+        from taskhub_tui.notifications.callback import Callback
+
+        page = Callback(self.answers, self._wishes.callback, clock=self._clock)
+        try:
+            log.info("messages can be answered on port %s", await page.start())
+        except BadInput as error:
+            # Another worker has the port, mostly, and takes the answers.
+            log.warning("%s", error)
+            return None
+        return page
 
     async def _hear(self) -> None:
         while True:
@@ -130,6 +236,7 @@ class Worker:
                     self.engine.busy
                     or await self._store.read(queries.work_left)
                     or await self.notifier.on_screen()
+                    or await self._awaits_answers()
                 ):
                     since = self._clock()
             if self._clock() - since >= idle_exit:
@@ -149,36 +256,42 @@ class Worker:
 
     # Answers from channels
 
+    async def _awaits_answers(self) -> bool:
+        """Return whether somebody may press a button that only a worker hears."""
+        heard = [Channel.SMS]
+        if self._wishes.phone.reply_topic:
+            heard.append(Channel.PHONE)
+        if self._wishes.callback.enabled:
+            heard += [Channel.PHONE, Channel.EMAIL]
+        names = [channel.value for channel in heard if channel in self._answered_by]
+        return bool(names) and await self._store.read(
+            partial(tokens.awaited, channels=names, now=self._clock())
+        )
+
     async def _desktop_restarted(self, keys: tuple[str, ...]) -> None:
         await self.notifier.resend(Channel.DESKTOP)
 
     async def _pressed(self, pressed: Pressed) -> None:
         """Take an answer given on the desktop; one that comes too late is told so there."""
-        number = number_of(pressed.key)
-        note = await self._store.read(partial(outbox.notification_by_id, notification_id=number))
+        note = await self._store.read(partial(outbox.first_told_of, key=pressed.key))
         if note is None:
             return
         meant = decision_of(pressed)
         if meant is None:
             await self._store.write(partial(outbox.ask_to_open, task_id=note.task_id))
             return
-        action, text = meant
+        if self._desktop is None:
+            return
         try:
-            if note.withdrawn is not None and note.blocker_id is None:
-                raise NotLegal("Too late: somebody has decided already")
-            async with await Hub.open(
-                paths=self._paths,
-                settings=self._settings,
-                channel="desktop",
-                clock=self._clock,
-                autostart=False,
-                registry=self._registry,
-            ) as hub:
-                await hub.decide(note.task_id, action, text=text, blocker_id=note.blocker_id)
+            outcome = await self._desktop.pressed(pressed, meant[0])
+            if outcome.verdict is Verdict.TAKEN:
+                return
+            words = outcome.sentence
         except TaskHubError as error:
-            # Too late, mostly; or the database is kept busy, and nothing was decided.
-            log.info("desktop: %s", error)
-            await self.notifier.tell(Channel.DESKTOP, note.title, str(error))
+            # The database is kept busy, and nothing was decided.
+            words = str(error)
+        log.info("desktop: %s", words)
+        await self.notifier.tell(Channel.DESKTOP, note.title, words)
 
 
 def _real_desktop(
@@ -198,6 +311,7 @@ async def serve(
     registry: Registry | None = None,
     clock: Callable[[], float] = time.time,
     desktop: Desktop | None = None,
+    more: Channels | None = None,
     ready: Callable[[Worker], None] | None = None,
 ) -> None:
     """Run a worker in this event loop until it is cancelled, told to stop, or idle for long.
@@ -210,7 +324,9 @@ async def serve(
     settings = settings or config.settings(paths)
     store = await Store.open(paths.database, here=True)
     try:
-        worker = Worker(store, paths, settings, registry=registry, clock=clock, desktop=desktop)
+        worker = Worker(
+            store, paths, settings, registry=registry, clock=clock, desktop=desktop, more=more
+        )
         if ready is not None:
             ready(worker)
         running = asyncio.create_task(worker.run(idle_exit=idle_exit), name="worker")

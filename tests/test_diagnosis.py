@@ -134,3 +134,25 @@ def test_a_mistake_that_only_a_worker_meets_is_a_finding_of_doctor(where: Paths,
     where.config.write_text("[notifications.desktop]\nper_minute = 3\n")
     main(["doctor", "--json"])
     assert "settings" not in {one["name"] for one in json.loads(capsys.readouterr().out)}
+
+
+def test_every_channel_is_listed_with_what_is_wrong_with_it(where: Paths) -> None:
+    settings = config.Settings(
+        owner="me",
+        notifications={
+            "phone": {"enabled": True, "topic": "alarms", "token": "env:TASKHUB_NOT_SET"},
+            "command": {"enabled": True, "argv": ["/nowhere/tell-me"]},
+        },
+    )
+    listed = asyncio.run(diagnosis.channels(where, settings))
+    assert [one.name for one in listed] == [
+        "in-app", "desktop", "terminal", "phone", "email", "sms", "webhook", "command", "apprise",
+    ]  # fmt: skip
+    by_name = {one.name: one for one in listed}
+    assert {name for name, one in by_name.items() if one.on} == {
+        "in-app", "desktop", "terminal", "phone", "command",
+    }  # fmt: skip
+    assert "TASKHUB_NOT_SET" in (by_name["phone"].problem or "")
+    assert by_name["command"].problem == "The command tell-me is not there, or cannot be run"
+    assert "name of a mail server" in (by_name["email"].problem or "")
+    assert [name for name, one in by_name.items() if not one.problem] == ["in-app"]

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,7 +20,6 @@ from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import BadInput, StoreError
 from taskhub_tui.domain.model import Action, StageSpec, Status
 from taskhub_tui.notifications.message import OPEN, REPLY, DeliveryError, Message, Pressed
-from taskhub_tui.notifications.policy import Channel
 from taskhub_tui.storage import outbox
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.writer import Tx
@@ -172,11 +172,11 @@ async def test_a_press_that_cannot_be_saved_is_said_and_decides_nothing(
         await soon(screen.asking)
         (message,) = screen.asking()
 
-        async def full(*_: object, **__: object) -> None:
+        def full(*_: object, **__: object) -> None:
             raise StoreError("The disk is full; nothing was changed")
 
         with monkeypatch.context() as patch:
-            patch.setattr("taskhub_tui.hub.Hub.decide", full)
+            patch.setattr("taskhub_tui.storage.tokens.spend", full)
             await screen.press(Pressed(message.key, "approve", None))
         assert screen.sent[-1].body == "The disk is full; nothing was changed"
         assert (await h.hub.status(task.id)).task.status is Status.BLOCKED
@@ -262,21 +262,28 @@ async def test_a_crowd_of_questions_does_not_flood_the_desktop(
     where: Paths, settings: Settings
 ) -> None:
     screen = Screen()
-    async with house(where, settings, ScriptedAgent("actor")) as h, screened(h, screen) as worker:
+    soon_together = {"coalesce": 2}
+    async with (
+        house(where, settings, ScriptedAgent("actor")) as h,
+        screened(h, screen, notifications=soon_together),
+    ):
         tasks = [await h.submit(f"{i}", stages=GATE) for i in range(30)]
         for task in tasks:
             await until(h.hub, task.id, Status.BLOCKED)
 
-        async def all_planned() -> bool:
-            return await h.hub._store.read(outbox.unplanned) == []
+        async def all_told() -> bool:
+            notes = [note for note in await h.hub.notifications() if note.blocker_id]
+            keys = list(screen.shown)
+            found = [await h.hub._store.read(partial(outbox.told_of, key=k)) for k in keys]
+            return {note.id for note in notes} == {id_ for ids in found for id_ in ids}
 
-        await eventually(all_planned)
-        planned = await h.hub._store.read(lambda r: outbox.load(r, 0))
-        cap = worker.notifier._prefs.desktop.per_minute
-        times = sorted(planned[Channel.DESKTOP.value])
-        assert len(times) == 30, "none is dropped"
-        for early, late in zip(times, times[cap:], strict=False):
-            assert late - early >= 59.9
+        await eventually(all_told)
+        assert len(screen.sent) <= 6
+        together = [message for message in screen.sent if not message.buttons]
+        assert "tasks need you" in together[0].title
+        for task in tasks:
+            await h.hub.decide(task.id, Action.APPROVE)
+        await soon(lambda: not screen.shown)
 
 
 async def test_many_new_notifications_are_planned_in_few_commits(

@@ -48,8 +48,10 @@ class Blocker:
     """What is proposed, shown in full before a person decides, such as `command` or `diff`."""
     risk: Risk = "low"
     timeout: float | None = None
-    """Seconds after which `default` is taken; None waits for ever."""
+    """Seconds after which `default` is taken, or `unanswered` holds; None waits for ever."""
     default: Literal["approve", "deny", "cancel"] | None = None
+    unanswered: Literal["wait", "remind", "escalate"] | None = None
+    """Without a default: what becomes of it after `timeout`; None leaves it to the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Answer:
     choice: str | None = None
     text: str | None = None
     data: Mapping[str, Json] = field(default_factory=dict)
+    timed_out: bool = False
+    """True when nobody answered in time, and this is the default."""
 
 
 @dataclass(frozen=True, slots=True)

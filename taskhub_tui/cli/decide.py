@@ -41,6 +41,11 @@ async def _decided(args: Namespace, out: Output) -> int:
     blocker, version = _question(given.get("blocker"))
     secret = values.variables(given.get("env") or (), os.environ)
     text = said(args.text, "the text")
+    always, pattern = given.get("always"), given.get("pattern")
+    if pattern is not None and always != "command":
+        raise BadInput("--pattern belongs to --always command")
+    if always is not None:
+        return await _always(args.id, always, pattern, text, out)
     async with await Hub.open(channel="cli") as hub:
         task_id = await hub.find(args.id)
         if given.get("deadline") is not None:
@@ -59,6 +64,21 @@ async def _decided(args: Namespace, out: Output) -> int:
     _show(out, view)
     if ({"request", "options"} & data.keys() or secret) and view.task.status is Status.IN_PROGRESS:
         out.say("The stage that runs goes on as it was begun; what starts after it is changed.")
+    return 0
+
+
+async def _always(
+    prefix: str, scope: str, pattern: str | None, text: str | None, out: Output
+) -> int:
+    """Approve, and make a rule of it."""
+    from taskhub_tui.domain.rules import Scope, words
+    from taskhub_tui.hub import Hub
+
+    async with await Hub.open(channel="cli") as hub:
+        task_id = await hub.find(prefix)
+        view, rule = await hub.always(task_id, Scope(scope), pattern=pattern, text=text)
+    _show(out, view)
+    out.say(f"{words(rule.scope, rule.value)}. `taskhub rules --revoke {rule.id}` ends this.")
     return 0
 
 

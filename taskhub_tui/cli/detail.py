@@ -20,6 +20,8 @@ from taskhub_tui.domain.model import (
 )
 from taskhub_tui.domain.variables import wanted
 
+DECISIONS = {action.value: action.name for action in Action}
+"""The names of the decisions, by their values."""
 _COLOUR = {
     Status.BLOCKED: "yellow",
     Status.FAILED: "red",

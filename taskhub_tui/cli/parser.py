@@ -264,6 +264,7 @@ def _add(new: argparse.ArgumentParser) -> None:
 
 
 def _look(add: Adder) -> None:
+    from taskhub_tui.cli.audit_words import inbox
     from taskhub_tui.cli.view_words import watch
 
     first = "What needs you comes first, of high risk before the rest."
@@ -279,6 +280,7 @@ def _look(add: Adder) -> None:
         _wait,
     )
     watch(add)
+    inbox(add)
     add("notifications", "look.notifications", "list what TaskHub has told you", fill=_told)
     add("agents", "look.agents", "list the agents and their options")
     add("playbooks", "look.playbooks", "list the playbooks and their stages")
@@ -337,9 +339,12 @@ def _told(notifications: argparse.ArgumentParser) -> None:
 
 
 def _decide(add: Adder) -> None:
+    from taskhub_tui.cli.audit_words import decisions
+
     add("decide", "decide.decide", "answer a question, or change what a task does", fill=_decision)
     for name in SHORTCUTS:
         add(name, "decide.decide", f"the same as `decide ID {name}`", fill=_shortcut)
+    decisions(add)
     add("pause", "decide.pause", "stop a task after its stage", fill=_one)
     add("resume", "decide.resume", "let it go on", fill=_resumed)
 
@@ -391,6 +396,10 @@ def _shortcut(short: argparse.ArgumentParser) -> None:
     if action in ("approve", "retry"):
         _variables(short, _ANEW)
     short.set_defaults(action=action)
+    if action == "approve":
+        from taskhub_tui.cli.audit_words import always
+
+        always(short)
 
 
 def _one(command: argparse.ArgumentParser) -> None:
@@ -412,6 +421,7 @@ def _words(command: argparse.ArgumentParser) -> None:
 
 def _system(add: Adder) -> None:
     from taskhub_tui.cli.care_words import care
+    from taskhub_tui.cli.notify_words import notify
     from taskhub_tui.cli.view_words import serve
 
     add("open", "system.open_", "open the hub at one task, or the task's result", fill=_open)
@@ -424,6 +434,7 @@ def _system(add: Adder) -> None:
         _worker,
     )
     add("doctor", "system.doctor", "check that everything TaskHub needs is there")
+    notify(add)
     care(add)
     add(
         "completion",

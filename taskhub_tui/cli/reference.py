@@ -28,6 +28,11 @@ strings in UTC (`2031-05-04T08:30:00.000Z`), durations are seconds, unknown is `
 | `logs` | one object a line: `at`, `stream`, `text` |
 | `watch` | one task a line for each change, four times a second at most; `blocker` where it asks |
 | `open` | `id` and the `path` of the result |
+| `inbox` | an array of what waits: `task`, `need`, `since`, `due`, `risk`, `blocker`, `legal`, … |
+| `audit` | an array, the newest first: `at`, `what` (`decided`, `refused`, `asked again`, \
+`started`, `rule made`, `rule revoked`), `task`, `action`, `by`, `channel`, `from`, `text`, \
+`question`, `shown`, `rule`, … |
+| `rules` | an array: `id`, `scope`, `value`, `by`, `created`, `revoked`, `uses`, `used`, … |
 | `notifications`, `agents`, `playbooks` | an array |
 | `serve` | `url`, `read_only` |
 | `worker --status` | an array of workers; `--stop`: how many were `asked` |

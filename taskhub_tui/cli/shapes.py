@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from taskhub_tui.cli.output import iso
 
 if TYPE_CHECKING:
+    from taskhub_tui.domain.audit import Entry
     from taskhub_tui.domain.model import (
         AgentCard,
         Artifact,
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
         Task,
         TaskView,
     )
+    from taskhub_tui.domain.rules import Rule
+    from taskhub_tui.domain.telling import Told
     from taskhub_tui.domain.views import Copy, Imported, LogRun, Pruned, Restored, WorkerInfo
+    from taskhub_tui.domain.waiting import Waiting
 
 Shape = dict[str, Any]
 
@@ -154,6 +158,72 @@ def notification(it: Notification) -> Shape:
         "actions": [action.value for action in it.actions],
         "read": iso(it.read),
         "withdrawn": iso(it.withdrawn),
+    }
+
+
+def audited(it: Entry) -> Shape:
+    return {
+        "at": iso(it.at),
+        "what": it.what,
+        "task": it.task_id,
+        "title": it.title or None,
+        "action": it.action or None,
+        "by": it.by or None,
+        "channel": it.channel or None,
+        "from": it.peer,
+        "text": it.text,
+        "refused": it.verdict or None,
+        "question": it.question or None,
+        "shown": it.shown,
+        "rule": it.rule,
+        "rule_words": it.rule_words,
+        "times": it.times,
+    }
+
+
+def waiting(it: Waiting) -> Shape:
+    return {
+        "task": it.task.id,
+        "title": it.task.title,
+        "need": it.need.value,
+        "since": iso(it.since),
+        "due": iso(it.due),
+        "risk": it.blocker.risk if it.blocker else None,
+        "error": it.task.error if it.blocker is None else None,
+        "blocker": blocker(it.blocker) if it.blocker else None,
+        "legal": [action.value for action in it.legal],
+    }
+
+
+def rule(it: Rule) -> Shape:
+    return {
+        "id": it.id,
+        "scope": it.scope.value,
+        "value": it.value,
+        "created": iso(it.created),
+        "by": it.by,
+        "channel": it.channel,
+        "revoked": iso(it.revoked),
+        "revoked_by": it.revoked_by,
+        "uses": it.uses,
+        "used": iso(it.used),
+    }
+
+
+def told(it: Told) -> Shape:
+    return {
+        **notification(it.notification),
+        "told": [
+            {
+                "channel": one.channel,
+                "due": iso(one.due),
+                "state": one.state,
+                "sent": iso(one.sent),
+                "error": one.error,
+                "why": one.reason,
+            }
+            for one in it.tellings
+        ],
     }
 
 

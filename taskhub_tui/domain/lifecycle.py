@@ -366,6 +366,7 @@ class _Case:
             "choice": self.decision.choice,
             "data": dict(self.decision.data),
             "agent": self.decision.agent,
+            "rule": self.decision.rule,
             "variables": list(self.decision.variables),
             "blocker": self.blocker.id if self.blocker else None,
             "version": self.blocker.version if self.blocker else None,

@@ -267,6 +267,8 @@ class Blocker:
     answered: float | None = None
     by: str | None = None
     channel: str | None = None
+    unanswered: Literal["wait", "remind", "escalate"] | None = None
+    """What becomes of it after its deadline, where there is no default; only notifications ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +287,8 @@ class Decision:
     """For MODIFY: new values of `request`, `title`, `options`, or of proposed arguments."""
     agent: str | None = None
     """For REASSIGN."""
+    rule: str | None = None
+    """ID of the always-allow rule that took it; None for a person's own."""
     variables: tuple[str, ...] = ()
     """Names of the variables that were given with it; their values are kept elsewhere."""
 

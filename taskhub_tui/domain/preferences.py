@@ -80,7 +80,9 @@ GROUPS: Mapping[str, tuple[Preference, ...]] = {
             f"{_N}.desktop.per_minute", "count", "Most desktop notifications a minute", default=6
         ),
         Preference(
-            f"{_N}.quiet.enabled", "switch", "Put off what is not critical at night", default=False
+            f"{_N}.quiet.enabled",
+            "switch",
+            "Put off what is not critical at night; unset: what rings only",
         ),
         Preference(f"{_N}.quiet.start", "clock", "When the quiet hours begin", default="22:00"),
         Preference(f"{_N}.quiet.end", "clock", "When the quiet hours end", default="08:00"),

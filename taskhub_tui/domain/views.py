@@ -263,6 +263,28 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of a message that was sent at once to try out a channel."""
+
+    channel: str
+    state: Literal["ok", "off", "fail"]
+    said: str
+    """As one sentence or two."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneSetup:
+    """How a phone subscribes to the push messages of this hub."""
+
+    server: str
+    topic: str
+    link: str
+    """Opens the app ntfy at the topic."""
+    public: bool
+    """True where strangers who learn the topic can read and answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unread:
     """A notification that nobody has read yet."""
 

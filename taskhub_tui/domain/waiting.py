@@ -1,10 +1,11 @@
 """What waits for a person, and which of it comes first. Pure; every front end shows the same."""
 
+import json
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeGuard
 
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.legal import GATE, REVIEW, legal
@@ -138,11 +139,30 @@ def proposal(blocker: Blocker) -> str:
     """Return in one line what would run; empty when the question names no command."""
     for name in COMMANDS:
         value = blocker.detail.get(name)
-        if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        if _words(value):
             value = "; ".join(value) if name == "commands" else shlex.join(value)
         if isinstance(value, str) and value.strip():
             return one_line(value, 300)
     return ""
+
+
+def proposed(blocker: Blocker) -> list[tuple[str, str]]:
+    """Return all that a question proposes, as names and values: nothing of it is cut."""
+    found = []
+    for name, value in blocker.detail.items():
+        if name in COMMANDS and _words(value):
+            text = "\n".join(value) if name == "commands" else shlex.join(value)
+        elif isinstance(value, str):
+            text = value
+        else:
+            text = json.dumps(value, ensure_ascii=False, indent=1)
+        if text.strip():
+            found.append((one_line(name, 60), text))
+    return found
+
+
+def _words(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
 
 
 def consequence(one: Waiting, now: float) -> str:
@@ -283,6 +303,7 @@ __all__ = [
     "line",
     "meant",
     "proposal",
+    "proposed",
     "proposes",
     "question",
     "together",

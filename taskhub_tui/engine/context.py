@@ -17,8 +17,9 @@ from taskhub_tui.domain.limits import sane
 from taskhub_tui.domain.model import Action, Artifact, Blocker, Choice, Stage, Status
 from taskhub_tui.engine.ending import PATIENCE, Ending
 from taskhub_tui.engine.tasklog import TaskLog
-from taskhub_tui.storage import changes, queries, stages
+from taskhub_tui.storage import changes, queries, rules, stages
 from taskhub_tui.storage.stages import Progressed
+from taskhub_tui.storage.writer import Tx
 from taskhub_tui.text import clean, clean_json, one_line
 
 if TYPE_CHECKING:
@@ -166,7 +167,13 @@ class Context:
         )
         if known is not None and known.answer is not None:
             said = known.answer
-            return port.Answer(said["action"], said["choice"], said["text"], said["data"] or {})
+            return port.Answer(
+                said["action"],
+                said["choice"],
+                said["text"],
+                said["data"] or {},
+                timed_out=known.state == "expired",
+            )
         if self._stop != "no":
             return await self._never()
         now = self._held.clock()
@@ -188,6 +195,7 @@ class Context:
             attempt=self._stage.attempt,
             deadline=None if blocker.timeout is None else now + blocker.timeout,
             default=default,
+            unanswered=blocker.unanswered,
         )
         # Saved with the mark of the log, so that nothing is said twice when the agent goes on.
         await self._save()
@@ -201,7 +209,12 @@ class Context:
         self.suspended = True
         try:
             before = self._held.known
-            await self._fenced(lambda tx: changes.write_held(tx, change, before))
+
+            def write(tx: Tx) -> None:
+                changes.write_held(tx, change, before)
+                rules.apply(tx, task.id, question, now)
+
+            await self._fenced(write)
         except port.AgentError:
             self._stop, self.suspended = "no", False
             raise

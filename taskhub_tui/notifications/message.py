@@ -1,12 +1,15 @@
 """What every channel carries, what comes back from it, and how it says that it could not."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from taskhub_tui.domain.errors import TaskHubError
 
 OPEN = "open"
 """The action of a click on the message itself."""
+NEXT = "next-"
+"""Begins the ID of an action that starts a task which could come next; its number follows."""
 REPLY = "reply"
 """The action of a free-text reply."""
 
@@ -24,9 +27,32 @@ class Message:
     urgent: bool = False
     reply: bool = False
     """A free-text reply is wanted; offered only where the channel has a field for it."""
+    link: str = ""
+    """A web page that shows what is asked, and takes the answer."""
+    code: str = ""
+    """What is typed with an answer to show that the message was read."""
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    """Action ID → token that takes this decision, once."""
+    thread: str = ""
+    """ID of the task: what is about the same task stands together where a channel can do that."""
+    quiet: bool = False
+    """True: it makes no sound where a channel can tell."""
+    offers: tuple[tuple[str, str], ...] = ()
+    """Buttons that nobody has to press, such as for what could be done next."""
+    about: int | None = None
+    """ID of the notification that it tells of; None when it tells of many, or of none."""
+    needs: bool = False
+    """True: a person has to act, also where the channel has no way to answer."""
+    whole: bool = True
+    """False: what is asked does not fit, so it may be approved only where it is seen whole."""
+
+    @property
+    def asks(self) -> bool:
+        """True where a person has to act."""
+        return self.needs or bool(self.buttons) or self.reply
 
     def __post_init__(self) -> None:
-        ids = [action for action, _ in self.buttons]
+        ids = [action for action, _ in (*self.buttons, *self.offers)]
         if len(set(ids)) != len(ids) or {OPEN, REPLY} & set(ids):
             raise ValueError(f"button IDs must differ, and not be {OPEN!r} or {REPLY!r}: {ids}")
 
@@ -44,7 +70,11 @@ class Pressed(NamedTuple):
 class DeliveryError(TaskHubError):
     """A channel did not take a message; `str()` says why."""
 
-    def __init__(self, message: str, *, retry: bool, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry: bool, hint: str | None = None, after: float | None = None
+    ) -> None:
         super().__init__(message, hint)
+        self.after = after
+        """Seconds the other side asks us to wait before the next try, if it says so."""
         self.retry = retry
         """True: it may work later. False: it will not, unless a person changes something."""

@@ -4,18 +4,29 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, tzinfo
 from functools import partial
 from typing import Protocol
 
-from taskhub_tui.domain.durations import spell
 from taskhub_tui.domain.errors import TaskHubError
-from taskhub_tui.domain.model import Action, NoticeKind, Notification, Task
+from taskhub_tui.domain.model import Action, Notification, Task
+from taskhub_tui.notifications import wording
 from taskhub_tui.notifications.message import OPEN, REPLY, DeliveryError, Message, Pressed
-from taskhub_tui.notifications.policy import Channel, Context, Event, Prefs, should_notify
+from taskhub_tui.notifications.policy import (
+    After,
+    Channel,
+    Context,
+    Event,
+    Prefs,
+    Step,
+    should_notify,
+    silent,
+)
+from taskhub_tui.notifications.wishes import NO_TERMINAL
 from taskhub_tui.storage import outbox, trials
-from taskhub_tui.storage.outbox import Delivery
+from taskhub_tui.storage.outbox import ASKS, Gone, Parcel, Planned, Rules
+from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 
@@ -26,17 +37,15 @@ LOOK = 1.0
 BREATH = 0.05
 """Seconds in which what is said gathers."""
 TRIES = 6
+"""How often a message is tried that a channel chokes on."""
+PATIENCE = 120.0
+"""Seconds after which a channel that says nothing is taken to have failed."""
+KEPT = 3 * 86400.0
+"""Seconds that news wait for a channel that does not work; a question waits while it is open."""
 TRIAL = 60.0
 """Seconds after which a test message that nobody has shown is no longer wanted."""
 PLAN_AT_ONCE = 100
 """New notifications that are planned in one transaction."""
-_BUTTONS = {
-    Action.APPROVE: "Approve",
-    Action.DENY: "Deny",
-    Action.RETRY: "Retry",
-    Action.CANCEL: "Cancel task",
-}
-"""Decisions that need no words; the others are made in the app."""
 
 
 class Sender(Protocol):
@@ -59,48 +68,72 @@ class Notifier:
         channels: Mapping[Channel, Sender],
         *,
         clock: Callable[[], float] = time.time,
+        reread: Callable[[], Prefs | None] | None = None,
+        zone: Callable[[], tzinfo | None] = lambda: datetime.now().astimezone().tzinfo,
     ) -> None:
-        """`worker` is the ID under which the engine is on the list of workers."""
+        """
+        Args:
+            worker: the ID under which the engine is on the list of workers.
+            reread: gives the preferences anew when they have changed, else None.
+            zone: gives the person's time zone.
+        """
         self._store = store
         self._me = worker
         self._prefs = prefs
         self._channels = channels
         self._clock = clock
-        self._wake = asyncio.Event()
+        self._reread = reread
+        self._zone = zone
+        self._begun = False
+        self._planner = asyncio.Event()
+        self._wakes = {channel: asyncio.Event() for channel in channels}
+        self._hold: dict[Channel, float] = {}
+        """Until when a channel has no room for what is due."""
         self._said: dict[Channel, str | None] = {}
 
     def wake(self) -> None:
         """Look at once for what is to be sent or withdrawn."""
-        self._wake.set()
+        for wake in (self._planner, *self._wakes.values()):
+            wake.set()
 
     async def run(self) -> None:
         """Work until cancelled; what is on a screen then is taken back."""
         try:
-            while True:
-                self._wake.clear()
-                try:
-                    delay = await self._turn()
-                except TaskHubError as error:
-                    log.warning("%s", error)
-                    delay = LOOK
-                except Exception:
-                    # Whatever it is, what comes next is to be told.
-                    log.exception("the notifier has a bug")
-                    delay = LOOK
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(delay):
-                        await self._wake.wait()
-                if delay:
-                    # Nobody notices, and what many tasks say at once is planned at once.
-                    await asyncio.sleep(BREATH)
+            # A channel that hangs must not keep the others from telling.
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._repeat(self._planner, self._plan_turn), name="planner")
+                for channel, wake in self._wakes.items():
+                    turn = partial(self._turn, channel)
+                    group.create_task(self._repeat(wake, turn), name=f"to {channel.value}")
         finally:
-            for channel in self._channels.values():
-                await channel.close()
+            for sender in self._channels.values():
+                await sender.close()
+
+    async def _repeat(self, wake: asyncio.Event, turn: Callable[[], Awaitable[float]]) -> None:
+        while True:
+            wake.clear()
+            try:
+                delay = await turn()
+            except TaskHubError as error:
+                log.warning("%s", error)
+                delay = LOOK
+            except Exception:
+                # Whatever it is, what comes next is to be told.
+                log.exception("the notifier has a bug")
+                delay = LOOK
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await wake.wait()
+            if delay:
+                # Nobody notices, and what many tasks say at once is planned at once.
+                await asyncio.sleep(BREATH)
 
     async def on_screen(self) -> bool:
-        """Return whether a message with live buttons of ours may be on a screen."""
+        """Return whether a message with live buttons of ours may be on a screen, or is to come."""
         since = self._clock() - 3600
-        return await self._store.read(lambda reader: outbox.on_screen(reader, self._me, since))
+        return await self._store.read(
+            lambda reader: outbox.on_screen(reader, self._me, since) or outbox.any_queued(reader)
+        )
 
     async def revive(self, alive: list[str]) -> None:
         """Send again what workers that are gone had on a screen; `alive` are the others."""
@@ -151,127 +184,199 @@ class Notifier:
             return f"{type(bug).__name__}: {bug}"
         return None
 
-    async def _turn(self) -> float:
+    async def _plan_turn(self) -> float:
+        if not self._begun:
+            await self._begin()
         await self._try_out()
-        more = await self._plan()
-        for id_, notification_id, channel in await self._store.glance(
-            lambda reader: outbox.to_withdraw(reader, self._me)
-        ):
-            if (sender := self._channels.get(Channel(channel))) is not None:
-                await sender.withdraw(key_of(notification_id))
-            await self._store.write(partial(outbox.withdrawn, delivery_id=id_))
+        return 0.0 if await self._plan() else LOOK
+
+    async def _begin(self) -> None:
+        names = [channel.value for channel in self._channels]
+        if await self._store.read(lambda reader: outbox.anything_begun(reader, names)):
+            await self._store.write(lambda tx: outbox.begin(tx, names, self._clock()))
+            self.wake()
+        self._begun = True
+
+    async def _turn(self, channel: Channel) -> float:
+        """Withdraw what was answered, and send one message if one is due."""
+        await self._withdraw(channel)
         now = self._clock()
-        due = await self._store.glance(partial(outbox.next_due, me=self._me))
-        if due is not None and due <= now:
-            for delivery in await self._store.write(lambda tx: outbox.take_due(tx, self._me, now)):
-                await self._deliver(delivery)
+        due = await self._store.glance(partial(outbox.next_due, channel=channel.value, me=self._me))
+        if due is None:
+            return LOOK
+        hold = self._hold.get(channel, 0.0)
+        if now < hold <= now + outbox.DAY:
+            due = max(due, hold)
+        if due > now:
+            return min(LOOK, due - now)
+        rules = self._rules(channel)
+        taken = await self._store.write(
+            lambda tx: outbox.take(tx, channel.value, self._me, now, rules)
+        )
+        if isinstance(taken, Parcel):
+            await self._deliver(channel, taken)
             return 0.0
-        if more:
-            return 0.0
-        return LOOK if due is None else min(LOOK, due - now)
+        if taken is not None:
+            self._hold[channel] = taken
+            return min(LOOK, max(0.0, taken - now))
+        return LOOK
+
+    def _rules(self, channel: Channel) -> Rules:
+        caps = self._prefs.of(channel).caps
+        return Rules(tuple((cap.count, cap.window) for cap in caps), self._prefs.coalesce)
+
+    async def _withdraw(self, channel: Channel) -> None:
+        found = await self._store.glance(
+            lambda reader: (
+                outbox.to_withdraw(reader, channel.value, self._me),
+                outbox.rest(reader, channel.value),
+                outbox.unneeded(reader, channel.value),
+            )
+        )
+        gone, rest, unneeded = found
+        if unneeded:
+            await self._store.write(lambda tx: outbox.withdrawn(tx, unneeded))
+        if not gone or (rest is not None and self._clock() < rest.until <= self._clock() + 1e5):
+            return
+        for one in {one.key: one for one in gone}.values():
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await self._take_back(self._channels[channel], one)
+            except DeliveryError as error:
+                if error.retry:
+                    await self._rest(channel, error)
+                    return
+            except TimeoutError:
+                await self._rest(channel, DeliveryError(_SILENT, retry=True))
+                return
+            except Exception:
+                log.exception("%s: a bug in the channel", channel.value)
+        await self._store.write(lambda tx: outbox.withdrawn(tx, [one.id for one in gone]))
+
+    async def _take_back(self, sender: Sender, gone: Gone) -> None:
+        """Withdraw a message; one of many says from now on what is left of it, if that can be."""
+        if gone.left and getattr(sender, "replaces", False):
+            rest = Parcel(gone.key, gone.left, 0)
+            await sender.send(wording.parcel(rest, self._clock(), hushed=True))
+        elif not gone.asks:
+            await sender.withdraw(gone.key)
+
+    async def _rest(self, channel: Channel, error: DeliveryError) -> None:
+        self._say(channel, error)
+        await self._store.write(
+            lambda tx: outbox.let_rest(tx, channel.value, self._clock(), str(error), error.after)
+        )
+
+    def _say(self, channel: Channel, error: DeliveryError) -> None:
+        if self._said.get(channel) != str(error):
+            self._said[channel] = str(error)
+            log.warning("%s: %s", channel.value, error)
 
     async def _plan(self) -> bool:
         """Say where new notifications go; return whether there may be more of them."""
         if not await self._store.glance(partial(outbox.unplanned, limit=1)):
             return False
-        return await self._store.write(self._plan_some)
+        if self._reread is not None:
+            self._prefs = self._reread() or self._prefs
+        more = await self._store.write(self._plan_some)
+        for wake in self._wakes.values():
+            wake.set()
+        return more
 
     def _plan_some(self, tx: Tx) -> bool:
         now = self._clock()
         seen = outbox.presence(tx, now)
-        sent = {Channel(name): times for name, times in outbox.load(tx, now - 60).items()}
-        zone = datetime.now().astimezone().tzinfo or Context(0).zone
+        sent = {
+            channel: outbox.uses(tx, channel.value, now - outbox.DAY) for channel in self._channels
+        }
+        zone = self._zone() or Context(0).zone
         idle = float("inf") if seen.last_input is None else now - seen.last_input
+        context = Context(now, focused=seen.focused, idle=idle, sent=sent, zone=zone)
         found = outbox.unplanned(tx, PLAN_AT_ONCE)
         for note, task in found:
-            event = Event(
-                note.kind,
-                note.created,
-                priority=task.priority,
-                ran=(task.ended or now) - (task.started or now),
-            )
-            context = Context(now, focused=seen.focused, idle=idle, sent=sent, zone=zone)
-            sends = [
-                (channel, when)
-                for channel, when in should_notify(event, self._prefs, context).sends
-                if channel in self._channels
-            ]
-            for channel, when in sends:
-                sent.setdefault(channel, []).append(when)
-            outbox.plan(tx, note.id, [(channel.value, when) for channel, when in sends])
+            plan = should_notify(event_of(tx, note, task, now), self._prefs, context)
+            outbox.plan(tx, note, [one for step in plan.steps if (one := self._planned(step))])
         return len(found) == PLAN_AT_ONCE
 
-    async def _deliver(self, delivery: Delivery) -> None:
-        channel = Channel(delivery.channel)
-        sender = self._channels.get(channel)
+    def _planned(self, step: Step) -> Planned | None:
+        """Return what becomes of a step of the policy here; None for what says nothing new."""
+        channel = step.channel
+        if step.due is None or channel is Channel.IN_APP or channel in self._channels:
+            return Planned(*step, send=channel in self._channels)
+        if step.number:
+            return None
+        return Planned(channel, None, _LACKS.get(channel, _LACK))
+
+    async def _deliver(self, channel: Channel, parcel: Parcel) -> None:
         now = self._clock()
         try:
-            if sender is None:
-                raise DeliveryError(f"There is no channel {channel.value} here", retry=False)
-            if (reason := await sender.available()) is not None:
-                raise DeliveryError(reason, retry=False)
-            try:
-                await sender.send(message(delivery.notification, delivery.task, now))
-            except DeliveryError:
-                raise
-            except Exception as bug:
-                # One message that a channel chokes on must not silence all the others.
-                log.exception("%s: a bug in the channel", channel.value)
-                raise DeliveryError(f"{type(bug).__name__}: {bug}", retry=True) from bug
-        except DeliveryError as error:
-            again = None
-            if error.retry and delivery.attempts < TRIES:
-                again = now + min(300.0, 2.0**delivery.attempts)
-            if self._said.get(channel) != str(error):
-                self._said[channel] = str(error)
-                log.warning("%s: %s", channel.value, error)
+            await self._send(self._channels[channel], channel, parcel)
+        except _Choked as bug:
+            # One message that a channel chokes on must not silence all the others.
+            tries = parcel.deliveries[0].attempts
+            again = now + min(300.0, 2.0**tries) if tries < TRIES else None
             await self._store.write(
-                partial(outbox.failed, delivery_id=delivery.id, error=str(error), again=again)
+                partial(outbox.failed, parcel=parcel, error=str(bug), again=again)
             )
-            return
-        self._said[channel] = None
-        await self._store.write(partial(outbox.sent, delivery_id=delivery.id, now=self._clock()))
+        except DeliveryError as error:
+            self._say(channel, error)
+            await self._store.write(partial(self._failed, parcel=parcel, error=error))
+        else:
+            self._said[channel] = None
+            await self._store.write(partial(outbox.sent, parcel=parcel, now=self._clock()))
+
+    async def _send(self, sender: Sender, channel: Channel, parcel: Parcel) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                if (reason := await sender.available()) is not None:
+                    raise DeliveryError(reason, retry=False)
+                now = self._clock()
+                hushed = silent(self._prefs, now, self._zone() or Context(0).zone)
+                await sender.send(wording.parcel(parcel, now, hushed=hushed))
+        except DeliveryError:
+            raise
+        except TimeoutError:
+            raise DeliveryError(_SILENT, retry=True) from None
+        except Exception as bug:
+            log.exception("%s: a bug in the channel", channel.value)
+            raise _Choked(f"{type(bug).__name__}: {bug}") from bug
+
+    def _failed(self, tx: Tx, parcel: Parcel, error: DeliveryError) -> None:
+        again, now = None, self._clock()
+        if error.retry:
+            name = parcel.deliveries[0].channel
+            again = outbox.let_rest(tx, name, now, str(error), error.after)
+            if all(_is_old_news(one.notification, now) for one in parcel.deliveries):
+                again = None
+        outbox.failed(tx, parcel, str(error), again)
 
 
-def key_of(notification_id: int) -> str:
-    """Return the delivery key of a notification."""
-    return f"taskhub-{notification_id}"
+_LACK = "It was switched on after the worker started; the next one has it."
+_LACKS = {Channel.TERMINAL: f"{NO_TERMINAL}."}
+_SILENT = "It takes no message and says nothing"
 
 
-def number_of(key: str) -> int:
-    """Return the notification that a delivery key names; 0 for one that names none."""
-    number = key.removeprefix("taskhub-")
-    return int(number) if number.isdigit() else 0
+class _Choked(Exception):
+    """A channel has a bug that this message brings out."""
 
 
-def message(note: Notification, task: Task, now: float) -> Message:
-    """Return what a channel shows of a notification."""
-    asks = note.kind in (NoticeKind.BLOCKER, NoticeKind.ERROR)
-    head = {
-        NoticeKind.BLOCKER: "Needs you",
-        NoticeKind.ERROR: "Failed",
-        NoticeKind.COMPLETED: "Done",
-        NoticeKind.PROGRESS: "Progress",
-        NoticeKind.ACKNOWLEDGED: "Started",
-    }[note.kind]
-    place = f"{task.stage + 1}/{task.stages} {task.stage_name}" if task.stage_name else ""
-    facts = [part for part in (place, f"task {task.id}", _age(note, now)) if part]
-    buttons = tuple(
-        (action.value, _BUTTONS[action]) for action in note.actions if action in _BUTTONS
+def _is_old_news(note: Notification, now: float) -> bool:
+    return note.kind not in ASKS and note.created < now - KEPT
+
+
+def event_of(reader: Reader, note: Notification, task: Task, now: float) -> Event:
+    """Return a notification as the policy sees it."""
+    deadline, default, unanswered = outbox.overdue(reader, note.blocker_id)
+    after = After.DEFAULT if default else After(unanswered) if unanswered else None
+    return Event(
+        note.kind,
+        note.created,
+        priority=task.priority,
+        ran=(task.ended or now) - (task.started or now),
+        names=(task.id, f"playbook:{task.playbook}", f"agent:{task.agent}"),
+        deadline=deadline,
+        after=after,
     )
-    return Message(
-        key_of(note.id),
-        f"{head}: {task.title}",
-        f"{note.body[:600]}\n{' · '.join(facts)}",
-        buttons,
-        urgent=asks and task.priority > 0,
-        reply=Action.PROVIDE_CONTEXT in note.actions and note.kind is NoticeKind.BLOCKER,
-    )
-
-
-def _age(note: Notification, now: float) -> str:
-    waited = now - note.created
-    return f"since {spell(waited)}" if waited >= 60 else ""
 
 
 def decision_of(pressed: Pressed) -> tuple[Action, str | None] | None:

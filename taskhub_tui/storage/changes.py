@@ -210,6 +210,11 @@ def write_blocker(tx: Tx, task_n: int, blocker: Blocker) -> None:
     values = rows.blocker_values(blocker)
     seal = seals.row(blocker.task_id, values)
     tx.execute(BLOCKER_WRITE, (task_n, *values, tx.seq, seal))
+    if blocker.unanswered is not None:
+        # Beside the seal, which older copies of the database have without it.
+        tx.execute(
+            "UPDATE blocker SET unanswered = ? WHERE id = ?", (blocker.unanswered, blocker.id)
+        )
 
 
 def _write_rest(tx: Tx, change: Change, *, by: str, channel: str) -> None:

@@ -93,7 +93,9 @@ def _object(reader: Reader, task: Task) -> dict[str, Any]:
 
 
 def _blocker(one: Blocker) -> dict[str, Any]:
-    values = {name: getattr(one, name) for name in Blocker.__slots__ if name != "task_id"}
+    # What becomes of it unanswered is for notifications here; older TaskHubs refuse what is new.
+    kept = (name for name in Blocker.__slots__ if name not in ("task_id", "unanswered"))
+    values = {name: getattr(one, name) for name in kept}
     values["choices"] = [
         {"id": choice.id, "label": choice.label, "effect": choice.effect} for choice in one.choices
     ]

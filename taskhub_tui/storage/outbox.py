@@ -1,13 +1,30 @@
 """The durable outbox: which notification goes over which channel, and how far it got."""
 
+import contextlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
+from typing import Any
 
-from taskhub_tui.domain.model import Notification, Task
+from taskhub_tui.domain.errors import Damaged
+from taskhub_tui.domain.model import Blocker, NoticeKind, Notification, Task
+from taskhub_tui.domain.reported import follow_ups
+from taskhub_tui.domain.telling import Telling, Told
 from taskhub_tui.storage import rows
 from taskhub_tui.storage.changes import add_event
-from taskhub_tui.storage.queries import Reader, task_by_id
+from taskhub_tui.storage.queries import Reader, open_blocker, stages_of, task_by_id
 from taskhub_tui.storage.writer import Tx
+
+BURST = 3
+"""Messages that may follow one another on a channel before the next ones are told as one."""
+MOST = 200
+"""Most deliveries that one message tells of."""
+DAY = 86400.0
+ASKS = frozenset({NoticeKind.BLOCKER, NoticeKind.ERROR})
+"""What a person has to act on; it is taken back once it is answered."""
+LIVE = ("desktop", "terminal")
+"""Channels on which what is shown lives and dies with its worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +33,72 @@ class Delivery:
 
     id: int
     channel: str
+    step: int
     attempts: int
     notification: Notification
     task: Task
+    blocker: Blocker | None = None
+    """What it asks, while that is open and was not asked anew."""
+    suggested: tuple[str, ...] = ()
+    """What the agent suggests to do next, for a completion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What the policy made of a notification on one channel, at one time."""
+
+    channel: str
+    due: float | None
+    reason: str
+    step: int = 0
+    digest: bool = False
+    send: bool = True
+    """False: it is only written down, such as for the app, which needs no delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How much of a channel may be used."""
+
+    caps: tuple[tuple[int, float], ...] = ()
+    """At most so many messages in any such time."""
+    coalesce: float = 0.0
+    """Seconds in which what comes after the first few is told as one message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One message to be sent: a delivery, or many of them told as one."""
+
+    key: str
+    deliveries: tuple[Delivery, ...]
+    use: int
+    """Where the use of the channel is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A delivery that was sent, and answered since."""
+
+    id: int
+    key: str
+    left: tuple[Delivery, ...] = ()
+    """What its message told of besides, and is not answered."""
+
+    @property
+    def asks(self) -> bool:
+        """True while its message tells of another question that is open."""
+        return any(one.notification.kind in ASKS for one in self.left)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A channel that is left alone for a while."""
+
+    until: float
+    failures: int
+    since: float
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,77 +127,289 @@ def unplanned(reader: Reader, limit: int = 100) -> list[tuple[Notification, Task
     return [(note, _task(reader, note)) for note in told]
 
 
-def plan(tx: Tx, notification_id: int, deliveries: Sequence[tuple[str, float]]) -> None:
-    """Write where a notification goes: channels and times. Planning twice changes nothing."""
+def plan(tx: Tx, note: Notification, steps: Sequence[Planned]) -> None:
+    """Write where a notification goes, and why. Planning twice changes nothing."""
     changed = tx.execute(
-        "UPDATE notification SET planned = 1 WHERE id = ? AND planned = 0", (notification_id,)
+        "UPDATE notification SET planned = 1 WHERE id = ? AND planned = 0", (note.id,)
     )
     if changed.rowcount == 0:
         return
-    for channel, due in deliveries:
+    tx.execute(
+        "INSERT OR REPLACE INTO notification_plan (notification_id, steps) VALUES (?, ?)",
+        (note.id, rows.dump([(one.channel, one.step, one.due, one.reason) for one in steps])),
+    )
+    asks = note.kind in ASKS
+    for one in steps:
+        if one.send and one.due is not None:
+            tx.execute(
+                "INSERT OR IGNORE INTO delivery"
+                " (notification_id, channel, step, state, asks, digest, due)"
+                " VALUES (?, ?, ?, 'queued', ?, ?, ?)",
+                (note.id, one.channel, one.step, int(asks), int(one.digest), one.due),
+            )
+
+
+def overdue(reader: Reader, blocker_id: str | None) -> tuple[float | None, str | None, str | None]:
+    """Return a question's deadline, its default, and what else becomes of it then."""
+    row = reader.execute(
+        "SELECT deadline, default_action, unanswered FROM blocker WHERE id = ?", (blocker_id,)
+    ).fetchone()
+    return (None, None, None) if row is None else (row[0], row[1], row[2])
+
+
+def key_of(notification_id: int, step: int = 0) -> str:
+    """Return the delivery key of a notification; told again, it is another message."""
+    return f"taskhub-{notification_id}" + (f"-{step}" if step else "")
+
+
+def take(tx: Tx, channel: str, me: str, now: float, rules: Rules) -> Parcel | float | None:
+    """Take what is to be sent next over a channel.
+
+    Returns:
+        What to send; or when to look again, if something is due but must wait; or None.
+
+    One we took before and could not note as sent is taken again, under the same key.
+    """
+    tx.execute(
+        "UPDATE delivery SET state = 'queued'"
+        " WHERE state = 'sending' AND worker = ? AND channel = ?",
+        (me, channel),
+    )
+    tx.execute(
+        "UPDATE delivery SET state = 'withdrawn' WHERE state = 'queued' AND channel = ?"
+        " AND notification_id IN (SELECT id FROM notification WHERE withdrawn IS NOT NULL)",
+        (channel,),
+    )
+    found = tx.execute(
+        "SELECT delivery.id, notification_id, step, delivery.attempts, batch, digest,"
+        "       task.priority = 2"
+        "  FROM delivery JOIN notification ON notification.id = notification_id"
+        "  JOIN task ON task.n = notification.task_n"
+        " WHERE delivery.state = 'queued' AND channel = ? AND due <= ?"
+        " ORDER BY task.priority DESC, due, delivery.id LIMIT ?",
+        (channel, now, MOST),
+    ).fetchall()
+    if not found:
+        return None
+    rested = rest(tx, channel)
+    if rested is not None and rested.until > now:
+        return rested.until
+    tx.execute("DELETE FROM channel_use WHERE at < ?", (now - 2 * DAY,))
+    # Another worker may be a moment ahead of us. But a clock that was put back must not hold all
+    # up until it is there again.
+    times = [at for at in uses(tx, channel, now - DAY) if at <= now + 60]
+    critical = bool(found[0][-1])
+    free = [
+        (count - len([at for at in times if at > now - window]), count, window)
+        for count, window in rules.caps
+    ]
+    if rules.coalesce > 0 and not critical:
+        close = len([at for at in times if at > now - rules.coalesce])
+        free.append((BURST - close, BURST, rules.coalesce))
+    full = [(count, window) for left, count, window in free if left <= 0]
+    if full:
+        return max(times[-count] + window for count, window in full)
+    chosen = _together(found, min((left for left, _, _ in free), default=MOST))
+    return _parcel(tx, channel, me, now, chosen)
+
+
+def _together(found: list[Any], left: int) -> list[Any]:
+    """Return which of the due deliveries, most urgent first, the next message tells of."""
+    begun = next((row[4] for row in found if row[4] is not None), None)
+    if begun is not None:
+        # As it was when a worker died under it, so that a repeat has the same key.
+        return [row for row in found if row[4] == begun]
+    if len(found) > 1 and left <= 1:
+        return found
+    digest = [row for row in found if row[5]]
+    return digest if digest and len(digest) == len(found) else [r for r in found if not r[5]][:1]
+
+
+def _parcel(tx: Tx, channel: str, me: str, now: float, chosen: list[Any]) -> Parcel:
+    batch = None
+    if len(chosen) > 1:
+        batch = chosen[0][4] or f"taskhub-all-{min(row[0] for row in chosen)}"
+    deliveries = []
+    for id_, notification_id, step, attempts, *_ in chosen:
         tx.execute(
-            "INSERT OR IGNORE INTO delivery (notification_id, channel, state, due)"
-            " VALUES (?, ?, 'queued', ?)",
-            (notification_id, channel, due),
+            "UPDATE delivery SET state = 'sending', attempts = attempts + 1, worker = ?, batch = ?"
+            " WHERE id = ?",
+            (me, batch, id_),
+        )
+        note = notification_by_id(tx, notification_id)
+        assert note is not None
+        deliveries.append(_delivery(tx, id_, channel, step, attempts + 1, note))
+    key = batch or key_of(deliveries[0].notification.id, deliveries[0].step)
+    use = tx.execute("INSERT INTO channel_use (channel, at) VALUES (?, ?)", (channel, now))
+    assert use.lastrowid is not None
+    return Parcel(key, tuple(deliveries), use.lastrowid)
+
+
+def _delivery(
+    reader: Reader, id_: int, channel: str, step: int, attempts: int, note: Notification
+) -> Delivery:
+    task, blocker = _task(reader, note), None
+    suggested: tuple[str, ...] = ()
+    # What is damaged can still be told of: whoever answers it finds out.
+    with contextlib.suppress(Damaged):
+        if note.kind is NoticeKind.COMPLETED:
+            suggested = tuple(
+                one.title for one in follow_ups(stages_of(reader, task, checked=False))
+            )
+        elif note.blocker_id is not None:
+            blocker = asked_by(reader, note, task)
+    return Delivery(id_, channel, step, attempts, note, task, blocker, suggested)
+
+
+def asked_by(reader: Reader, note: Notification, task: Task) -> Blocker | None:
+    """Return the question that a notification tells of; None once it is answered or changed.
+
+    Raises:
+        Damaged: it is not what was asked.
+    """
+    blocker = open_blocker(reader, task, checked=False)
+    # Asked anew, it has a later time, and a notification of its own.
+    if blocker is None or blocker.id != note.blocker_id or blocker.created > note.created:
+        return None
+    return blocker
+
+
+def sent(tx: Tx, parcel: Parcel, now: float) -> None:
+    """Note that a message was sent: its channel works."""
+    tx.execute("UPDATE channel_use SET at = ? WHERE id = ?", (now, parcel.use))
+    tx.execute("DELETE FROM channel_rest WHERE channel = ?", (parcel.deliveries[0].channel,))
+    for one in parcel.deliveries:
+        again = tx.execute("SELECT sent FROM delivery WHERE id = ?", (one.id,)).fetchone()[0]
+        tx.execute(
+            "UPDATE delivery SET state = 'sent', sent = ?, error = NULL WHERE id = ?", (now, one.id)
+        )
+        if again is None:  # Else only its worker or its screen was lost.
+            told = {"channel": one.channel, "reason": _reason(tx, one)}
+            add_event(tx, one.task.n, now, "told", None, "engine", one.channel, told)
+
+
+def _reason(reader: Reader, one: Delivery) -> str:
+    row = reader.execute(
+        "SELECT steps FROM notification_plan WHERE notification_id = ?", (one.notification.id,)
+    ).fetchone()
+    steps = json.loads(row[0]) if row else []
+    said = (reason for channel, step, _, reason in steps if (channel, step) == _place(one))
+    return str(next(said, ""))
+
+
+def _place(one: Delivery) -> tuple[str, int]:
+    return one.channel, one.step
+
+
+def failed(tx: Tx, parcel: Parcel, error: str, again: float | None) -> None:
+    """Note a failed attempt; it is tried again at `again`, or never when that is None."""
+    tx.execute("DELETE FROM channel_use WHERE id = ?", (parcel.use,))
+    for one in parcel.deliveries:
+        tx.execute(
+            "UPDATE delivery SET state = ?, error = ?, due = COALESCE(?, due), batch = NULL"
+            " WHERE id = ?",
+            ("dead" if again is None else "queued", error, again, one.id),
         )
 
 
-def take_due(tx: Tx, me: str, now: float, limit: int = 20) -> list[Delivery]:
-    """Take the deliveries that are due; those of answered notifications are withdrawn.
-
-    One we took before and could not note as sent is taken again.
-    """
-    tx.execute("UPDATE delivery SET state = 'queued' WHERE state = 'sending' AND worker = ?", (me,))
-    tx.execute(
-        "UPDATE delivery SET state = 'withdrawn' WHERE state = 'queued' AND notification_id IN"
-        " (SELECT id FROM notification WHERE withdrawn IS NOT NULL)"
-    )
-    found = tx.execute(
-        "UPDATE delivery SET state = 'sending', attempts = attempts + 1, worker = ?"
-        " WHERE id IN (SELECT id FROM delivery WHERE state = 'queued' AND due <= ?"
-        "              ORDER BY due, id LIMIT ?)"
-        " RETURNING id, channel, attempts, notification_id",
-        (me, now, limit),
+def uses(reader: Reader, channel: str, since: float) -> list[float]:
+    """Return when a channel was used after `since`, in order."""
+    found = reader.execute(
+        "SELECT at FROM channel_use WHERE channel = ? AND at > ? ORDER BY at", (channel, since)
     ).fetchall()
-    return [_delivery(tx, row) for row in found]
+    return [float(at) for (at,) in found]
 
 
-def _delivery(reader: Reader, row: tuple[int, str, int, int]) -> Delivery:
-    id_, channel, attempts, notification_id = row
-    note = notification_by_id(reader, notification_id)
-    assert note is not None
-    return Delivery(id_, channel, attempts, note, _task(reader, note))
+def rest(reader: Reader, channel: str) -> Rest | None:
+    """Return why a channel is left alone, and until when; None when it works."""
+    row = reader.execute(
+        "SELECT until, failures, since, said FROM channel_rest WHERE channel = ?", (channel,)
+    ).fetchone()
+    return None if row is None else Rest(*row)
 
 
-def sent(tx: Tx, delivery_id: int, now: float) -> None:
+def let_rest(tx: Tx, channel: str, now: float, said: str, at_least: float | None) -> float:
+    """Leave a channel that failed alone, each time for longer; return until when."""
+    before = rest(tx, channel)
+    failures = 1 if before is None else before.failures + 1
+    pause = max(min(900.0, 2.0 ** min(failures, 10)), min(at_least or 0.0, DAY))
     tx.execute(
-        "UPDATE delivery SET state = 'sent', sent = ?, error = NULL WHERE id = ?",
-        (now, delivery_id),
+        "INSERT OR REPLACE INTO channel_rest (channel, until, failures, since, said)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (channel, now + pause, failures, now if before is None else before.since, said),
     )
+    return now + pause
 
 
-def failed(tx: Tx, delivery_id: int, error: str, again: float | None) -> None:
-    """Note a failed attempt; it is tried again at `again`, or never when that is None."""
-    tx.execute(
-        "UPDATE delivery SET state = ?, error = ?, due = COALESCE(?, due) WHERE id = ?",
-        ("dead" if again is None else "queued", error, again, delivery_id),
-    )
-
-
-def to_withdraw(reader: Reader, me: str) -> list[tuple[int, int, str]]:
-    """Return our sent deliveries whose notification was answered: id, notification, channel."""
-    found: list[tuple[int, int, str]] = reader.execute(
-        "SELECT delivery.id, notification.id, channel FROM delivery"
+def to_withdraw(reader: Reader, channel: str, me: str) -> list[Gone]:
+    """Return what was sent over a channel and answered since."""
+    found = reader.execute(
+        "SELECT delivery.id, notification_id, step, batch FROM delivery"
         " JOIN notification ON notification.id = notification_id"
-        " WHERE delivery.state = 'sent' AND delivery.worker = ?"
-        " AND notification.withdrawn IS NOT NULL",
-        (me,),
+        " WHERE delivery.state = 'sent' AND asks = 1 AND channel = ?"
+        " AND notification.withdrawn IS NOT NULL AND (channel NOT IN (?, ?) OR worker = ?)",
+        (channel, *LIVE, me),
     ).fetchall()
-    return found
+    return [
+        Gone(
+            id_,
+            batch or key_of(notification_id, step),
+            () if batch is None else _left(reader, batch),
+        )
+        for id_, notification_id, step, batch in found
+    ]
 
 
-def withdrawn(tx: Tx, delivery_id: int) -> None:
-    tx.execute("UPDATE delivery SET state = 'withdrawn' WHERE id = ?", (delivery_id,))
+def unneeded(reader: Reader, channel: str) -> list[int]:
+    """Return what was still to be sent over a channel, perhaps in hours, and was answered."""
+    found = reader.execute(
+        "SELECT delivery.id FROM delivery JOIN notification ON notification.id = notification_id"
+        " WHERE delivery.state = 'queued' AND channel = ? AND notification.withdrawn IS NOT NULL",
+        (channel,),
+    ).fetchall()
+    return [int(id_) for (id_,) in found]
+
+
+def _left(reader: Reader, batch: str) -> tuple[Delivery, ...]:
+    """Return what a message of many tells of that still holds."""
+    found = reader.execute(
+        "SELECT delivery.id, notification_id, channel, step, attempts FROM delivery"
+        " JOIN notification ON notification.id = notification_id"
+        " WHERE batch = ? AND delivery.state = 'sent' AND notification.withdrawn IS NULL"
+        " ORDER BY delivery.id",
+        (batch,),
+    ).fetchall()
+    left = []
+    for id_, notification_id, channel, step, attempts in found:
+        note = notification_by_id(reader, notification_id)
+        assert note is not None
+        left.append(_delivery(reader, id_, channel, step, attempts, note))
+    return tuple(left)
+
+
+def withdrawn(tx: Tx, ids: Sequence[int]) -> None:
+    for id_ in ids:
+        tx.execute("UPDATE delivery SET state = 'withdrawn' WHERE id = ?", (id_,))
+
+
+def told_of(reader: Reader, key: str) -> list[int]:
+    """Return the notifications that a message with this key told of, those still open first."""
+    number = key.removeprefix("taskhub-").split("-")[0]
+    if number.isdigit():
+        return [int(number)]
+    found = reader.execute(
+        "SELECT notification.id FROM delivery"
+        " JOIN notification ON notification.id = notification_id"
+        " WHERE batch = ? ORDER BY notification.withdrawn IS NOT NULL, delivery.id",
+        (key,),
+    ).fetchall()
+    return [int(id_) for (id_,) in found]
+
+
+def first_told_of(reader: Reader, key: str) -> Notification | None:
+    """Return the notification that a message is about; of many, the first that is still open."""
+    found = told_of(reader, key)
+    return notification_by_id(reader, found[0]) if found else None
 
 
 def _forsaken(me: str, alive: Sequence[str], now: float) -> tuple[str, tuple[object, ...]]:
@@ -125,11 +417,10 @@ def _forsaken(me: str, alive: Sequence[str], now: float) -> tuple[str, tuple[obj
     marks = ", ".join("?" * len(alive))  # SQLite allows an empty list; NULL in it matches none
     return (
         f"worker IS NOT NULL AND worker <> ? AND worker NOT IN ({marks})"
-        " AND (state = 'sending' OR (state = 'sent' AND"
-        " notification_id IN (SELECT id FROM notification"
-        "                      WHERE withdrawn IS NULL AND kind IN ('blocker', 'error')"
-        "                        AND created > ?)))",
-        (me, *alive, now - 86400),
+        " AND (state = 'sending' OR (state = 'sent' AND asks = 1 AND step = 0"
+        " AND channel IN (?, ?) AND notification_id IN (SELECT id FROM notification"
+        "                      WHERE withdrawn IS NULL AND created > ?)))",
+        (me, *alive, *LIVE, now - DAY),
     )
 
 
@@ -153,31 +444,94 @@ def resend(tx: Tx, me: str, channel: str, now: float) -> None:
     """Queue again what is open on a channel that lost all it showed."""
     tx.execute(
         "UPDATE delivery SET state = 'queued', due = ? WHERE worker = ? AND channel = ?"
-        " AND state = 'sent' AND notification_id IN (SELECT id FROM notification"
-        "  WHERE withdrawn IS NULL AND kind IN ('blocker', 'error'))",
+        " AND state = 'sent' AND asks = 1 AND step = 0"
+        " AND notification_id IN (SELECT id FROM notification WHERE withdrawn IS NULL)",
         (now, me, channel),
     )
 
 
-def next_due(reader: Reader, me: str) -> float | None:
-    """Return when something is to be sent; between two turns of ours nothing is on its way."""
-    queued = reader.execute("SELECT min(due) FROM delivery WHERE state = 'queued'").fetchone()[0]
+def begin(tx: Tx, channels: Sequence[str], now: float) -> None:
+    """Give what no channel took for good another chance; leave what has no channel any more.
+
+    A worker does so when it starts: the settings may have been mended, or have lost a channel.
+    """
+    marks = ", ".join("?" * len(channels))
+    tx.execute(
+        "UPDATE delivery SET state = 'dead', error = 'The channel is not set up any more'"
+        f" WHERE state = 'queued' AND channel NOT IN ({marks})",
+        tuple(channels),
+    )
+    tx.execute(
+        "UPDATE delivery SET state = 'queued', due = ?"
+        f" WHERE state = 'dead' AND asks = 1 AND channel IN ({marks}) AND notification_id IN"
+        "   (SELECT id FROM notification WHERE withdrawn IS NULL)",
+        (now, *channels),
+    )
+
+
+def anything_begun(reader: Reader, channels: Sequence[str]) -> bool:
+    """Return whether `begin` would change anything."""
+    marks = ", ".join("?" * len(channels))
+    return (
+        reader.execute(
+            "SELECT 1 FROM delivery JOIN notification ON notification.id = notification_id"
+            f" WHERE (delivery.state = 'queued' AND channel NOT IN ({marks}))"
+            f"    OR (delivery.state = 'dead' AND asks = 1 AND channel IN ({marks})"
+            "        AND notification.withdrawn IS NULL) LIMIT 1",
+            (*channels, *channels),
+        ).fetchone()
+        is not None
+    )
+
+
+def next_due(reader: Reader, channel: str, me: str) -> float | None:
+    """Return when something is to be sent over a channel; between two messages nothing is."""
     stuck = reader.execute(
-        "SELECT min(due) FROM delivery WHERE state = 'sending' AND worker = ?", (me,)
-    ).fetchone()[0]
-    return min((float(due) for due in (queued, stuck) if due is not None), default=None)
+        "SELECT 1 FROM delivery WHERE state = 'sending' AND worker = ? AND channel = ? LIMIT 1",
+        (me, channel),
+    ).fetchone()
+    if stuck is not None:
+        return -inf
+    (due,) = reader.execute(
+        "SELECT min(due) FROM delivery WHERE state = 'queued' AND channel = ?", (channel,)
+    ).fetchone()
+    return None if due is None else float(due)
 
 
-def load(reader: Reader, since: float) -> dict[str, list[float]]:
-    """Return, by channel, when something was sent after `since` or is planned to be."""
-    times: dict[str, list[float]] = {}
-    for channel, time in reader.execute(
-        "SELECT channel, due FROM delivery WHERE state IN ('queued', 'sending')"
-        " UNION ALL SELECT channel, sent FROM delivery WHERE state = 'sent' AND sent > ?",
-        (since,),
-    ).fetchall():
-        times.setdefault(channel, []).append(time)
-    return times
+def told(reader: Reader, task: Task) -> list[Told]:
+    """Return the notifications of a task, newest first, and what became of them."""
+    found = reader.execute(
+        f"SELECT steps, {rows.NOTIFICATION_COLUMNS} FROM notification"
+        " JOIN task ON task.n = notification.task_n"
+        " LEFT JOIN notification_plan ON notification_id = notification.id"
+        " WHERE notification.task_n = ? ORDER BY notification.id DESC",
+        (task.n,),
+    ).fetchall()
+    return [_told(reader, rows.notification(row), steps) for steps, *row in found]
+
+
+def _told(reader: Reader, note: Notification, steps: str | None) -> Told:
+    ways = {
+        (channel, step): rest_of
+        for channel, step, *rest_of in reader.execute(
+            "SELECT channel, step, state, due, sent, error FROM delivery WHERE notification_id = ?",
+            (note.id,),
+        ).fetchall()
+    }
+    planned = json.loads(steps) if steps else []
+    return Told(
+        note,
+        [
+            Telling(channel, due, reason, *ways.get((channel, step), ()))
+            for channel, step, due, reason in planned
+        ],
+    )
+
+
+def any_queued(reader: Reader) -> bool:
+    """Return whether anything is still to be sent."""
+    found = reader.execute("SELECT 1 FROM delivery WHERE state = 'queued' LIMIT 1").fetchone()
+    return found is not None
 
 
 def notification_by_id(reader: Reader, notification_id: int) -> Notification | None:

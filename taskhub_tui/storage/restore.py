@@ -154,6 +154,12 @@ def _pause(part: Path, now: float) -> int:
         )
         connection.execute("DELETE FROM worker")
         connection.execute("DELETE FROM presence")
+        # One that was used since would be good again.
+        connection.execute("DELETE FROM answer_token")
+        # As would a rule that was revoked since.
+        connection.execute(
+            "UPDATE rule SET revoked = ?, revoked_by = 'restore' WHERE revoked IS NULL", (now,)
+        )
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = DELETE")
         return len(found)

@@ -267,12 +267,27 @@ async def test_a_question_nobody_answers_in_time_takes_its_default_and_names_no_
             await until(h.hub, task.id, Status.CANCELLED)
         else:
             await until(h.hub, task.id, Status.COMPLETED)
-            assert answers[0].action == said
+            assert (answers[0].action, answers[0].timed_out) == (said, True)
         decided = [e for e in await h.hub.events(task.id) if e.kind == "decided"]
         assert [(e.by, e.channel) for e in decided] == [("nobody", "timeout")]
         asked = next(e for e in await h.hub.events(task.id) if e.kind == "asked")
         with pytest.raises(AlreadyDecided, match="nobody"):
             await h.hub.decide(task.id, Action.APPROVE, blocker_id=asked.data["blocker"])
+
+
+async def test_a_persons_no_is_no_question_that_timed_out(where: Paths, settings: Settings) -> None:
+    answers: list[Answer] = []
+    actor = asking(answers=answers, timeout=3600, default="deny", unanswered="remind")
+    async with house(where, settings, actor) as h, h.worker():
+        task = await h.submit()
+        await blocked(h, task.id)
+        kept = await h.hub._store.read(
+            lambda reader: reader.execute("SELECT unanswered FROM blocker").fetchall()
+        )
+        assert kept == [("remind",)]
+        await h.hub.decide(task.id, Action.DENY)
+        await until(h.hub, task.id, Status.COMPLETED)
+        assert (answers[0].action, answers[0].timed_out) == ("decline", False)
 
 
 async def test_a_default_that_is_no_answer_is_refused_and_the_engine_rests(

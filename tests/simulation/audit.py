@@ -83,7 +83,7 @@ class Audit:
             self._hold(model.done >= set(range(stage)), f"{where}, but only {model.done} are done")
         self._gets_on(model, kind, stage, by, data)
         match kind:
-            case "created" | "opened":
+            case "created" | "opened" | "told":
                 pass
             case "stalled":
                 self._hold(model.status == "in_progress", f"{where}: {model.status}")

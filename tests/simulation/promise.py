@@ -351,8 +351,16 @@ class Promise:
         self.hold(found, f"the file {name} of {stage.idempotency_key} is not on record")
 
     def shown(self, key: str) -> None:
-        """Note that a notification was seen."""
-        self.seen.add(int(key.removeprefix("taskhub-")))
+        """Note that a notification was seen, or many in one message."""
+        number = key.removeprefix("taskhub-").split("-")[0]
+        if number.isdigit():
+            self.seen.add(int(number))
+            return
+        if number == "said":  # It asks for nothing, such as that an answer came too late.
+            return
+        found = self.rows("SELECT notification_id FROM delivery WHERE batch = ?", key)
+        self.hold(found, f"{key} tells of nothing")
+        self.seen.update(id_ for (id_,) in found)
 
     def acknowledged(self, task: str) -> None:
         """Check that a task that was handed over is on record."""

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 from support import ScriptedAgent, house, until
 
-from taskhub_tui import keeper
+from taskhub_tui import deciding, keeper
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.model import Action, StageSpec, Status
+from taskhub_tui.domain.rules import Scope
 from taskhub_tui.hub import Hub
+from taskhub_tui.notifications.answers import Answers
+from taskhub_tui.notifications.granting import Ask
 from taskhub_tui.storage import backups, database
 from taskhub_tui.storage.restore import restore
 from taskhub_tui.storage.soundness import problems
@@ -62,6 +65,33 @@ async def test_what_had_not_ended_is_paused_and_all_else_is_as_it_was(
     )  # fmt: skip
     async with aside:
         assert later.id in {task.id for task in await aside.tasks()}
+
+
+async def test_no_old_answer_is_good_again_and_no_old_rule_holds(
+    where: Paths, settings: Settings
+) -> None:
+    gate = (StageSpec("one", "actor", gate=True),)
+    copy = where.home / "copy.db"
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        async with h.worker():
+            task = await h.submit(stages=gate)
+            await until(h.hub, task.id, Status.BLOCKED)
+        note = next(n for n in await h.hub.notifications() if n.blocker_id)
+        answers = Answers(h.hub._store, deciding.answer, owner="ann")
+        token = (await answers.grant(Ask(note.id, "phone", "", "?"))).tokens["approve"]
+        rule = await h.hub.allow(Scope.AGENT, "actor")
+        backups.write(where.database, copy)
+        used = await answers.consume(token, "approve", peer="ntfy", channel="phone")
+        assert used.status == 200
+    restore(where.database, copy, NOW)
+    async with house(where, settings) as h:
+        assert (await h.hub.status(task.id)).task.status is Status.BLOCKED
+        answers = Answers(h.hub._store, deciding.answer, owner="ann")
+        again = await answers.consume(token, "approve", peer="ntfy", channel="phone")
+        assert again.status == 404
+        assert await h.hub.rules() == []
+        (old,) = await h.hub.rules(revoked=True)
+        assert (old.id, old.revoked_by) == (rule.id, "restore")
 
 
 async def test_a_damaged_database_is_replaced_and_kept(path: Path) -> None:

@@ -46,7 +46,12 @@ LOST = 4.0
 
 async def channels(hub: Hub) -> list[ChannelInfo]:
     """Stand for the desktop of this machine, which is another one each time."""
-    return [ChannelInfo("in-app", True), ChannelInfo("desktop", False, "It is switched off")]
+    return [
+        ChannelInfo("in-app", True),
+        ChannelInfo("desktop", False, "It is switched off"),
+        ChannelInfo("phone", True),
+        ChannelInfo("email", True, "The variable HUB_MAIL is not set"),
+    ]
 
 
 async def checks(hub: Hub) -> list[Check]:

@@ -320,6 +320,7 @@ class _Run:
                 risk=ask.risk,
                 timeout=ask.timeout,
                 default=ask.default,
+                unanswered=ask.unanswered,
             )
         )
         words = _words(answer, ask)
@@ -328,6 +329,7 @@ class _Run:
             "answer": words,
             "ok": answer.action == "accept" and not refused,
             "action": answer.action,
+            "timed_out": answer.timed_out,
             "choice": answer.choice,
             "text": answer.text,
             "data": dict(answer.data),

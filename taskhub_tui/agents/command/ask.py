@@ -28,6 +28,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--risk", choices=("low", "high"), default="low")
     parser.add_argument("--timeout", type=float, help="seconds after which --default is taken")
     parser.add_argument("--default", choices=("approve", "deny", "cancel"))
+    parser.add_argument(
+        "--unanswered",
+        choices=("wait", "remind", "escalate"),
+        help="without --default: what becomes of it after --timeout",
+    )
     args = parser.parse_args(argv)
     folder = os.environ.get("TASKHUB_ANSWERS")
     if not folder:
@@ -43,6 +48,7 @@ def main(argv: list[str]) -> int:
         "risk": args.risk,
         "timeout": args.timeout,
         "default": args.default,
+        "unanswered": args.unanswered,
     }
     line = json.dumps({"taskhub": question}) + "\n"
     hand_over(f"{folder}/../control", line.encode())

@@ -34,6 +34,7 @@ class Ask:
     risk: Literal["low", "high"] = "low"
     timeout: float | None = None
     default: Literal["approve", "deny", "cancel"] | None = None
+    unanswered: Literal["wait", "remind", "escalate"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +182,11 @@ def _ask(verb: str, text: str, found: Mapping[str, Any]) -> Ask:
         raise ValueError("risk is low or high")
     if default not in (None, "approve", "deny", "cancel"):
         raise ValueError("default is approve, deny or cancel")
-    timeout = _seconds(found["timeout"]) if "timeout" in found else None
-    return Ask(clean(text, 4000), key, kind != "input", choices, risk, timeout, default)
+    unanswered = found.get("unanswered")
+    if unanswered not in (None, "wait", "remind", "escalate"):
+        raise ValueError("unanswered is wait, remind or escalate")
+    timeout = _seconds(found["timeout"]) if found.get("timeout") is not None else None
+    return Ask(clean(text, 4000), key, kind != "input", choices, risk, timeout, default, unanswered)
 
 
 def _seconds(value: object) -> float:

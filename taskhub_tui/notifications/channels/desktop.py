@@ -140,7 +140,7 @@ class DesktopChannel:
         """Take questions off the screen, finish running callbacks, leave the bus."""
         # A button without its process behind it would do nothing when it is pressed.
         for bubble in list(self._bubbles.values()):
-            if bubble.open and (bubble.message.buttons or bubble.message.reply):
+            if bubble.open and bubble.message.asks:
                 await self.withdraw(bubble.message.key)
         sending = [b.sending for b in self._bubbles.values() if b.sending is not None]
         if self._tasks:

@@ -44,8 +44,8 @@ def build(
 ) -> Notification:
     """Return desktop-notifier's form of a message, cleaned and cut to what a bubble can hold."""
     body = escape(clean(message.body, 2000))
-    asks = bool(message.buttons) or message.reply
-    if asks and not actions:
+    asks = message.asks
+    if (message.buttons or message.reply) and not actions:
         body = f"{body}\n(Answer in TaskHub: this desktop has no buttons.)".strip()
     buttons = [
         Button(one_line(label, 40) or one_line(action, 40) or "?", identifier=button_key(index))
@@ -54,7 +54,9 @@ def build(
     return Notification(
         one_line(message.title, 200),
         body,
-        urgency=Urgency.Critical if message.urgent else Urgency.Normal,
+        urgency=(
+            Urgency.Critical if message.urgent else Urgency.Low if message.quiet else Urgency.Normal
+        ),
         icon=icon,
         buttons=tuple(buttons) if actions else (),
         reply_field=ReplyField() if message.reply and reply else None,

@@ -43,7 +43,17 @@ _EFFECTS = {
 _SET, _CHANNEL, _CHECK, _KEY = "set:", "channel:", "check:", "key:"
 _NAME = 27
 """Columns of the names."""
-_MEANINGS = {"in-app": "the list and the toasts here", "desktop": "bubbles of this machine"}
+_MEANINGS = {
+    "in-app": "the list and the toasts here",
+    "desktop": "bubbles of this machine",
+    "terminal": "the terminal that the app runs in",
+    "phone": "push messages, from a server of ntfy",
+    "email": "mail, with a link to answer by",
+    "sms": "text messages, for what is critical",
+    "webhook": "signed messages to a program of yours",
+    "command": "a command of yours gets each message",
+    "apprise": "any other service, through Apprise",
+}
 
 
 class SettingRows(Rows):
@@ -489,7 +499,7 @@ class SettingsScreen(Screen[str | None]):
         while asyncio.get_running_loop().time() < end:
             trial = await self._hub.trial(name)
             if trial is not None and trial.tried is not None:
-                return trial.said or "Delivered: look at your screen"
+                return trial.said or "Delivered: look whether it is there"
             await self._hub.changed(0.5)
         look = self._press("settings.check")
         return f"No worker has taken it up; {look} looks for what may be wrong"

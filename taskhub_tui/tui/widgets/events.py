@@ -37,9 +37,10 @@ _WORDS = {
     "queued": "waits for its turn",
     "pause asked": "will be paused after its stage",
     "opened": "opened from a notification",
+    "followed": "started what comes next",
 }
 _TOLD = ("question", "error", "reason", "text", "summary", "title", "agent", "choice", "message")
-_BY = ("created", "decided", "answered", "paused", "resumed", "pause asked", "opened")
+_BY = ("created", "decided", "answered", "paused", "resumed", "pause asked", "opened", "followed")
 _MOST = 400
 """Lines of detail of one event."""
 
@@ -50,6 +51,8 @@ def sentence(event: Event) -> str:
     what = _WORDS.get(event.kind, event.kind.replace("_", " "))
     if event.kind == "decided":
         what = "decided " + str(data.get("action", "")).upper()
+    if event.kind == "told":
+        what = f"told you: {event.channel}"
     parts = []
     if event.stage is not None and event.kind not in ("created", "completed"):
         parts.append(f"stage {event.stage + 1}")
