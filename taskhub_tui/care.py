@@ -15,7 +15,7 @@ from taskhub_tui import keeper
 from taskhub_tui.config import Paths, Settings, make_private
 from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.model import Status
-from taskhub_tui.domain.views import Compacted, Copy, Imported, Pruned, Restored
+from taskhub_tui.domain.views import Compacted, Copy, Exported, Imported, Pruned, Restored
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.storage import backups, compaction, retention
 from taskhub_tui.storage import restore as restoring
@@ -118,20 +118,22 @@ async def compact(paths: Paths) -> Compacted:
     return await asyncio.to_thread(compaction.compact, paths.database)
 
 
-async def export(paths: Paths, wanted: Sequence[str], out: TextIO) -> int:
-    """Write tasks to `out` as JSON Lines, all of them when none is named; returns how many.
+async def export(paths: Paths, wanted: Sequence[str], out: TextIO) -> Exported:
+    """Write tasks to `out` as JSON Lines, all of them when none is named.
+
+    What is damaged is left out; the result says so.
 
     Raises:
         UnknownTask: one that is named does not exist.
         StoreError: the database cannot be read.
     """
-    from taskhub_tui.storage import exchange
+    from taskhub_tui.storage import exports
 
     if not wanted and not paths.database.exists():
-        return 0
+        return Exported(0, ())
     async with _opened(paths) as store:
-        found = await store.read(lambda reader: exchange.numbers(reader, wanted))
-        return await exchange.write(store, found, out)
+        found = await store.read(lambda reader: exports.numbers(reader, wanted))
+        return await exports.write(store, found, out)
 
 
 async def import_(paths: Paths, source: Path | BinaryIO, *, by: str, dry: bool = False) -> Imported:

@@ -1,106 +1,22 @@
-"""Export and import of tasks as JSON Lines; `lines` has the format."""
+"""Import of tasks from JSON Lines; `lines` has the format."""
 
-import json
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO
 
 from taskhub_tui.domain.errors import BadInput, StoreError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.execution import current
-from taskhub_tui.domain.model import Artifact, Blocker, Choice, Stage, StageStatus, Status, Task
+from taskhub_tui.domain.model import Blocker, Choice, Stage, StageStatus, Status, Task
 from taskhub_tui.domain.views import Imported
 from taskhub_tui.storage import queries, rows
 from taskhub_tui.storage.changes import add_event, write_blocker, write_stages
-from taskhub_tui.storage.lines import LINE_LIMIT, VERSION, BadLine, TaskLine, read
-from taskhub_tui.storage.queries import Reader
+from taskhub_tui.storage.lines import LINE_LIMIT, BadLine, TaskLine, read
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 
 BATCH = 100
-"""Tasks read, or written, in one transaction."""
-_OURS = (
-    "n", "seq", "deps_left", "holder", "fence", "stopping", "pausing", "stage_agent",
-    "silent_since",
-)  # fmt: skip
-"""What means something in one database only."""
-
-
-def numbers(reader: Reader, wanted: Sequence[str]) -> list[int]:
-    """Return the numbers of tasks by the first letters of their IDs, or of all; oldest first.
-
-    Raises:
-        UnknownTask: there is none, or more than one.
-    """
-    if not wanted:
-        return [n for (n,) in reader.execute("SELECT n FROM task ORDER BY n").fetchall()]
-    return sorted({queries.task_by_id(reader, queries.find(reader, one)).n for one in wanted})
-
-
-async def write(store: Store, wanted: Sequence[int], out: TextIO) -> int:
-    """Write tasks to `out`, each as it stands in one moment; returns how many."""
-    count = 0
-    for start in range(0, len(wanted), BATCH):
-        part = wanted[start : start + BATCH]
-
-        def collect(reader: Reader, part: Sequence[int] = part) -> list[dict[str, Any]]:
-            return [_object(reader, task) for task in queries.tasks_by_number(reader, part)]
-
-        for one in sorted(await store.read(collect), key=lambda one: part.index(one.pop("n"))):
-            out.write(json.dumps(one, separators=(",", ":")) + "\n")
-            count += 1
-    return count
-
-
-def _object(reader: Reader, task: Task) -> dict[str, Any]:
-    values = {name: getattr(task, name) for name in rows.TASK if name not in _OURS}
-    stages = queries.stages_of(reader, task)
-    after = reader.execute(
-        "SELECT task.id FROM dependency JOIN task ON task.n = after_n WHERE task_n = ?"
-        " ORDER BY after_n",
-        (task.n,),
-    ).fetchall()
-    return {
-        "n": task.n,
-        "taskhub": VERSION,
-        "task": values,
-        "stages": [
-            {
-                name: getattr(one, name)
-                for name in rows.STAGE
-                if name not in ("position", "log_mark", "limited")
-            }
-            for one in stages
-        ],
-        "blockers": [_blocker(one) for one in queries.blockers_of(reader, task)],
-        "events": [
-            {
-                "at": one.at,
-                "kind": one.kind,
-                "stage": one.stage,
-                "by": one.by,
-                "channel": one.channel,
-                "data": one.data,
-            }
-            for one in queries.events(reader, task)
-        ],
-        "artifacts": [
-            {name: getattr(one, name) for name in Artifact.__slots__ if name != "task_id"}
-            for one in queries.artifacts_of(reader, task)
-        ],
-        "after": [id_ for (id_,) in after],
-    }
-
-
-def _blocker(one: Blocker) -> dict[str, Any]:
-    values = {name: getattr(one, name) for name in Blocker.__slots__ if name != "task_id"}
-    values["choices"] = [
-        {"id": choice.id, "label": choice.label, "effect": choice.effect} for choice in one.choices
-    ]
-    return values
-
-
-# Import
+"""Tasks written in one transaction."""
 
 
 def scan(source: BinaryIO, name: str) -> Iterator[tuple[int, TaskLine]]:

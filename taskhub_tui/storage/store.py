@@ -148,7 +148,12 @@ class Store:
             return query(connection)
         finally:
             # Open statements would hold the snapshot, and the write-ahead log would grow.
-            connection.execute("COMMIT")
+            try:
+                connection.execute("COMMIT")
+            except sqlite3.DatabaseError:
+                # After a page that could not be read; what was read before is as good as it was.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:

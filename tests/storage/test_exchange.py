@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -279,9 +280,10 @@ async def test_a_pipe_is_read_only_once(other: Paths, tmp_path: Path) -> None:
     pipe = tmp_path / "export.jsonl"
     os.mkfifo(pipe)
     text = json.dumps(valid()) + "\n"
-    writing = asyncio.create_task(asyncio.to_thread(pipe.write_text, text))
+    writing = threading.Thread(target=pipe.write_text, args=(text,))
+    writing.start()
     told = await care.import_(other, pipe, by="ann")
-    await writing
+    writing.join()
     assert list(told.tasks) == ["abcdefgh"]
     assert [one["task"]["id"] for one in await exported(other)] == ["abcdefgh"]
     assert {one.name for one in other.home.iterdir()} <= {"taskhub.db", "taskhub.lock", "run"}
