@@ -19,8 +19,8 @@ from taskhub_tui import care
 from taskhub_tui.agents.port import Result
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import ids
-from taskhub_tui.domain.errors import BadInput
-from taskhub_tui.domain.model import Action, StageSpec, StageStatus, Status
+from taskhub_tui.domain.errors import BadInput, StoreError
+from taskhub_tui.domain.model import Action, StageSpec, StageStatus, Status, WaitingOn
 from taskhub_tui.hub import Hub
 from taskhub_tui.storage import exchange
 from taskhub_tui.storage.store import Store
@@ -395,6 +395,77 @@ async def test_waiting_for_what_is_not_here_ends_and_is_said(other: Paths) -> No
     assert told.notes == ("abcdefgh does not wait for zzzzzzzz any more: it is not here",)
     (came,) = await exported(other)
     assert (came["after"], came["task"]["status"]) == ([], "paused")
+
+
+def chain() -> list[dict[str, Any]]:
+    """Tasks that wait for each other, the last one first; one has failed while it waited."""
+    waits = {"status": "pending", "ended": None}
+    return [
+        {**valid(id="dddddddd", **waits), "after": ["cccccccc", "aaaaaaaa"]},
+        {**valid(id="cccccccc", status="failed"), "after": ["bbbbbbbb"]},
+        {**valid(id="bbbbbbbb", **waits), "after": ["aaaaaaaa"]},
+        valid(id="aaaaaaaa", **waits),
+    ]
+
+
+async def awaited(where: Paths) -> dict[str, list[str]]:
+    """What each task waits for."""
+    return {one["task"]["id"]: sorted(one["after"]) for one in await exported(where)}
+
+
+@pytest.mark.parametrize("commits", range(4))
+async def test_an_import_that_is_cut_short_leaves_no_task_that_begins_too_early(
+    other: Paths, monkeypatch: pytest.MonkeyPatch, commits: int
+) -> None:
+    wanted = {line["task"]["id"]: sorted(line["after"]) for line in chain()}
+    left = commits
+
+    async def write(store: Store, request: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise StoreError("The disk is full")
+        return await store._writer.run(request)
+
+    monkeypatch.setattr(exchange, "BATCH", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "write", write)
+        with pytest.raises(StoreError, match=f"{commits} of 4 tasks were imported before that"):
+            await imported(other, *chain())
+    here = await awaited(other)
+    assert len(here) == commits
+    assert here == {id_: wanted[id_] for id_ in here}
+    told = await imported(other, *chain())
+    assert (len(told.skipped), told.notes) == (commits, ())
+    assert await awaited(other) == wanted
+
+
+async def test_a_task_that_failed_while_it_waited_waits_again_after_retry(
+    other: Paths, settings: Settings
+) -> None:
+    stage = {**valid()["stages"][0], "status": "failed", "output": None}
+    first = valid(id="aaaaaaaa", status="pending", ended=None)
+    failed = {**valid(status="failed", stage=0), "stages": [stage], "after": ["aaaaaaaa"]}
+    await imported(other, failed, first)
+    async with house(other, settings, ScriptedAgent("actor")) as h:
+        view = await h.hub.decide("abcdefgh", Action.RETRY)
+        assert (view.task.status, view.task.waiting_on) == (Status.PENDING, WaitingOn.DEPENDENCY)
+
+
+async def test_tasks_that_wait_for_each_other_are_refused(other: Paths) -> None:
+    ring = chain()
+    ring[3]["after"] = ["dddddddd"]
+    with pytest.raises(BadInput, match=r"line 2: the tasks .* wait for each other") as told:
+        await imported(other, valid(), *ring)
+    assert told.value.hint == "Nothing was imported"
+    assert await exported(other) == []
+
+
+async def test_waiting_for_a_task_that_was_cancelled_here_ends_and_is_said(other: Paths) -> None:
+    await imported(other, valid(id="aaaaaaaa", status="cancelled"))
+    line = {**valid(status="pending", ended=None), "after": ["aaaaaaaa"]}
+    told = await imported(other, line)
+    assert told.notes == ("abcdefgh does not wait for aaaaaaaa any more: it was cancelled",)
 
 
 async def test_many_tasks_go_over_in_order(other: Paths, tmp_path: Path) -> None:
