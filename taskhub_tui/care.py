@@ -163,7 +163,14 @@ async def import_(paths: Paths, source: Path | BinaryIO, *, by: str, dry: bool =
         if not whole:
             # It is read twice, to check all of it and to import it; a pipe gives it only once.
             held = stack.enter_context(tempfile.TemporaryFile(dir=paths.home))
-            await asyncio.to_thread(shutil.copyfileobj, source, held)
+            try:
+                await asyncio.to_thread(shutil.copyfileobj, source, held)
+                held.seek(0)
+            except OSError as error:
+                raise BadInput(
+                    f"{name} could not be copied to {paths.home}: {error.strerror}",
+                    "Nothing was imported",
+                ) from error
             source = held
         async with _opened(paths) as store:
             return await exchange.load(store, source, name, by=by, now=time.time(), dry=dry)

@@ -289,6 +289,16 @@ async def test_a_pipe_is_read_only_once(other: Paths, tmp_path: Path) -> None:
     assert {one.name for one in other.home.iterdir()} <= {"taskhub.db", "taskhub.lock", "run"}
 
 
+async def test_an_input_for_whose_copy_there_is_no_room_is_said(
+    other: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        care.tempfile, "TemporaryFile", lambda dir: open("/dev/full", "w+b", buffering=0)
+    )
+    with pytest.raises(BadInput, match="The input could not be copied to .*: No space left"):
+        await imported(other, valid())
+
+
 async def test_a_file_that_changes_meanwhile_is_not_said_to_be_imported(other: Paths) -> None:
     class Shrinking(io.BytesIO):
         def seek(self, at: int, whence: int = 0) -> int:
