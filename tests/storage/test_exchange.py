@@ -292,10 +292,8 @@ async def test_a_pipe_is_read_only_once(other: Paths, tmp_path: Path) -> None:
 async def test_an_input_for_whose_copy_there_is_no_room_is_said(
     other: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        care.tempfile, "TemporaryFile", lambda dir: open("/dev/full", "w+b", buffering=0)
-    )
-    with pytest.raises(BadInput, match="The input could not be copied to .*: No space left"):
+    monkeypatch.setattr(care.tempfile, "TemporaryFile", lambda dir: io.FileIO("/dev/full", "r+"))
+    with pytest.raises(BadInput, match=r"The input could not be copied to .*: No space left"):
         await imported(other, valid())
 
 
