@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from taskhub_tui.agents import port
 from taskhub_tui.agents.port import Stop, Stream
-from taskhub_tui.domain import execution, ids, progress
+from taskhub_tui.domain import durations, execution, ids, progress
 from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW, STALLED
@@ -19,7 +19,7 @@ from taskhub_tui.engine.ending import PATIENCE, Ending
 from taskhub_tui.engine.tasklog import TaskLog
 from taskhub_tui.storage import changes, queries, stages
 from taskhub_tui.storage.stages import Progressed
-from taskhub_tui.text import clean, clean_json, one_line
+from taskhub_tui.text import clean, clean_json, one_line, plain_json
 
 if TYPE_CHECKING:
     from taskhub_tui.engine.held import Held
@@ -123,7 +123,7 @@ class Context:
 
     async def save(self, **state: Any) -> None:
         self.heard = self._held.clock()
-        self._state.update(state)
+        self._state.update(plain_json(state))
         await self._save()
 
     async def _save(self) -> None:
@@ -169,7 +169,7 @@ class Context:
             return port.Answer(said["action"], said["choice"], said["text"], said["data"] or {})
         if self._stop != "no":
             return await self._never()
-        now = self._held.clock()
+        now, limit = self._held.clock(), sane(blocker.timeout)
         question = Blocker(
             id=known.id if known else ids.new_id(secrets.randbelow),
             task_id=task.id,
@@ -186,7 +186,7 @@ class Context:
             detail=clean_json(blocker.detail),
             risk=blocker.risk,
             attempt=self._stage.attempt,
-            deadline=None if blocker.timeout is None else now + blocker.timeout,
+            deadline=None if limit is None else min(durations.LAST, now + limit),
             default=default,
         )
         # Saved with the mark of the log, so that nothing is said twice when the agent goes on.

@@ -2,18 +2,24 @@
 
 import io
 import json
+import math
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support import ScriptedAgent, house, until
 
 from taskhub_tui import care
+from taskhub_tui.agents.port import AgentError, Blocker, Result
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import UnknownTask
-from taskhub_tui.domain.model import Action, StageSpec, Status
+from taskhub_tui.domain.model import Action, BlockerKind, StageSpec, Status
+from taskhub_tui.domain.views import Exported
 from taskhub_tui.storage.compaction import truncate
+from taskhub_tui.storage.soundness import problems
+from taskhub_tui.text import DEPTH
 
 PLAN = (StageSpec("first", "actor"), StageSpec("second", "actor", gate=True))
 
@@ -97,6 +103,50 @@ async def test_what_no_import_would_take_is_said_by_the_export(
     harm(where, "UPDATE task SET options = '{\"x\":NaN}', seal = NULL WHERE n = 1")
     said = f"No import would take task {bad}: NaN is no number of JSON"
     assert await exported(where) == ([good], [said])
+
+
+async def test_whatever_was_accepted_can_be_brought_back(
+    where: Paths, settings: Settings, tmp_path: Path
+) -> None:
+    deep: Any = []
+    for _ in range(DEPTH - 1):
+        deep = [deep]
+    odd = {"n": math.nan, "i": [math.inf, 1.5], "d": [[deep]], "s": "\x1b[1mhalf \udcff"}
+
+    async def script(stage: Any, ctx: Any) -> Result:
+        await ctx.save(**odd)
+        ctx.progress(math.nan, "half \udcff")
+        if stage.stage_id == "asks":
+            await ctx.ask(
+                Blocker("k\x1b", BlockerKind.APPROVAL, "May I?", detail=odd, timeout=math.inf)
+            )
+        if stage.attempt == 1 and stage.stage_id == "fails":
+            raise AgentError("No \x1b[1m", detail=odd)
+        return Result("done \udcff", odd)
+
+    plan = (
+        StageSpec("asks", "actor", retries=1_000_000_000, timeout=3e9, options={"a": deep}),
+        StageSpec("fails", "actor", review=True),
+    )  # fmt: skip
+    async with house(where, settings, ScriptedAgent("actor", script)) as h:
+        task = await h.submit("x" * 200_000, stages=plan, options={"a": deep}, deadline=2e11)
+        async with h.worker():
+            await until(h.hub, task.id, Status.BLOCKED)
+            await h.hub.decide(task.id, Action.MODIFY, data={"options": {"a": deep}, "title": "t"})
+            await until(h.hub, task.id, Status.BLOCKED)
+            await h.hub.decide(task.id, Action.APPROVE, text="fine \x1b[1m")
+            await until(h.hub, task.id, Status.FAILED)
+            await h.hub.decide(task.id, Action.RETRY)
+            view = await until(h.hub, task.id, Status.BLOCKED)
+            output = view.stages[0].output
+            assert output is not None
+            assert (output["data"]["n"], output["data"]["i"]) == (None, [None, 1.5])
+    out = io.StringIO()
+    assert await care.export(where, [], out) == Exported(1, ())
+    other = Paths(tmp_path / "b", tmp_path / "b" / "config.toml", tmp_path / "results")
+    told = await care.import_(other, io.BytesIO(out.getvalue().encode()), by="ann")
+    assert list(told.tasks) == [task.id]
+    assert problems(other.database) == []
 
 
 async def test_a_task_that_does_not_exist_is_said_before_anything_is_written(
