@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from taskhub_tui.domain.errors import StoreBusy, StoreError
-from taskhub_tui.storage import database
+from taskhub_tui.storage import database, newest
 from taskhub_tui.storage.guard import Guard
 from taskhub_tui.storage.writer import Tx, Writer
 
@@ -29,6 +29,7 @@ class Store:
         writing: aiosqlite.Connection,
         reading: aiosqlite.Connection,
         guard: Guard,
+        note: newest.Newest,
         *,
         here: bool = False,
     ) -> None:
@@ -38,7 +39,10 @@ class Store:
         self._writing = writing
         self._reading = reading
         self._guard = guard
-        self._writer = Writer(writing, path, lambda tx: self.after_commit(tx), guard, here=here)
+        self._note = note
+        self._writer = Writer(
+            writing, path, lambda tx: self.after_commit(tx), guard, note, here=here
+        )
         self._here = here
         self._asked = self._answered = 0
         """How many reads the other thread was given, and has done."""
@@ -56,6 +60,9 @@ class Store:
         Raises:
             StoreError: it cannot be used; the message says why.
         """
+        noted = newest.known(path)
+        if noted and not path.exists():
+            raise newest.gone(path)
         guard = database.create(path)
         try:
             writing = await database.connect(path, guard)
@@ -64,6 +71,7 @@ class Store:
             raise
 
         def migrate() -> None:
+            newest.check(writing._conn, path, noted)
             with guard:
                 database.migrate(writing._conn)
             # From now on the writer waits for its turn itself.
@@ -78,7 +86,7 @@ class Store:
             if isinstance(error, sqlite3.Error | UnicodeDecodeError):
                 raise database.explain(error, path) from error
             raise
-        return cls(path, writing, reading, guard, here=here)
+        return cls(path, writing, reading, guard, newest.Newest(path), here=here)
 
     async def close(self) -> None:
         """Wait for what is being written, then close both connections."""
@@ -90,6 +98,7 @@ class Store:
             self._closed = True
             await self._reading.close()
             await _close(self._writing, self._guard)
+            self._note.close()
 
     def write(self, request: Callable[[Tx], T]) -> Coroutine[Any, Any, T]:
         """Run `request` in a transaction; its result comes once it is on disk.

@@ -25,6 +25,7 @@ import aiosqlite
 from taskhub_tui.domain.errors import StoreError
 from taskhub_tui.storage.database import BUSY_MS, explain, misread, tolerant, undecodable
 from taskhub_tui.storage.guard import Guard
+from taskhub_tui.storage.newest import Newest
 
 T = TypeVar("T")
 
@@ -105,18 +106,21 @@ class Writer:
         path: Path,
         after_commit: Callable[[Tx], None],
         guard: Guard,
+        newest: Newest,
         *,
         here: bool = False,
     ) -> None:
         """
         Args:
             after_commit: called after each commit that had a loud request.
+            newest: where commits are noted.
             here: commit in the thread of the event loop where that is quick.
         """
         self._connection = connection
         self._path = path
         self._after_commit = after_commit
         self._guard = guard
+        self._newest = newest
         self._waiting: list[tuple[Request, asyncio.Future[Any]]] = []
         self._flusher: asyncio.Task[None] | None = None
         self._called = False
@@ -347,8 +351,11 @@ class Writer:
         except sqlite3.IntegrityError as error:
             raise _Spoilt(self._told(error)) from error
         began = time.perf_counter()
-        execute("COMMIT" if any(ok for ok, _ in results) else "ROLLBACK")
+        kept = any(ok for ok, _ in results)
+        execute("COMMIT" if kept else "ROLLBACK")
         self._took = time.perf_counter() - began
+        if kept:
+            self._newest.note(seq)
         return results, tx
 
     def _begin(self, execute: Callable[..., sqlite3.Cursor], wait: bool) -> None:
