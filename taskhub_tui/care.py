@@ -16,7 +16,7 @@ from taskhub_tui import keeper, variables
 from taskhub_tui.config import Paths, Settings, make_private
 from taskhub_tui.domain.errors import BadInput, StoreError
 from taskhub_tui.domain.model import Status
-from taskhub_tui.domain.views import Compacted, Copy, Imported, Pruned, Restored
+from taskhub_tui.domain.views import Compacted, Copy, Exported, Imported, Pruned, Restored
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.storage import apart, backups, compaction, queries, retention
 from taskhub_tui.storage import restore as restoring
@@ -125,20 +125,22 @@ async def compact(paths: Paths) -> Compacted:
     return await asyncio.to_thread(compaction.compact, paths.database)
 
 
-async def export(paths: Paths, wanted: Sequence[str], out: TextIO) -> int:
-    """Write tasks to `out` as JSON Lines, all of them when none is named; returns how many.
+async def export(paths: Paths, wanted: Sequence[str], out: TextIO) -> Exported:
+    """Write tasks to `out` as JSON Lines, all of them when none is named.
+
+    What is damaged is left out; the result says so.
 
     Raises:
         UnknownTask: one that is named does not exist.
         StoreError: the database cannot be read.
     """
-    from taskhub_tui.storage import exchange
+    from taskhub_tui.storage import exports
 
     if not wanted and not paths.database.exists():
-        return 0
+        return Exported(0, ())
     async with _opened(paths) as store:
-        found = await store.read(lambda reader: exchange.numbers(reader, wanted))
-        return await exchange.write(store, found, out)
+        found = await store.read(lambda reader: exports.numbers(reader, wanted))
+        return await exports.write(store, found, out)
 
 
 async def import_(paths: Paths, source: Path | BinaryIO, *, by: str, dry: bool = False) -> Imported:
@@ -168,7 +170,14 @@ async def import_(paths: Paths, source: Path | BinaryIO, *, by: str, dry: bool =
         if not whole:
             # It is read twice, to check all of it and to import it; a pipe gives it only once.
             held = stack.enter_context(tempfile.TemporaryFile(dir=paths.home))
-            await asyncio.to_thread(shutil.copyfileobj, source, held)
+            try:
+                await asyncio.to_thread(shutil.copyfileobj, source, held)
+                held.seek(0)
+            except OSError as error:
+                raise BadInput(
+                    f"{name} could not be copied to {paths.home}: {error.strerror}",
+                    "Nothing was imported",
+                ) from error
             source = held
         async with _opened(paths) as store:
             done = await exchange.load(store, source, name, by=by, now=time.time(), dry=dry)

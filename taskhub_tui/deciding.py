@@ -10,7 +10,7 @@ from taskhub_tui.domain.modify import Known
 from taskhub_tui.planning import REQUEST_LIMIT, check_options
 from taskhub_tui.storage import changes, lanes, queries
 from taskhub_tui.storage.writer import Tx
-from taskhub_tui.text import clean, one_line
+from taskhub_tui.text import DEPTH, clean, one_line
 
 
 def cleaned(decision: Decision) -> Decision:
@@ -20,7 +20,7 @@ def cleaned(decision: Decision) -> Decision:
         BadInput: its values are too many, or none that can be kept.
     """
     values = dict(decision.data)
-    check_options(values)
+    check_options(values, DEPTH + 1)  # New options are one of them.
     for key, limit in (("title", 120), ("request", REQUEST_LIMIT)):
         if isinstance(words := values.get(key), str):
             values[key] = one_line(words, limit) if key == "title" else clean(words, limit)

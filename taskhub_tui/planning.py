@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths
-from taskhub_tui.domain import ids
+from taskhub_tui.domain import durations, ids
 from taskhub_tui.domain.errors import BadInput, BadPlaybook
 from taskhub_tui.domain.fresh import stage_from
 from taskhub_tui.domain.model import AgentCard, NewTask, Options, Stage, StageSpec, Status, Task
-from taskhub_tui.text import clean, one_line
+from taskhub_tui.text import DEPTH, check_json, clean, one_line
 
 if TYPE_CHECKING:
     from taskhub_tui.domain.delegation import Ranked
@@ -106,6 +106,8 @@ class Planner:
         check_options(new.options)
         workdir = _folder(new.workdir)
         card, specs = self.plan(new)
+        for spec in specs:
+            _check_stage(spec)
         task_id = ids.new_id(secrets.randbelow)
         stages = [
             replace(
@@ -132,7 +134,7 @@ class Planner:
             priority=new.priority,
             stages=len(stages),
             stage_name=stages[0].name,
-            ready_at=max(now, new.not_before or now),
+            ready_at=_start(new, now),
             deadline=_deadline(new, now),
             stage_agent=stages[0].agent,
         )
@@ -176,9 +178,10 @@ class Planner:
         return parse(table, str(path))
 
 
-def check_options(options: Options) -> None:
-    """Raise BadInput when options are no JSON, or too large."""
+def check_options(options: Options, most: int = DEPTH) -> None:
+    """Raise BadInput when options are no JSON, or too large, or nested more than `most` deep."""
     try:
+        check_json(options, most)
         size = len(json.dumps(dict(options), ensure_ascii=False).encode())
     except (TypeError, ValueError, RecursionError) as error:
         raise BadInput(f"The options cannot be stored: {one_line(str(error))}") from error
@@ -186,8 +189,24 @@ def check_options(options: Options) -> None:
         raise BadInput(f"The options are too large: {size} bytes of {OPTIONS_LIMIT}")
 
 
-def _deadline(new: NewTask, now: float) -> float | None:
+def _check_stage(spec: StageSpec) -> None:
+    """Raise BadInput when a stage asks for what no export could hold."""
+    check_options(spec.options)
+    for name in ("weight", "timeout", "retry_delay", "stall"):
+        given = getattr(spec, name)
+        if given is not None and not 0 <= given <= durations.LAST:
+            raise BadInput(f"`{name}` of the stage “{one_line(spec.name, 60)}” cannot be {given}")
+
+
+def _start(new: NewTask, now: float) -> float:
     start = max(now, new.not_before or now)
+    if not start <= durations.LAST:
+        raise BadInput("The task may start only after the year 9999", "Give an earlier time")
+    return start
+
+
+def _deadline(new: NewTask, now: float) -> float | None:
+    start = _start(new, now)
     given = [new.deadline] if new.deadline is not None else []
     if new.within is not None:
         given.append(start + new.within)
@@ -197,6 +216,8 @@ def _deadline(new: NewTask, now: float) -> float | None:
         raise BadInput(
             "The deadline is not after the time the task may start", "Give it more time, or none"
         )
+    if min(given) > durations.LAST:
+        raise BadInput("The deadline is after the year 9999", "Give an earlier one, or none")
     return min(given)
 
 

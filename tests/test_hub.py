@@ -19,6 +19,13 @@ from taskhub_tui.domain.model import Action, Decision, NewTask, StageSpec, Statu
 from taskhub_tui.hub import Hub
 
 
+def nest(depth: int) -> list[Any]:
+    inner: list[Any] = []
+    for _ in range(depth - 1):
+        inner = [inner]
+    return inner
+
+
 @pytest.mark.parametrize(
     ("new", "said"),
     [
@@ -27,6 +34,15 @@ from taskhub_tui.hub import Hub
         ({"options": {"a": object()}}, "The options cannot be stored"),
         ({"options": {"a": "\ud800"}}, "The options cannot be stored"),
         ({"options": {"a": "x" * 600_000}}, "The options are too large: 600009 bytes of 500000"),
+        ({"options": {"a": [float("nan")]}}, "cannot be stored: a number is not finite"),
+        ({"options": {"a": float("inf")}}, "cannot be stored: a number is not finite"),
+        ({"options": {"a": nest(60)}}, "cannot be stored: it is nested more than 24 deep"),
+        ({"options": {"a": nest(9999)}}, "cannot be stored: it is nested more than 24 deep"),
+        ({"stages": (StageSpec("s", "actor", options={"a": nest(25)}),)}, "more than 24 deep"),
+        ({"stages": (StageSpec("s", "actor", timeout=float("inf")),)}, "`timeout` of the stage"),
+        ({"stages": (StageSpec("s", "actor", stall=-1.0),)}, "`stall` of the stage “s” cannot be"),
+        ({"not_before": float("inf")}, "The task may start only after the year 9999"),
+        ({"deadline": 1e15}, "The deadline is after the year 9999"),
         ({"workdir": "/no/such/place"}, "The folder /no/such/place does not exist"),
         ({"workdir": "~nobody-at-all/x"}, "The folder ~nobody-at-all/x has no home"),
         ({"workdir": "/a\x1b[31m\x00b"}, "The folder /ab does not exist"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskhub_tui.text import clean, clean_json, one_line
+from taskhub_tui.text import DEPTH, check_json, clean, clean_json, one_line, plain_json
 
 # Any text, with what matters much more often than by chance.
 NASTY = st.lists(
@@ -144,3 +144,21 @@ def test_json_that_is_too_deep_becomes_text() -> None:
     said = repr(clean_json(deep))
     assert "\x1b" not in said
     assert said.count("[") < 120
+
+
+def test_json_that_everybody_can_read_stays_the_same_thing() -> None:
+    fine = {"a": [1, 1.5, "x\x1b", None, True, {"b": ()}]}
+    assert plain_json(fine) is fine
+
+
+def test_what_no_json_holds_becomes_null_and_what_is_too_deep_text() -> None:
+    assert clean_json({"n": float("nan"), "i": [float("-inf")]}) == {"n": None, "i": [None]}
+    odd = {"n": float("nan"), "i": [float("inf"), 2.5], "s": "x"}
+    assert plain_json(odd) == {"n": None, "i": [None, 2.5], "s": "x"}
+    for depth in (DEPTH + 1, 200, 5000):
+        deep: object = []
+        for _ in range(depth):
+            deep = [deep]
+        with pytest.raises(ValueError, match=f"nested more than {DEPTH} deep"):
+            check_json(deep)
+        check_json(plain_json(deep))

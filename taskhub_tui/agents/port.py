@@ -215,7 +215,10 @@ class StageContext(Protocol):
         ...
 
     async def save(self, **state: Json) -> None:
-        """Merge `state` into what is handed back as `stage.state`; durable when it returns."""
+        """Merge `state` into what is handed back as `stage.state`; durable when it returns.
+
+        A number that is not finite comes back as None, and what is nested very deep as text.
+        """
         ...
 
     async def ask(self, blocker: Blocker) -> Answer:

@@ -4,7 +4,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from taskhub_tui.cli.output import Output
+from taskhub_tui.cli.output import CannotPrint, Output
 from taskhub_tui.domain.errors import TaskHubError
 
 BUG, INTERRUPTED, CLOSED_PIPE = 70, 130, 141
@@ -22,9 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if words[:1] == ["__complete"]:
             from taskhub_tui.cli import completion
 
-            return completion.answer(words[1:], out)
-        code = _run(words)
-        sys.stdout.flush()
+            code = completion.answer(words[1:], out)
+        else:
+            code = _run(words)
+        out.out.flush()
         return code
     except TaskHubError as error:
         return _tell(out, str(error), error.hint, error.exit_code)
@@ -32,12 +33,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return _closed()
-    except SystemExit as left:  # argparse after --help and --version
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            return _closed()
-        return left.code if isinstance(left.code, int) else 1
     except Exception as error:
         return _bug(out, error)
 
@@ -47,7 +42,10 @@ def _run(words: Sequence[str]) -> int:
 
     from taskhub_tui.cli.parser import parse
 
-    args: Namespace = parse(words)
+    try:
+        args: Namespace = parse(words)
+    except SystemExit as left:  # argparse after --help and --version
+        return left.code if isinstance(left.code, int) else 1
     module, _, name = args.run.partition(".")
     run = getattr(import_module(f"taskhub_tui.cli.{module}"), name)
     code: int = run(args, Output(as_json=args.json))
@@ -59,6 +57,8 @@ def _tell(out: Output, message: str, hint: str | None, code: int) -> int:
         out.error(message, hint)
     except BrokenPipeError:
         return _closed()
+    except CannotPrint:
+        pass  # Nor can that be said; the exit code says it.
     return code
 
 

@@ -16,7 +16,7 @@ from taskhub_tui.cli.values import duration
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput, StoreError
 from taskhub_tui.domain.model import Status
-from taskhub_tui.domain.views import Pruned
+from taskhub_tui.domain.views import Exported, Pruned
 
 
 def backup(args: Namespace, out: Output) -> int:
@@ -153,8 +153,9 @@ def export(args: Namespace, out: Output) -> int:
         raise BadInput("Name the tasks to export, or say --all", "See `taskhub export --help`")
     where = config.paths()
     if args.output is None:
-        asyncio.run(care.export(where, args.ids, out.out))
+        done = asyncio.run(care.export(where, args.ids, out.out))
         _say_variables(args, out)
+        _say_left_out(done, out)
         return 0
     target = Path(args.output)
     try:
@@ -165,12 +166,20 @@ def export(args: Namespace, out: Output) -> int:
         raise BadInput(f"{target} cannot be written: {error.strerror}") from None
     try:
         with os.fdopen(file, "w", encoding="utf-8") as lines:
-            count = asyncio.run(care.export(where, args.ids, lines))
-    except BaseException:
+            done = asyncio.run(care.export(where, args.ids, lines))
+            lines.flush()
+            os.fsync(lines.fileno())
+    except BaseException as error:
         target.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise BadInput(f"{target} cannot be written: {error.strerror}") from error
         raise
-    out.say(f"Exported {_count(count)} to {target}.")
-    _say_variables(args, out)
+    if done.left_out and not done.count:
+        target.unlink(missing_ok=True)
+    else:
+        out.say(f"Exported {_count(done.count)} to {target}.")
+        _say_variables(args, out)
+    _say_left_out(done, out)
     return 0
 
 
@@ -181,6 +190,25 @@ def _say_variables(args: Namespace, out: Output) -> None:
     with contextlib.suppress(StoreError):
         for said in asyncio.run(care.not_exported(config.paths(), args.ids)):
             out.say(said)
+
+
+def _say_left_out(done: Exported, out: Output) -> None:
+    """Name the tasks that an export could not have.
+
+    Raises:
+        StoreError: there are some.
+    """
+    if not done.left_out:
+        return
+    out.out.flush()
+    for said in done.left_out:
+        out.say(f"Left out: {said}.")
+    raise StoreError(
+        f"{_count(len(done.left_out))} could not be exported",
+        "The others were. `taskhub doctor` says more; `taskhub restore` puts a backup back"
+        if done.count
+        else "`taskhub doctor` says more; `taskhub restore` puts a backup back",
+    )
 
 
 def import_(args: Namespace, out: Output) -> int:

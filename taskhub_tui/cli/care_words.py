@@ -45,7 +45,8 @@ def care(add: Adder) -> None:
         "export",
         "care.export",
         "print tasks as JSON Lines",
-        "One task a line with all that belongs to it, but for logs and the files it made.",
+        "One task a line with all that belongs to it, but for logs and the files it made. What is "
+        "damaged is named and left out; the others are printed all the same.",
         _export,
     )
     add(

@@ -4,8 +4,9 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO, cast
 
+from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.text import clean
 
 _COLOURS = {
@@ -18,6 +19,42 @@ _COLOURS = {
     "magenta": "35",
     "cyan": "36",
 }
+
+
+class CannotPrint(TaskHubError):
+    """What was to be printed could not be, such as for a full disk at the other end of `>`."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"The output cannot be written: {error.strerror}",
+            "What the command was to do may be done all the same: look before you repeat it",
+        )
+
+
+class _Stream:
+    """A stream whose errors are told from those of other files."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise CannotPrint(error) from error
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise CannotPrint(error) from error
 
 
 class Cell(NamedTuple):
@@ -42,8 +79,8 @@ class Output:
         as_json: bool = False,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self.out = out or sys.stdout
-        self.err = err or sys.stderr
+        self.out = cast("TextIO", _Stream(out or sys.stdout))
+        self.err = cast("TextIO", _Stream(err or sys.stderr))
         self.as_json = as_json
         env = os.environ if environ is None else environ
         plain = bool(env.get("NO_COLOR")) or env.get("TERM") == "dumb"

@@ -2,9 +2,10 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from taskhub_tui import __version__
+from taskhub_tui.cli.output import Output
 from taskhub_tui.domain.errors import BadInput
 
 Fill: TypeAlias = Callable[[argparse.ArgumentParser], None]
@@ -36,6 +37,11 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         message = message.removeprefix("argument ").replace(_HERE, "--")
         raise BadInput(message[:1].upper() + message[1:], f"See `{self.prog} --help`")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # Not argparse's own, which says nothing when help or version cannot be printed.
+        if message:
+            Output(file).out.write(message)
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.model import Priority, Stage, StageStatus, Task
 
@@ -67,7 +68,7 @@ def _deadline(given: Any, now: float) -> float | None:
     if given is None:
         return None
     number = isinstance(given, int | float) and not isinstance(given, bool)
-    if not number or not math.isfinite(given):
+    if not number or not math.isfinite(given) or given > durations.LAST:
         raise BadInput("`deadline` must be a time in seconds since 1970, or nothing")
     if given <= now:
         raise BadInput("The new deadline has passed already", "Give one that is to come")

@@ -205,6 +205,16 @@ class Compacted:
 
 
 @dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export has written."""
+
+    count: int
+    """Tasks in it."""
+    left_out: Sequence[str]
+    """Why tasks that were asked for are not in it, in sentences that name them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
     """What an import has done, or would do."""
 

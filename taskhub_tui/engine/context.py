@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from taskhub_tui.agents import port
 from taskhub_tui.agents.port import Stop, Stream
-from taskhub_tui.domain import execution, ids, progress
+from taskhub_tui.domain import durations, execution, ids, progress
 from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW, STALLED
@@ -20,7 +20,7 @@ from taskhub_tui.engine.tasklog import TaskLog
 from taskhub_tui.storage import changes, queries, rules, stages
 from taskhub_tui.storage.stages import Progressed
 from taskhub_tui.storage.writer import Tx
-from taskhub_tui.text import clean, clean_json, one_line
+from taskhub_tui.text import clean, clean_json, one_line, plain_json
 
 if TYPE_CHECKING:
     from taskhub_tui.engine.held import Held
@@ -124,7 +124,7 @@ class Context:
 
     async def save(self, **state: Any) -> None:
         self.heard = self._held.clock()
-        self._state.update(state)
+        self._state.update(plain_json(state))
         await self._save()
 
     async def _save(self) -> None:
@@ -176,7 +176,7 @@ class Context:
             )
         if self._stop != "no":
             return await self._never()
-        now = self._held.clock()
+        now, limit = self._held.clock(), sane(blocker.timeout)
         question = Blocker(
             id=known.id if known else ids.new_id(secrets.randbelow),
             task_id=task.id,
@@ -193,7 +193,7 @@ class Context:
             detail=clean_json(blocker.detail),
             risk=blocker.risk,
             attempt=self._stage.attempt,
-            deadline=None if blocker.timeout is None else now + blocker.timeout,
+            deadline=None if limit is None else min(durations.LAST, now + limit),
             default=default,
             unanswered=blocker.unanswered,
         )

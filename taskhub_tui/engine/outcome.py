@@ -15,7 +15,7 @@ from taskhub_tui.engine.held import Held
 from taskhub_tui.storage import lanes
 from taskhub_tui.storage.claims import Claimed
 from taskhub_tui.storage.writer import Tx
-from taskhub_tui.text import clean, one_line
+from taskhub_tui.text import clean, one_line, plain_json
 
 ERROR_LIMIT = 4000
 LOST_RERUNS = 3
@@ -150,7 +150,7 @@ async def give_up(held: Held, error: Exception) -> None:
 def _json(value: Any) -> tuple[dict[str, Any], str]:
     """Return `value` as JSON can hold it; too large or strange, it is empty, and a reason."""
     try:
-        text = json.dumps(dict(value or {}), default=str)
+        text = json.dumps(plain_json(dict(value or {})), default=str)
     except (TypeError, ValueError, RecursionError) as error:
         return {}, one_line(str(error), 200)
     if len(text) > RESULT_LIMIT:

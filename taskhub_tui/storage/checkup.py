@@ -13,7 +13,7 @@ from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.views import Check
 from taskhub_tui.process import Identity
-from taskhub_tui.storage import backups, filesystem
+from taskhub_tui.storage import backups, filesystem, newest
 from taskhub_tui.storage.database import explain, migrations
 from taskhub_tui.storage.guard import exposed
 from taskhub_tui.storage.soundness import problems, read_only
@@ -131,6 +131,9 @@ def database(paths: Paths) -> Check:
     """Read the whole file once; it is neither made nor brought up to date here."""
     path = paths.database
     if not path.exists():
+        if newest.known(path):
+            lost = newest.gone(path)
+            return Check("database", "fail", str(lost), lost.hint)
         return Check("database", "ok", f"{path} will be made with the first task")
     known = len(migrations())
     try:
@@ -147,6 +150,8 @@ def database(paths: Paths) -> Check:
         wrong = [str(explain(error, path))]
     if wrong and "kept busy" in wrong[0]:
         return Check("database", "fail", wrong[0], "Try again in a moment")
+    if wrong and newest.LOST in wrong[0]:
+        return Check("database", "fail", wrong[0], newest.REMEDY)
     if wrong:
         said = "; ".join(one.replace(f"The database {path} is damaged: ", "") for one in wrong)
         return Check("database", "fail", f"{path} is damaged: {said}", _cure(paths))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from taskhub_tui.domain.errors import StoreBusy
 from taskhub_tui.domain.views import Compacted
+from taskhub_tui.storage import newest
 from taskhub_tui.storage.database import BUSY_MS, explain, which
 from taskhub_tui.storage.guard import Guard
 from taskhub_tui.storage.restore import closed
@@ -66,6 +67,7 @@ def log_size(path: Path) -> int:
 
 def _run(path: Path, patience: int, *statements: str) -> None:
     """Run statements that write or checkpoint, on a connection of their own."""
+    noted = newest.known(path)
     guard = Guard(path.parent, patience / 1000)
     try:
         opened = which(path)
@@ -79,6 +81,7 @@ def _run(path: Path, patience: int, *statements: str) -> None:
             with guard:
                 if which(path) != opened:
                     raise StoreBusy(f"Another file was just put at {path}", "Try again")
+                newest.check(connection, path, noted)
                 for statement in ("PRAGMA synchronous = FULL", *statements):
                     connection.execute(statement).fetchall()
         finally:

@@ -1,133 +1,67 @@
-"""Export and import of tasks as JSON Lines; `lines` has the format."""
+"""Import of tasks from JSON Lines; `lines` has the format."""
 
-import json
-from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import Any, BinaryIO, TextIO
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, BinaryIO
 
 from taskhub_tui.domain.errors import BadInput, StoreError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.execution import current
-from taskhub_tui.domain.model import Artifact, Blocker, Choice, Stage, StageStatus, Status, Task
+from taskhub_tui.domain.model import Blocker, Choice, Stage, StageStatus, Status, Task
 from taskhub_tui.domain.views import Imported
-from taskhub_tui.storage import queries, rows
+from taskhub_tui.storage import rows
 from taskhub_tui.storage.changes import add_event, write_blocker, write_stages
-from taskhub_tui.storage.lines import LINE_LIMIT, VERSION, BadLine, TaskLine, read
-from taskhub_tui.storage.queries import Reader
+from taskhub_tui.storage.lines import LINE_LIMIT, BadLine, TaskLine, read
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 
 BATCH = 100
-"""Tasks read, or written, in one transaction."""
-_OURS = (
-    "n", "seq", "deps_left", "holder", "fence", "stopping", "pausing", "stage_agent",
-    "silent_since",
-)  # fmt: skip
-"""What means something in one database only."""
+"""Tasks written in one transaction."""
 
 
-def numbers(reader: Reader, wanted: Sequence[str]) -> list[int]:
-    """Return the numbers of tasks by the first letters of their IDs, or of all; oldest first.
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A line of a file that was checked."""
 
-    Raises:
-        UnknownTask: there is none, or more than one.
-    """
-    if not wanted:
-        return [n for (n,) in reader.execute("SELECT n FROM task ORDER BY n").fetchall()]
-    return sorted({queries.task_by_id(reader, queries.find(reader, one)).n for one in wanted})
-
-
-async def write(store: Store, wanted: Sequence[int], out: TextIO) -> int:
-    """Write tasks to `out`, each as it stands in one moment; returns how many."""
-    count = 0
-    for start in range(0, len(wanted), BATCH):
-        part = wanted[start : start + BATCH]
-
-        def collect(reader: Reader, part: Sequence[int] = part) -> list[dict[str, Any]]:
-            return [_object(reader, task) for task in queries.tasks_by_number(reader, part)]
-
-        for one in sorted(await store.read(collect), key=lambda one: part.index(one.pop("n"))):
-            out.write(json.dumps(one, separators=(",", ":")) + "\n")
-            count += 1
-    return count
+    number: int
+    at: int
+    """Where it begins, in bytes."""
+    after: tuple[str, ...]
+    """IDs of the tasks that its task waits for."""
 
 
-def _object(reader: Reader, task: Task) -> dict[str, Any]:
-    values = {name: getattr(task, name) for name in rows.TASK if name not in _OURS}
-    stages = queries.stages_of(reader, task)
-    after = reader.execute(
-        "SELECT task.id FROM dependency JOIN task ON task.n = after_n WHERE task_n = ?"
-        " ORDER BY after_n",
-        (task.n,),
-    ).fetchall()
-    return {
-        "n": task.n,
-        "taskhub": VERSION,
-        "task": values,
-        "stages": [
-            {
-                name: getattr(one, name)
-                for name in rows.STAGE
-                if name not in ("position", "log_mark", "limited")
-            }
-            for one in stages
-        ],
-        "blockers": [_blocker(one) for one in queries.blockers_of(reader, task)],
-        "events": [
-            {
-                "at": one.at,
-                "kind": one.kind,
-                "stage": one.stage,
-                "by": one.by,
-                "channel": one.channel,
-                "data": one.data,
-            }
-            for one in queries.events(reader, task)
-        ],
-        "artifacts": [
-            {name: getattr(one, name) for name in Artifact.__slots__ if name != "task_id"}
-            for one in queries.artifacts_of(reader, task)
-        ],
-        "after": [id_ for (id_,) in after],
-    }
-
-
-def _blocker(one: Blocker) -> dict[str, Any]:
-    # What becomes of it unanswered is for notifications here; older TaskHubs refuse what is new.
-    kept = (name for name in Blocker.__slots__ if name not in ("task_id", "unanswered"))
-    values = {name: getattr(one, name) for name in kept}
-    values["choices"] = [
-        {"id": choice.id, "label": choice.label, "effect": choice.effect} for choice in one.choices
-    ]
-    return values
-
-
-# Import
-
-
-def scan(source: BinaryIO, name: str) -> Iterator[tuple[int, TaskLine]]:
-    """Return each line of an export, from its beginning, with its number.
+def scan(source: BinaryIO, name: str) -> Iterator[tuple[int, int, TaskLine]]:
+    """Return each line of an export, with its number and where it begins, in bytes.
 
     Raises:
         BadInput: a line cannot be imported; says which and why.
     """
+    number, at = 0, 0
     source.seek(0)
-    number = 0
     while True:
         number += 1
         try:
             line = source.readline(LINE_LIMIT + 1)
             if not line:
                 return
-            if len(line) > LINE_LIMIT:
-                raise BadLine(f"it is longer than {LINE_LIMIT} bytes")
-            if line.strip():
-                yield number, read(line.decode())
-        except (BadLine, UnicodeDecodeError) as error:
-            said = "it is no UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+            if task := _task(line):
+                yield number, at, task
+        except BadLine as error:
             raise BadInput(
-                f"{name}, line {number}, cannot be imported: {said}", "Nothing was imported"
+                f"{name}, line {number}, cannot be imported: {error}", "Nothing was imported"
             ) from None
+        at += len(line)
+
+
+def _task(line: bytes) -> TaskLine | None:
+    """Return what a line holds, which may be nothing; raises BadLine."""
+    if len(line) > LINE_LIMIT:
+        raise BadLine(f"it is longer than {LINE_LIMIT} bytes")
+    try:
+        return read(line.decode()) if line.strip() else None
+    except UnicodeDecodeError:
+        raise BadLine("it is no UTF-8") from None
 
 
 async def load(
@@ -135,13 +69,16 @@ async def load(
 ) -> Imported:
     """Import every task of a file that is not here yet; nothing when any line is wrong.
 
+    A task comes after those that it waits for, and together with that it waits: whatever stops an
+    import, none is here that would begin too early.
+
     Args:
-        source: an open file, which is read several times from its beginning.
+        source: an open file, which is read twice.
         name: of the file, for messages.
         dry: only check, and say what would be imported.
 
     Raises:
-        BadInput: a line is wrong, or two lines are the same task.
+        BadInput: a line is wrong, two lines are the same task, or tasks wait for each other.
         StoreError: the database could not be written; what was imported until then stays whole.
     """
     known = await store.read(
@@ -150,32 +87,32 @@ async def load(
     asked = await store.read(
         lambda reader: {id_ for (id_,) in reader.execute("SELECT id FROM blocker").fetchall()}
     )
-    fresh, skipped, paused = _check(source, name, known, asked)
+    found, paused = _check(source, name, known, asked)
+    fresh = [id_ for id_ in found if id_ not in known]
+    skipped = tuple(id_ for id_ in found if id_ in known)
     if dry or not fresh:
-        return Imported(tuple(fresh), tuple(skipped), paused, ())
+        return Imported(tuple(fresh), skipped, paused, ())
     lost: list[str] = []
     done = 0
     batch: list[TaskLine] = []
 
     async def put() -> None:
         nonlocal done
-        if batch:
-            whole = list(batch)
-            await store.write(lambda tx: _insert(tx, whole, by, now))
-            done += len(whole)
-            batch.clear()
+        whole = list(batch)
+        lost.extend(await store.write(lambda tx: _insert(tx, whole, by, now)))
+        done += len(whole)
+        batch.clear()
 
     try:
-        for _, line in scan(source, name):
-            if line.task.id not in known:
-                batch.append(line)
+        for id_ in _in_order(found, fresh):
+            line = _again(source, found[id_].at, id_)
+            if line is None:
+                break
+            batch.append(line)
             if len(batch) >= BATCH:
                 await put()
-        await put()
-        # Last, when every task that another one waits for is there.
-        for _, line in scan(source, name):
-            if line.after and line.task.id not in known:
-                lost += await store.write(partial(_link, line=line))
+        if batch:
+            await put()
     except StoreError as error:
         raise StoreError(
             f"{error}. {done} of {len(fresh)} tasks were imported before that",
@@ -186,29 +123,38 @@ async def load(
             f"{name} changed while it was read: {done} of its {len(fresh)} tasks were imported",
             "Run it again: those that are here are skipped",
         )
-    return Imported(tuple(fresh), tuple(skipped), paused, tuple(lost))
+    return Imported(tuple(fresh), skipped, paused, tuple(lost))
+
+
+def _again(source: BinaryIO, at: int, task_id: str) -> TaskLine | None:
+    """Return a line that was checked; None when it has changed since."""
+    try:
+        source.seek(at)
+        line = _task(source.readline(LINE_LIMIT + 1))
+    except (BadLine, OSError):
+        return None
+    return line if line is not None and line.task.id == task_id else None
 
 
 def _check(
     source: BinaryIO, name: str, known: set[str], asked: set[str]
-) -> tuple[list[str], list[str], int]:
-    """Read the whole file; returns the new IDs, those that are here, and how many are not over."""
-    fresh: dict[str, int] = {}
-    questions = dict.fromkeys(asked, 0)
-    skipped: dict[str, int] = {}
+) -> tuple[dict[str, _Found], int]:
+    """Read the whole file; returns its lines by task, and how many new tasks are not over."""
+    found: dict[str, _Found] = {}
+    questions = set(asked)
     paused = 0
     try:
-        for number, line in scan(source, name):
-            first = fresh.get(line.task.id) or skipped.get(line.task.id)
-            if first is not None:
+        for number, at, line in scan(source, name):
+            task_id = line.task.id
+            if task_id in found:
                 raise BadInput(
-                    f"{name}, line {number}: task {line.task.id} stands in line {first} too",
+                    f"{name}, line {number}: task {task_id} stands in line"
+                    f" {found[task_id].number} too",
                     "Nothing was imported",
                 )
-            if line.task.id in known:
-                skipped[line.task.id] = number
+            found[task_id] = _Found(number, at, tuple(line.after))
+            if task_id in known:
                 continue
-            fresh[line.task.id] = number
             paused += not line.task.status.over
             for blocker in line.blockers:
                 if blocker.id in questions:
@@ -216,13 +162,42 @@ def _check(
                         f"{name}, line {number}: the question {blocker.id} belongs to another task",
                         "Nothing was imported",
                     )
-                questions[blocker.id] = number
+                questions.add(blocker.id)
     except OSError as error:
         raise BadInput(f"{name} cannot be read: {error.strerror}") from error
-    return [*fresh], [*skipped], paused
+    try:
+        TopologicalSorter({id_: one.after for id_, one in found.items()}).prepare()
+    except CycleError as error:
+        ring = error.args[1][:-1]
+        some = ", ".join(ring[:5]) + (", …" if len(ring) > 5 else "")
+        raise BadInput(
+            f"{name}, line {min(found[id_].number for id_ in ring)}: the tasks {some} wait for"
+            " each other, so none could ever begin",
+            "Nothing was imported",
+        ) from None
+    return found, paused
 
 
-def _insert(tx: Tx, batch: Sequence[TaskLine], by: str, now: float) -> None:
+def _in_order(found: Mapping[str, _Found], fresh: Sequence[str]) -> Iterator[str]:
+    """Return the new tasks in the order of the file, but each one after those it waits for."""
+    left = dict.fromkeys(fresh)
+    for id_ in fresh:
+        stack = [id_]
+        while stack:
+            before = [other for other in found[stack[-1]].after if other in left]
+            if stack[-1] not in left:
+                stack.pop()
+            elif before:
+                stack += reversed(before)
+            else:
+                one = stack.pop()
+                del left[one]
+                yield one
+
+
+def _insert(tx: Tx, batch: Sequence[TaskLine], by: str, now: float) -> list[str]:
+    """Write tasks; returns what they do not wait for any more, in sentences."""
+    lost = []
     for line in batch:
         task, stages = _normal(line, tx.seq, now)
         values = rows.task_values(task, rows.TASK)
@@ -233,6 +208,7 @@ def _insert(tx: Tx, batch: Sequence[TaskLine], by: str, now: float) -> None:
         )
         task = replace(task, n=int(cursor.lastrowid or 0))
         write_stages(tx, task, stages)
+        lost += _link(tx, task, line.after)
         # What it took elsewhere says nothing of what it takes here.
         tx.execute("UPDATE stage SET history = NULL WHERE task_n = ?", (task.n,))
         for blocker in line.blockers:
@@ -249,6 +225,7 @@ def _insert(tx: Tx, batch: Sequence[TaskLine], by: str, now: float) -> None:
             )
         add_event(tx, task.n, now, "imported", None, by, "cli", {"status": line.task.status.value})
     tx.loud = True
+    return lost
 
 
 def _normal(line: TaskLine, seq: int, now: float) -> tuple[Task, list[Stage]]:
@@ -315,19 +292,21 @@ def _asked(task_id: str, part: Any) -> Blocker:
     return Blocker(task_id=task_id, **values)
 
 
-def _link(tx: Tx, line: TaskLine) -> list[str]:
-    """Let a task wait for others again; returns those that are not there, or never completed."""
+def _link(tx: Tx, task: Task, after: Sequence[str]) -> list[str]:
+    """Let a task wait for others again; returns those that it cannot wait for, in sentences."""
+    if task.status in (Status.COMPLETED, Status.CANCELLED):
+        return []
     lost = []
-    n = queries.task_by_id(tx, line.task.id).n
-    for other in line.after:
+    for other in after:
         row = tx.execute("SELECT n, status FROM task WHERE id = ?", (other,)).fetchone()
         if row is None or row[1] == Status.CANCELLED.value:
-            lost.append(f"{line.task.id} does not wait for {other} any more: it is not here")
-        elif row[1] != Status.COMPLETED.value and not line.task.status.over:
-            tx.execute("INSERT OR IGNORE INTO dependency VALUES (?, ?)", (n, row[0]))
+            why = "it is not here" if row is None else "it was cancelled"
+            lost.append(f"{task.id} does not wait for {other} any more: {why}")
+        elif row[1] != Status.COMPLETED.value:
+            tx.execute("INSERT OR IGNORE INTO dependency VALUES (?, ?)", (task.n, row[0]))
     tx.execute(
         "UPDATE task SET deps_left = (SELECT count(*) FROM dependency WHERE task_n = :n)"
         " WHERE n = :n",
-        {"n": n},
+        {"n": task.n},
     )
     return lost

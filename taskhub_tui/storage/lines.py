@@ -5,22 +5,23 @@ texts are cleaned like any other text from outside.
 """
 
 import json
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from taskhub_tui.domain import ids
+from taskhub_tui.domain.durations import LAST
 from taskhub_tui.domain.model import Action, BlockerKind, Priority, StageStatus, Status, WaitingOn
-from taskhub_tui.text import clean, clean_json, one_line
+from taskhub_tui.text import check_json, clean, clean_json, one_line
 
 VERSION = 1
 """Of the format; the key `taskhub` of each line has it."""
 LINE_LIMIT = 64_000_000
 """Most bytes of one line."""
 DEPTH = 32
-"""How deep JSON may be nested: deeper is nothing that an agent or a person wrote."""
-_LAST = 253_402_300_799.0  # The end of the year 9999, which is as far as dates go.
+"""How deep JSON may be nested: what is accepted may be part of something, so somewhat more."""
+MANY = 1_000_000_000
+"""The largest count, of attempts say."""
 _MANY = 10_000
 
 
@@ -42,18 +43,9 @@ def _name(limit: int = 200) -> Any:
     return BeforeValidator(check)
 
 
-def _bare(value: Any, depth: int = 0) -> Any:
+def _bare(value: Any) -> Any:
     """Return a JSON value as it stands; raises ValueError for what no JSON of ours holds."""
-    if depth > DEPTH:
-        raise ValueError(f"it is nested more than {DEPTH} deep")
-    if isinstance(value, dict):
-        for one in value.values():
-            _bare(one, depth + 1)
-    elif isinstance(value, list):
-        for one in value:
-            _bare(one, depth + 1)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("a number is not finite")
+    check_json(value, DEPTH)
     return value
 
 
@@ -73,10 +65,10 @@ Name = Annotated[str, _name()]
 Line = Annotated[str, _name(500)]
 Place = Annotated[str, _text(4096)]
 Id = Annotated[str, Field(pattern=f"^[{ids.ALPHABET}]{{{ids.LENGTH}}}$")]
-Time = Annotated[float, Field(ge=0, le=_LAST, allow_inf_nan=False)]
-Seconds = Annotated[float, Field(ge=0, le=_LAST, allow_inf_nan=False)]
+Time = Annotated[float, Field(ge=0, le=LAST, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=LAST, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Number = Annotated[int, Field(ge=0, le=1_000_000, strict=True)]
+Number = Annotated[int, Field(ge=0, le=MANY, strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 Exact = Annotated[dict[str, Any], BeforeValidator(_bare)]
 Json = Annotated[dict[str, Any], BeforeValidator(_clean_json)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from taskhub_tui.config import make_private
 from taskhub_tui.domain.errors import BadInput, StoreBusy, StoreError
 from taskhub_tui.domain.views import Restored
-from taskhub_tui.storage import database
+from taskhub_tui.storage import database, newest
 from taskhub_tui.storage.backups import copy_pages, sync
 from taskhub_tui.storage.guard import Guard
 from taskhub_tui.storage.soundness import problems, read_only
@@ -55,6 +55,7 @@ def restore(path: Path, copy: Path, now: float) -> Restored:
             _write_back(path)
             with alone_with(path):
                 aside = _put_aside(path, now)
+                newest.forget(path)
                 part.replace(path)
                 sync(path.parent)
         finally:

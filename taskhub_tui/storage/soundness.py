@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from taskhub_tui.domain.model import Priority, Status
-from taskhub_tui.storage import rows, seals
+from taskhub_tui.storage import newest, rows, seals
 from taskhub_tui.storage.database import APPLICATION_ID, explain, tolerant
 
 _SAID = 3
@@ -38,9 +38,12 @@ def stop_when(connection: sqlite3.Connection, stop: threading.Event | None) -> N
 def problems(path: Path, *, alone: bool = False, stop: threading.Event | None = None) -> list[str]:
     """Read a whole file, and return what is wrong with it, in sentences; none is good.
 
+    That its newest commits are missing is said last, and only where nothing else is wrong.
+
     Raises:
         Stopped: `stop` was set meanwhile.
     """
+    noted = newest.known(path)
     try:
         connection = read_only(path, alone=alone)
     except (sqlite3.Error, UnicodeDecodeError) as error:
@@ -53,6 +56,9 @@ def problems(path: Path, *, alone: bool = False, stop: threading.Event | None = 
             found += look(connection)
             if found:
                 break  # What follows relies on what was looked at first.
+        else:
+            if (lost := newest.said(path, noted, newest.found(connection))) is not None:
+                found.append(lost)
     except (sqlite3.Error, UnicodeDecodeError) as error:  # What SQLite says names what is damaged.
         if stop is not None and stop.is_set():
             raise Stopped from None

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from taskhub_tui.domain.errors import StoreBusy, StoreError
-from taskhub_tui.storage import database
+from taskhub_tui.storage import database, newest
 from taskhub_tui.storage.guard import Guard
 from taskhub_tui.storage.writer import Tx, Writer
 
@@ -29,6 +29,7 @@ class Store:
         writing: aiosqlite.Connection,
         reading: aiosqlite.Connection,
         guard: Guard,
+        note: newest.Newest,
         *,
         version: int,
         here: bool = False,
@@ -39,8 +40,15 @@ class Store:
         self._writing = writing
         self._reading = reading
         self._guard = guard
+        self._note = note
         self._writer = Writer(
-            writing, path, lambda tx: self.after_commit(tx), guard, version=version, here=here
+            writing,
+            path,
+            lambda tx: self.after_commit(tx),
+            guard,
+            note,
+            version=version,
+            here=here,
         )
         self._here = here
         self._asked = self._answered = 0
@@ -59,6 +67,9 @@ class Store:
         Raises:
             StoreError: it cannot be used; the message says why.
         """
+        noted = newest.known(path)
+        if noted and not path.exists():
+            raise newest.gone(path)
         guard = database.create(path)
         try:
             writing = await database.connect(path, guard)
@@ -67,6 +78,7 @@ class Store:
             raise
 
         def migrate() -> int:
+            newest.check(writing._conn, path, noted)
             with guard:
                 version = database.migrate(writing._conn)
             # From now on the writer waits for its turn itself.
@@ -82,7 +94,7 @@ class Store:
             if isinstance(error, sqlite3.Error | UnicodeDecodeError):
                 raise database.explain(error, path) from error
             raise
-        return cls(path, writing, reading, guard, version=version, here=here)
+        return cls(path, writing, reading, guard, newest.Newest(path), version=version, here=here)
 
     async def close(self) -> None:
         """Wait for what is being written, then close both connections."""
@@ -94,6 +106,7 @@ class Store:
             self._closed = True
             await self._reading.close()
             await _close(self._writing, self._guard)
+            self._note.close()
 
     def write(self, request: Callable[[Tx], T]) -> Coroutine[Any, Any, T]:
         """Run `request` in a transaction; its result comes once it is on disk.
@@ -152,7 +165,12 @@ class Store:
             return query(connection)
         finally:
             # Open statements would hold the snapshot, and the write-ahead log would grow.
-            connection.execute("COMMIT")
+            try:
+                connection.execute("COMMIT")
+            except sqlite3.DatabaseError:
+                # After a page that could not be read; what was read before is as good as it was.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:

@@ -25,6 +25,7 @@ import aiosqlite
 from taskhub_tui.domain.errors import Outdated, StoreError
 from taskhub_tui.storage.database import BUSY_MS, explain, misread, tolerant, undecodable
 from taskhub_tui.storage.guard import Guard
+from taskhub_tui.storage.newest import Newest
 
 T = TypeVar("T")
 
@@ -105,6 +106,7 @@ class Writer:
         path: Path,
         after_commit: Callable[[Tx], None],
         guard: Guard,
+        newest: Newest,
         *,
         version: int,
         here: bool = False,
@@ -113,6 +115,7 @@ class Writer:
         Args:
             version: of the schema for which this process writes.
             after_commit: called after each commit that had a loud request.
+            newest: where commits are noted.
             here: commit in the thread of the event loop where that is quick.
         """
         self._connection = connection
@@ -120,6 +123,7 @@ class Writer:
         self._after_commit = after_commit
         self._guard = guard
         self._version = version
+        self._newest = newest
         self._waiting: list[tuple[Request, asyncio.Future[Any]]] = []
         self._flusher: asyncio.Task[None] | None = None
         self._called = False
@@ -355,8 +359,11 @@ class Writer:
         except sqlite3.IntegrityError as error:
             raise _Spoilt(self._told(error)) from error
         began = time.perf_counter()
-        execute("COMMIT" if any(ok for ok, _ in results) else "ROLLBACK")
+        kept = any(ok for ok, _ in results)
+        execute("COMMIT" if kept else "ROLLBACK")
         self._took = time.perf_counter() - began
+        if kept:
+            self._newest.note(seq)
         return results, tx
 
     def _begin(self, execute: Callable[..., sqlite3.Cursor], wait: bool) -> None:

@@ -149,6 +149,23 @@ def test_export_and_import_say_what_is_wrong(still: Path, cli) -> None:
     assert "cannot be read: No such file" in cli("import", "nowhere.jsonl").err
 
 
+def test_export_names_what_is_damaged_and_has_the_rest(still: Path, cli) -> None:
+    bad, good = cli("run", "--", "ls").out.strip(), over(cli)
+    with sqlite3.connect(still / "taskhub.db") as connection:
+        connection.execute("UPDATE task SET request = 'lt' WHERE id = ?", (bad,))
+    said = cli("export", "--all")
+    assert (said.code, [json.loads(one)["task"]["id"] for one in said.out.splitlines()]) == (
+        5, [good],
+    )  # fmt: skip
+    assert f"Left out: What the database holds of the request of task {bad}" in said.err
+    assert "1 task could not be exported" in said.err
+    kept = cli("export", "--all", "-o", "sound.jsonl")
+    assert (kept.code, "Exported 1 task to sound.jsonl" in kept.err) == (5, True)
+    assert Path("sound.jsonl").read_text() == said.out
+    nothing = cli("export", bad, "-o", "none.jsonl")
+    assert (nothing.code, Path("none.jsonl").exists()) == (5, False)
+
+
 def test_an_export_can_be_piped_into_an_import(still: Path, cli, program, monkeypatch, tmp_path):
     cli("run", "--", "ls")
     text = program("export", "--all").out

@@ -1,7 +1,9 @@
 """What notices that a database was damaged on its disk.
 
 Copies of a real database, with finished tasks and open questions, are damaged one way each. A copy
-that still says the same is harmless; of all others somebody must notice something.
+that still says the same is harmless; of all others somebody must notice something. Two things may
+go unnoticed, and are counted: what has no checksum, such as a title, and newest commits that are
+gone together with the note of them.
 """
 
 import asyncio
@@ -14,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import plan
 from found import Found
@@ -24,7 +27,7 @@ from taskhub_tui.config import Paths
 from taskhub_tui.domain.errors import NotLegal, TaskHubError
 from taskhub_tui.domain.model import Action, NewTask, Status
 from taskhub_tui.hub import Hub
-from taskhub_tui.storage import soundness
+from taskhub_tui.storage import newest, rows, seals, soundness
 
 PAGE = 4096
 PATIENCE = 20.0
@@ -41,7 +44,9 @@ VALUES = {
     "a recorded decision": "SELECT task.id, data FROM event JOIN task ON task.n = event.task_n"
     " WHERE kind = 'decided'",
 }
+GATE = "a gate"
 ACTED_ON = {
+    GATE: ("start", "wrong"),
     "a request": ("start", "wrong"),
     "an output of a stage": ("start", "wrong"),
     "an open question": ("start", "wrong"),
@@ -49,6 +54,21 @@ ACTED_ON = {
     "an answer": ("heard",),
 }
 """What no agent may write into its ledger once that is damaged."""
+UNSEEN = "the log and the note of it are both missing"
+"""What no look into a folder can tell: what is left is whole, and older."""
+NO_LOG, BIT_IN_LOG = "the log (`-wal`) is missing", "one flipped bit in the log"
+EARLIER = (NO_LOG, BIT_IN_LOG, UNSEEN)
+"""Done to the copy from before the log was written back."""
+CHECKED = {
+    "task": {"id", "status", "deps_left", *seals.TASK_PLAN},
+    "stage": {"task_n", "attempt", "approved", "status", "state", "output", *seals.STAGE_PLAN},
+    "blocker": set(rows.BLOCKER),
+    "event": {"task_n", "at", "kind", "stage", "by", "channel", "data"},
+    "dependency": {"task_n", "after_n"},
+}
+"""Columns that somebody compares with a checksum, or with another column, where a row has one."""
+Contents = list[tuple[str, dict[str, object]]]
+"""Each row of a database with the name of its table."""
 
 
 class Original:
@@ -63,6 +83,7 @@ class Original:
         self.with_log = folder / "with-log"
         asyncio.run(self._work())
         self.data = self.paths.database.read_bytes()
+        self.note = newest.place(self.paths.database).read_bytes()
         self.rows = contents(self.paths.database)
         self.rows_with_log = contents(self.with_log / "taskhub.db", folder / "copy")
 
@@ -105,22 +126,39 @@ class Original:
             await hub.changed(0.02)
 
 
-def contents(database: Path, workplace: Path | None = None) -> list[object] | None:
+def contents(database: Path, workplace: Path | None = None) -> Contents | None:
     """Return all that a database says; None when it cannot be read."""
     if workplace is not None:
         shutil.copytree(database.parent, workplace)
         database = workplace / database.name
     with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.row_factory = sqlite3.Row
         try:
             schema = connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name")
-            found: list[object] = schema.fetchall()
+            found: Contents = [("schema", dict(row)) for row in schema]
             tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            for (name,) in sorted(tables.fetchall()):
-                found += connection.execute(f'SELECT * FROM "{name}"').fetchall()
+            for name in sorted(str(row["name"]) for row in tables.fetchall()):
+                found += [
+                    (name, dict(row)) for row in connection.execute(f'SELECT * FROM "{name}"')
+                ]
         except (sqlite3.Error, UnicodeDecodeError):
             return None
         return found
     # A connection that is closed last removes the log; the copy is of no further use.
+
+
+def checked(found: Contents | None) -> Contents | None:
+    """Return what of a database has a checksum."""
+    if found is None:
+        return None
+    kept: Contents = []
+    for table, row in found:
+        if table == "schema" or (table in CHECKED and row.get("seal", 0) is not None):
+            names = CHECKED.get(table, {*row})
+            if table == "stage":  # Of one that is done, what it gave; of another, what it saved.
+                names = names - {"state" if row["status"] == "done" else "output"}
+            kept.append((table, {name: row[name] for name in row if name in names}))
+    return kept
 
 
 def flipped(data: bytes, rng: random.Random, start: int = 0, end: int | None = None) -> bytes:
@@ -157,6 +195,34 @@ class Damage:
 
         return damage
 
+    def bit_in_gate(self, home: Path) -> str:
+        """Turn the one bit that makes 0 of 1, in the head of a row, so that nobody is asked."""
+        gated = "SELECT task_n, position FROM stage WHERE gate AND NOT approved ORDER BY 1, 2"
+        data, before = self.original.data, self._rows(self.original.data, gated)
+        places = [
+            at
+            for name in re.finditer(b"build", data)
+            for at in range(name.start() - 40, name.start())
+            if data[at] == 9  # How SQLite keeps a 1 that needs no byte; 8 is a 0.
+        ]
+        self.rng.shuffle(places)
+        for at in places:
+            spoilt = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+            gone = [row for row in before if row not in self._rows(spoilt, gated)]
+            if len(gone) == 1:
+                self._write(home, spoilt)
+                ids = "SELECT id FROM task JOIN stage ON task_n = n WHERE n = ? AND position = ?"
+                ((task,),) = self._rows(data, ids, *gone[0])
+                return str(task)
+        raise AssertionError("no gate was found in the file")
+
+    @staticmethod
+    def _rows(data: bytes, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+            # A database in memory has no log, and must not say that it has.
+            connection.deserialize(data[:18] + b"\1\1" + data[20:])
+            return connection.execute(sql, values).fetchall()
+
     @staticmethod
     def _gone(home: Path, sql: str, task: str, text: str) -> bool:
         with contextlib.closing(sqlite3.connect(home / "taskhub.db")) as connection:
@@ -191,11 +257,20 @@ class Damage:
 
     def no_log(self, home: Path) -> None:
         shutil.copy(self.original.with_log / "taskhub.db", home)
+        shutil.copy(self.original.with_log / "taskhub.db-newest", home)
+
+    def no_log_and_note(self, home: Path) -> None:
+        shutil.copy(self.original.with_log / "taskhub.db", home)
 
     def bit_in_log(self, home: Path) -> None:
         shutil.copy(self.original.with_log / "taskhub.db", home)
         log = (self.original.with_log / "taskhub.db-wal").read_bytes()
         (home / "taskhub.db-wal").write_bytes(flipped(log, self.rng))
+        shutil.copy(self.original.with_log / "taskhub.db-newest", home)
+
+    def bit_in_note(self, home: Path) -> None:
+        self._write(home, self.original.data)
+        (home / "taskhub.db-newest").write_bytes(flipped(self.original.note, self.rng))
 
     def foreign_log(self, home: Path) -> None:
         """The log is an older one, from before it was written back."""
@@ -211,6 +286,7 @@ class Damage:
         for path in home.glob("taskhub.db*"):
             path.unlink()
         (home / "taskhub.db").write_bytes(data)
+        (home / "taskhub.db-newest").write_bytes(self.original.note)
 
 
 def pragma(name: str) -> Callable[[Path], bool]:
@@ -269,6 +345,7 @@ class Row:
     what: str
     cases: int = 0
     harmless: int = 0
+    unchecked: int = 0
     unnoticed: int = 0
 
 
@@ -280,30 +357,36 @@ def run(folder: Path, each: int, seed: int = 1) -> Found:
     ways: dict[str, Callable[[Path], object]] = {
         "one flipped bit": damage.bit,
         **{f"one flipped bit in {what}": damage.bit_in(sql) for what, sql in VALUES.items()},
+        f"one flipped bit in {GATE}": damage.bit_in_gate,
         "a page of zeros": damage.zeroed_page,
         "a page that was never written": damage.old_page,
         "cut off": damage.cut_off,
         "one flipped bit in the header": damage.header,
-        "the log (`-wal`) is missing": damage.no_log,
-        "one flipped bit in the log": damage.bit_in_log,
+        NO_LOG: damage.no_log,
+        BIT_IN_LOG: damage.bit_in_log,
         "an old log beside the file": damage.foreign_log,
+        "one flipped bit in the note": damage.bit_in_note,
+        UNSEEN: damage.no_log_and_note,
     }
     found = Found(0)
     lines = [
-        f"| damage | cases | harmless | {' | '.join(NOTICERS)} | unnoticed |",
-        "|---|---:|---:|" + "---:|" * len(NOTICERS) + "---:|",
+        f"| damage | cases | harmless | {' | '.join(NOTICERS)} | no checksum | unnoticed |",
+        "|---|---:|---:|" + "---:|" * len(NOTICERS) + "---:|---:|",
     ]
     for what, spoil in ways.items():
         row, seen = Row(what), Counter[str]()
         for number in range(each):
             _one(original, folder, f"{what}, copy {number}", spoil, row, seen, found)
         counts = " | ".join(str(seen[name]) for name in NOTICERS)
-        lines.append(f"| {what} | {row.cases} | {row.harmless} | {counts} | {row.unnoticed} |")
+        lines.append(
+            f"| {what} | {row.cases} | {row.harmless} | {counts} | {row.unchecked} |"
+            f" {row.unnoticed} |"
+        )
     acted = 0
     for what, never in ACTED_ON.items():
         for number in range(each):
             acted += 1
-            go = damage.bit_in(VALUES[what])
+            go = damage.bit_in_gate if what == GATE else damage.bit_in(VALUES[what])
             _act(folder, f"{what}, copy {number}", go, never, found)
     found.cases += acted
     found.table = "\n".join(lines)
@@ -375,7 +458,6 @@ def _one(
     home.mkdir(mode=0o700)
     try:
         spoil(home)
-        with_log = (home / "taskhub.db-wal").exists() or "is missing" in name
         noticed = set()
         for who, look in NOTICERS.items():
             shutil.copytree(home, place)
@@ -387,12 +469,21 @@ def _one(
                 found.broken.append(f"{name}: {who} fails with {type(error).__name__}: {error}")
             finally:
                 shutil.rmtree(place)
-        wanted = original.rows_with_log if with_log else original.rows
-        same = contents(home / "taskhub.db") in (wanted, original.rows)
+        wanted = original.rows_with_log if row.what in EARLIER else original.rows
+        left = contents(home / "taskhub.db")
+        same = left == wanted
+        unchecked = checked(left) == checked(wanted)
     finally:
         shutil.rmtree(home)
     row.cases += 1
     found.cases += 1
     seen.update(noticed)
     row.harmless += same
-    row.unnoticed += not same and not noticed
+    if same or noticed:
+        return
+    if unchecked:
+        row.unchecked += 1
+    else:
+        row.unnoticed += 1
+        if row.what != UNSEEN:
+            found.broken.append(f"{name}: nobody noticed it")

@@ -24,7 +24,7 @@ async def test_nobody_else_can_read_it(path: Path) -> None:
         await store.write(lambda tx: tx.execute("DELETE FROM presence"))
         assert path.parent.stat().st_mode & 0o777 == 0o700
         files = sorted(entry.name for entry in path.parent.iterdir())
-        assert files == ["taskhub.db", "taskhub.db-shm", "taskhub.db-wal"]
+        assert files == ["taskhub.db", "taskhub.db-newest", "taskhub.db-shm", "taskhub.db-wal"]
         for entry in path.parent.iterdir():
             assert entry.stat().st_mode & 0o777 == 0o600, entry
     finally:

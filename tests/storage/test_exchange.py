@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from taskhub_tui import care
 from taskhub_tui.agents.port import Result
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import ids
-from taskhub_tui.domain.errors import BadInput
-from taskhub_tui.domain.model import Action, StageSpec, StageStatus, Status
+from taskhub_tui.domain.errors import BadInput, StoreError
+from taskhub_tui.domain.model import Action, StageSpec, StageStatus, Status, WaitingOn
 from taskhub_tui.hub import Hub
 from taskhub_tui.storage import exchange
 from taskhub_tui.storage.store import Store
@@ -279,12 +280,21 @@ async def test_a_pipe_is_read_only_once(other: Paths, tmp_path: Path) -> None:
     pipe = tmp_path / "export.jsonl"
     os.mkfifo(pipe)
     text = json.dumps(valid()) + "\n"
-    writing = asyncio.create_task(asyncio.to_thread(pipe.write_text, text))
+    writing = threading.Thread(target=pipe.write_text, args=(text,))
+    writing.start()
     told = await care.import_(other, pipe, by="ann")
-    await writing
+    writing.join()
     assert list(told.tasks) == ["abcdefgh"]
     assert [one["task"]["id"] for one in await exported(other)] == ["abcdefgh"]
     assert {one.name for one in other.home.iterdir()} <= {"taskhub.db", "taskhub.lock", "run"}
+
+
+async def test_an_input_for_whose_copy_there_is_no_room_is_said(
+    other: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(care.tempfile, "TemporaryFile", lambda dir: io.FileIO("/dev/full", "r+"))
+    with pytest.raises(BadInput, match=r"The input could not be copied to .*: No space left"):
+        await imported(other, valid())
 
 
 async def test_a_file_that_changes_meanwhile_is_not_said_to_be_imported(other: Paths) -> None:
@@ -393,6 +403,77 @@ async def test_waiting_for_what_is_not_here_ends_and_is_said(other: Paths) -> No
     assert told.notes == ("abcdefgh does not wait for zzzzzzzz any more: it is not here",)
     (came,) = await exported(other)
     assert (came["after"], came["task"]["status"]) == ([], "paused")
+
+
+def chain() -> list[dict[str, Any]]:
+    """Tasks that wait for each other, the last one first; one has failed while it waited."""
+    waits = {"status": "pending", "ended": None}
+    return [
+        {**valid(id="dddddddd", **waits), "after": ["cccccccc", "aaaaaaaa"]},
+        {**valid(id="cccccccc", status="failed"), "after": ["bbbbbbbb"]},
+        {**valid(id="bbbbbbbb", **waits), "after": ["aaaaaaaa"]},
+        valid(id="aaaaaaaa", **waits),
+    ]
+
+
+async def awaited(where: Paths) -> dict[str, list[str]]:
+    """What each task waits for."""
+    return {one["task"]["id"]: sorted(one["after"]) for one in await exported(where)}
+
+
+@pytest.mark.parametrize("commits", range(4))
+async def test_an_import_that_is_cut_short_leaves_no_task_that_begins_too_early(
+    other: Paths, monkeypatch: pytest.MonkeyPatch, commits: int
+) -> None:
+    wanted = {line["task"]["id"]: sorted(line["after"]) for line in chain()}
+    left = commits
+
+    async def write(store: Store, request: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise StoreError("The disk is full")
+        return await store._writer.run(request)
+
+    monkeypatch.setattr(exchange, "BATCH", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "write", write)
+        with pytest.raises(StoreError, match=f"{commits} of 4 tasks were imported before that"):
+            await imported(other, *chain())
+    here = await awaited(other)
+    assert len(here) == commits
+    assert here == {id_: wanted[id_] for id_ in here}
+    told = await imported(other, *chain())
+    assert (len(told.skipped), told.notes) == (commits, ())
+    assert await awaited(other) == wanted
+
+
+async def test_a_task_that_failed_while_it_waited_waits_again_after_retry(
+    other: Paths, settings: Settings
+) -> None:
+    stage = {**valid()["stages"][0], "status": "failed", "output": None}
+    first = valid(id="aaaaaaaa", status="pending", ended=None)
+    failed = {**valid(status="failed", stage=0), "stages": [stage], "after": ["aaaaaaaa"]}
+    await imported(other, failed, first)
+    async with house(other, settings, ScriptedAgent("actor")) as h:
+        view = await h.hub.decide("abcdefgh", Action.RETRY)
+        assert (view.task.status, view.task.waiting_on) == (Status.PENDING, WaitingOn.DEPENDENCY)
+
+
+async def test_tasks_that_wait_for_each_other_are_refused(other: Paths) -> None:
+    ring = chain()
+    ring[3]["after"] = ["dddddddd"]
+    with pytest.raises(BadInput, match=r"line 2: the tasks .* wait for each other") as told:
+        await imported(other, valid(), *ring)
+    assert told.value.hint == "Nothing was imported"
+    assert await exported(other) == []
+
+
+async def test_waiting_for_a_task_that_was_cancelled_here_ends_and_is_said(other: Paths) -> None:
+    await imported(other, valid(id="aaaaaaaa", status="cancelled"))
+    line = {**valid(status="pending", ended=None), "after": ["aaaaaaaa"]}
+    told = await imported(other, line)
+    assert told.notes == ("abcdefgh does not wait for aaaaaaaa any more: it was cancelled",)
 
 
 async def test_many_tasks_go_over_in_order(other: Paths, tmp_path: Path) -> None:

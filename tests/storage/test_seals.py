@@ -11,7 +11,6 @@ from zlib import crc32
 import pytest
 from support import House, ScriptedAgent, eventually, house, soon, until
 
-from taskhub_tui import care
 from taskhub_tui.agents.port import AgentError, Blocker, Choice, Result
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import model
@@ -475,16 +474,6 @@ async def test_what_was_written_before_there_were_seals_is_accepted_and_sealed_w
             seals = connection.execute("SELECT position, seal FROM stage").fetchall()
             assert [at for at, seal in seals if seal is not None] == [1]
     assert problems(where.database) == []
-
-
-async def test_a_damaged_task_is_not_exported(where: Paths, settings: Settings) -> None:
-    import io
-
-    async with house(where, settings, ScriptedAgent("actor")) as h:
-        task_id = await waiting(h)
-        harm(where, "UPDATE stage SET output = replace(output, 'done', 'dine')")
-        with pytest.raises(Damaged):
-            await care.export(where, [task_id], io.StringIO())
 
 
 def test_an_unsealed_copy_of_an_older_taskhub_is_no_damage(tmp_path: Path) -> None:
