@@ -4,6 +4,7 @@ Looked at by the clock the engine has anyway; there is no timer per task, and no
 while agents say something now and then.
 """
 
+import logging
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,17 +12,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from taskhub_tui.domain import ids
-from taskhub_tui.domain.errors import LeaseLost, TaskHubError
+from taskhub_tui.domain.errors import Damaged, LeaseLost, TaskHubError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.model import Stage, Task
 from taskhub_tui.domain.stall import Patience
 from taskhub_tui.engine.context import Context
 from taskhub_tui.storage import stalls
+from taskhub_tui.storage.damage import condemn
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 
 if TYPE_CHECKING:
     from taskhub_tui.engine.held import Held
+
+log = logging.getLogger("taskhub.engine")
 
 
 @dataclass(slots=True)
@@ -42,7 +46,7 @@ class Watchdog:
 
     async def look(self, tasks: Iterable["Held"], now: float) -> None:
         """Write what is new about the silence of these tasks' agents."""
-        writes = []
+        writes: list[tuple[Held, partial[None]]] = []
         new, heard = [], []
         for held in tasks:
             context = held.context
@@ -58,7 +62,8 @@ class Watchdog:
                 # of it, takes it back as well.
                 heard.append((held, known))
                 task = replace(held.task, silent_since=None)
-                writes.append(partial(stalls.alive, task=task, stage=stage, now=now))
+                write = partial(stalls.alive, task=task, stage=stage, now=now)
+                writes.append((held, write))
                 continue
             patience = self._patience if stage.stall is None else self._patience.of(stage)
             silent = now - context.heard
@@ -69,16 +74,15 @@ class Watchdog:
                 # Before it is written: a step of the task that is written after it takes it back.
                 held.task = replace(held.task, silent_since=known.since)
                 show = partial(stalls.show, task=held.task, stage=stage, since=known.since, now=now)
-                writes.append(show)
+                writes.append((held, show))
             if known is not None and asks and now >= known.ask_at:
                 known.ask_at = now + patience.ask_after
                 pause = patience.ask_after
-                writes.append(
-                    partial(_ask, task=held.task, stage=stage, known=known, now=now, pause=pause)
-                )
+                ask = partial(_ask, task=held.task, stage=stage, known=known, now=now, pause=pause)
+                writes.append((held, ask))
         if writes:
             try:
-                await self._store.write(partial(_each, writes=writes))
+                damaged = await self._store.write(partial(_each, writes=writes, now=now))
             except TaskHubError:
                 # It is not on disk, so it is to be said again.
                 for held, known in new:
@@ -86,6 +90,10 @@ class Watchdog:
                 for known in self._silent.values():
                     known.ask_at = 0.0
                 raise
+            for held, damage in damaged:
+                log.error("%s", damage)
+                held.stop("cancel")  # It has failed; nobody else knows of its agent.
+                held.note_lost()
         for held, known in heard:
             self._drop(held, known)
         if len(self._silent) > 1000:
@@ -103,12 +111,20 @@ class Watchdog:
         self._silent = {n: known for n, known in self._silent.items() if n in held}
 
 
-def _each(tx: Tx, writes: list[partial[None]]) -> None:
-    for write in writes:
+def _each(
+    tx: Tx, writes: "list[tuple[Held, partial[None]]]", now: float
+) -> "list[tuple[Held, Damaged]]":
+    """Write about each task; one of which the database holds damage fails, and is returned."""
+    damaged = []
+    for held, write in writes:
         try:
             write(tx)
         except LeaseLost:
             continue  # It is somebody else's now; the runner finds out by itself.
+        except Damaged as damage:
+            condemn(tx, held.task.n, damage, now)
+            damaged.append((held, damage))
+    return damaged
 
 
 def _ask(tx: Tx, task: Task, stage: Stage, known: _Silent, now: float, pause: float) -> None:

@@ -1,13 +1,16 @@
 """Stages that give no sign of life: shown, asked about, and taken back once they say something."""
 
+import logging
 from dataclasses import replace
 
 from taskhub_tui.domain import execution, questions
-from taskhub_tui.domain.errors import LeaseLost
+from taskhub_tui.domain.errors import Damaged, LeaseLost
 from taskhub_tui.domain.legal import STALLED
 from taskhub_tui.domain.model import BlockerKind, Stage, Status, Task
 from taskhub_tui.storage import changes, queries
 from taskhub_tui.storage.writer import Tx
+
+log = logging.getLogger("taskhub.engine")
 
 
 def show(tx: Tx, task: Task, stage: Stage, since: float, now: float) -> None:
@@ -38,13 +41,18 @@ def ask(
 
     Raises:
         LeaseLost: the fence is stale.
+        Damaged: the database holds of the task what was never written.
     """
     current = queries.task_by_id(tx, task.id)
     runs = current.status is Status.IN_PROGRESS and current.stage == stage.position
     _mine(runs and current.fence == task.fence)
-    open_one = queries.open_blocker(tx, current)
-    if open_one is not None:
-        return now + pause
+    try:
+        if queries.open_blocker(tx, current) is not None:
+            return now + pause
+    except Damaged as damage:
+        # While a stage runs only this is asked, and nobody has relied on it yet: the stage runs on.
+        log.error("%s; it is taken back and asked anew", damage)
+        _take_back(tx, current, now)
     count, last = tx.execute(
         "SELECT count(*), max(answered) FROM blocker"
         " WHERE task_n = ? AND stage = ? AND attempt = ? AND kind = ?",
@@ -75,6 +83,21 @@ def alive(tx: Tx, task: Task, stage: Stage, now: float) -> None:
     tx.loud = True
     changes.withdraw_stalled(tx, replace(task, changed=now))
     changes.add_event(tx, task.n, now, "alive", stage.position, "engine", "worker", {})
+
+
+def _take_back(tx: Tx, task: Task, now: float) -> None:
+    """Withdraw the open question of a task, whatever has become of what it holds."""
+    tx.told = True
+    tx.execute(
+        "UPDATE blocker SET state = 'withdrawn', seq = ?, seal = NULL"
+        " WHERE task_n = ? AND state = 'open'",
+        (tx.seq, task.n),
+    )
+    tx.execute(
+        "UPDATE notification SET withdrawn = ?, seq = ?"
+        " WHERE task_n = ? AND withdrawn IS NULL AND kind = 'blocker'",
+        (now, tx.seq, task.n),
+    )
 
 
 def _mine(held: object) -> None:

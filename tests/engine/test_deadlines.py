@@ -360,3 +360,45 @@ async def test_a_stage_says_how_long_it_may_be_silent(where: Paths, settings: Se
         for task in (quiet, patient):
             view = await h.hub.status(task.id)
             assert (view.task.silent_since, view.blocker) == (None, None)
+
+
+async def test_a_damaged_question_about_silence_is_asked_anew_and_blinds_nobody(
+    where: Paths, settings: Settings
+) -> None:
+    actor = ScriptedAgent("actor", _for_ever)
+    settings = replace(settings, stall=QUICK)
+    async with house(where, settings, actor) as h, h.worker():
+        first = await h.submit("first")
+        await eventually(lambda: _asked(h, first.id))
+        before = (await h.hub.status(first.id)).blocker
+        harm = "UPDATE blocker SET question = replace(question, 'Leave', 'Heave')"
+        await h.hub._store.write(lambda tx: tx.execute(harm))
+        second = await h.submit("second")
+        await eventually(lambda: _asked(h, second.id))
+
+        async def anew() -> bool:
+            open_one = (await h.hub.status(first.id)).blocker
+            return before is not None and open_one is not None and open_one.id != before.id
+
+        await eventually(anew)
+        view = await h.hub.decide(first.id, Action.APPROVE)
+        assert (view.task.status, view.task.waiting_on) == (Status.IN_PROGRESS, None)
+    assert actor.stops == ["detach", "detach"], "both ran on"
+
+
+async def test_a_damaged_task_that_is_silent_fails_alone_and_its_agent_is_stopped(
+    where: Paths, settings: Settings
+) -> None:
+    actor = ScriptedAgent("actor", _for_ever)
+    settings = replace(settings, stall=QUICK)
+    async with house(where, settings, actor) as h, h.worker():
+        first = await h.submit("first")
+        await soon(lambda: actor.runs)
+        harm = "UPDATE task SET options = '{' WHERE n = 1"
+        await h.hub._store.write(lambda tx: tx.execute(harm))
+        second = await h.submit("second")
+        await eventually(lambda: _asked(h, second.id))
+        view = await until(h.hub, first.id, Status.FAILED)
+        assert "is damaged" in str(view.task.error)
+        await soon(lambda: actor.stops == ["cancel"])
+        assert (await h.hub.status(second.id)).task.status is Status.IN_PROGRESS
