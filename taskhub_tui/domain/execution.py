@@ -41,6 +41,7 @@ def begin(task: Task, stages: Sequence[Stage], stage: Stage, now: float, log_mar
         output=None,
         error=None,
         log_mark=log_mark,
+        worked=0.0,
     )
     happened = Happened(
         "started", stage.position, {"agent": stage.agent, "attempt": started.attempt}
@@ -173,6 +174,7 @@ def repeat(
         error=error,
         state=None,
         started=None,
+        worked=0.0,
     )
     return _retrying(task, stages, waiting, error, delay, now, lost=True)
 

@@ -239,6 +239,9 @@ class Stage:
     stall: float | None = None
     limited: float | None = None
     """When this stage first met its provider's limit; None when it has not, or went on since."""
+    worked: float = 0.0
+    """Seconds that this attempt has worked, as last noted: while it waited, or nobody watched it,
+    none passed. The steady clock of whoever watches it counts them, not the time of day."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from taskhub_tui.domain.model import Action, Artifact, Blocker, Choice, Stage, S
 from taskhub_tui.engine.ending import PATIENCE, Ending
 from taskhub_tui.engine.tasklog import TaskLog
 from taskhub_tui.storage import changes, queries, stages
-from taskhub_tui.storage.stages import Progressed
+from taskhub_tui.storage.stages import Progressed, Worked
 from taskhub_tui.text import clean, clean_json, one_line
 
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ class Context:
         self.dirty = False
         self.note = stage.note
         self.fraction = stage.fraction
+        self._time = asyncio.get_running_loop().time
+        self._idle = self._time() - stage.worked
+        """The worker's steady clock, but for the time that this attempt has worked."""
         self.heard = self.told = held.clock()
         """When the agent last said anything, and when its progress was last written."""
 
@@ -77,6 +80,11 @@ class Context:
         options = {**self._held.task.options, **self._stage.options}
         grace = sane(options.get("grace")) or 0.0
         return PATIENCE[self._stop] + (2 * grace if self._stop == "cancel" else 0.0)
+
+    @property
+    def worked(self) -> float:
+        """Return the seconds that this attempt has worked so far, under whatever worker."""
+        return self._time() - self._idle
 
     @property
     def forced(self) -> bool:
@@ -192,7 +200,7 @@ class Context:
         # Saved with the mark of the log, so that nothing is said twice when the agent goes on.
         await self._save()
         stage = replace(self._stage, state=dict(self._state), log_mark=self._log.mark())
-        stage = replace(stage, fraction=self.fraction, note=self.note)
+        stage = replace(stage, fraction=self.fraction, note=self.note, worked=self.worked)
         task = self._held.task  # That it is silent may have been written meanwhile.
         change = execution.ask(task, self._held.stages, stage, question, now)
         if task.silent_since is not None:
@@ -262,6 +270,19 @@ class Context:
             self.note,
             eta,
         )
+
+    def to_note(self) -> Worked | None:
+        """Return how long the attempt has worked, where a limit of time goes by it."""
+        if self._stop != "no" or self._stage.timeout is None:
+            return None
+        task = self._held.task
+        return Worked(task.n, task.fence, self._stage.position, self.worked)
+
+    def noted(self, made: Worked) -> None:
+        """Take in what the database has of that now."""
+        if self._stop == "no" and self._held.context is self:  # Else a later step has its own.
+            self._stage = replace(self._stage, worked=made.seconds)
+            self._held.noted(self._stage)
 
     async def _fenced(self, request: Any) -> None:
         tries = 0

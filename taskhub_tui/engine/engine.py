@@ -359,6 +359,7 @@ class Engine:
             try:
                 await self._lease.renew()
                 await self._let_go()
+                await self._note_work()
             except TaskHubError as error:
                 log.warning("the lease could not be renewed: %s", error)
 
@@ -370,6 +371,15 @@ class Engine:
             if fences.get(n) != one.task.fence and not one.lost:
                 one.lost = True
                 self.wake()
+
+    async def _note_work(self) -> None:
+        """Keep how long attempts with a limit have worked: whoever adopts one goes on there."""
+        found = [held.context for held in self._held.values() if held.context is not None]
+        noted = [(one, made) for one in found if (made := one.to_note()) is not None]
+        if noted:
+            await self._store.write(lambda tx: stages.worked(tx, [made for _, made in noted]))
+        for context, made in noted:
+            context.noted(made)
 
     async def _keep_ticking(self) -> None:
         while True:
@@ -404,6 +414,8 @@ class Engine:
             await self._store.write(lambda tx: None)
         for _ in range(TURNS_TO_BEGIN):
             await asyncio.sleep(0)
+        with contextlib.suppress(TaskHubError):
+            await self._note_work()
         for held in list(self._held.values()):
             held.stop("detach")
         waiting = [held.coroutine for held in self._held.values() if held.coroutine]
