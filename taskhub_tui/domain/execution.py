@@ -210,7 +210,7 @@ def wait_for_provider(
         status=StageStatus.WAITING,
         note="",
         error=said,
-        limited=stage.limited if stage.limited is not None else now,
+        limited=(stage.limited or 0.0) + delay,
     )
     task = replace(
         _at(task, stages, waiting, now),

@@ -61,6 +61,7 @@ async def run(
         fraction=context.fraction,
         note=context.note,
         worked=context.worked,
+        limited=context.limited,
     )
     if context.forced:
         _note_forced(held, stage)

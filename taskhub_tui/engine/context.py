@@ -13,7 +13,7 @@ from taskhub_tui.domain import execution, ids, progress
 from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW, STALLED
-from taskhub_tui.domain.limits import sane
+from taskhub_tui.domain.limits import GOT_ON, sane
 from taskhub_tui.domain.model import Action, Artifact, Blocker, Choice, Stage, Status
 from taskhub_tui.engine.ending import PATIENCE, Ending
 from taskhub_tui.engine.tasklog import TaskLog
@@ -62,6 +62,9 @@ class Context:
         self._time = asyncio.get_running_loop().time
         self._idle = self._time() - stage.worked
         """The worker's steady clock, but for the time that this attempt has worked."""
+        self._began = self._time()
+        self._got_on = False
+        """True once the agent has saved what it had not, or come further than ever."""
         self.heard = self.told = held.clock()
         """When the agent last said anything, and when its progress was last written."""
 
@@ -85,6 +88,13 @@ class Context:
     def worked(self) -> float:
         """Return the seconds that this attempt has worked so far, under whatever worker."""
         return self._time() - self._idle
+
+    @property
+    def limited(self) -> float | None:
+        """Return how long its provider made the stage wait since it last got on."""
+        if self._got_on or self._time() - self._began >= GOT_ON:
+            return None
+        return self._stage.limited
 
     @property
     def forced(self) -> bool:
@@ -124,7 +134,9 @@ class Context:
     def progress(self, fraction: float | None = None, note: str | None = None) -> None:
         self.heard = self._held.clock()
         if fraction is not None and fraction == fraction:
-            self.fraction = min(1.0, max(0.0, float(fraction)))
+            fraction = min(1.0, max(0.0, float(fraction)))
+            self._got_on = self._got_on or fraction > (self._stage.fraction or 0.0)
+            self.fraction = fraction
         if note is not None:
             self.note = one_line(note, 200)
         self.dirty = True
@@ -143,6 +155,7 @@ class Context:
                 f"The agent wants to keep {size} characters of state; {STATE_LIMIT} are the most"
             )
         task, mark, snapshot = self._held.task, self._log.mark(), dict(self._state)
+        self._got_on = self._got_on or snapshot != (self._stage.state or {})
         kept = replace(self._stage, state=snapshot, log_mark=mark)
         try:
             await self._fenced(lambda tx: stages.save(tx, task.n, task.fence, kept))
@@ -200,7 +213,8 @@ class Context:
         # Saved with the mark of the log, so that nothing is said twice when the agent goes on.
         await self._save()
         stage = replace(self._stage, state=dict(self._state), log_mark=self._log.mark())
-        stage = replace(stage, fraction=self.fraction, note=self.note, worked=self.worked)
+        stage = replace(stage, fraction=self.fraction, note=self.note)
+        stage = replace(stage, worked=self.worked, limited=self.limited)
         task = self._held.task  # That it is silent may have been written meanwhile.
         change = execution.ask(task, self._held.stages, stage, question, now)
         if task.silent_since is not None:
@@ -272,16 +286,16 @@ class Context:
         )
 
     def to_note(self) -> Worked | None:
-        """Return how long the attempt has worked, where a limit of time goes by it."""
-        if self._stop != "no" or self._stage.timeout is None:
+        """Return how long the attempt has worked, where a limit goes by it."""
+        stage, task = self._stage, self._held.task
+        if self._stop != "no" or (stage.timeout is None and stage.limited is None):
             return None
-        task = self._held.task
-        return Worked(task.n, task.fence, self._stage.position, self.worked)
+        return Worked(task.n, task.fence, stage.position, self.worked, self.limited)
 
     def noted(self, made: Worked) -> None:
         """Take in what the database has of that now."""
         if self._stop == "no" and self._held.context is self:  # Else a later step has its own.
-            self._stage = replace(self._stage, worked=made.seconds)
+            self._stage = replace(self._stage, worked=made.seconds, limited=made.limited)
             self._held.noted(self._stage)
 
     async def _fenced(self, request: Any) -> None:

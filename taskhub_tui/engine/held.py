@@ -110,10 +110,11 @@ class Held:
         self.known = replace(self.known, stages=tuple(stages))
 
     def noted(self, stage: Stage) -> None:
-        """Note that the database has how long a stage has worked."""
+        """Note that the database has how long a stage has worked, and waited for its provider."""
         self.put(stage)
         stages = list(self.known.stages)
-        stages[stage.position] = replace(stages[stage.position], worked=stage.worked)
+        known = stages[stage.position]
+        stages[stage.position] = replace(known, worked=stage.worked, limited=stage.limited)
         self.known = replace(self.known, stages=tuple(stages))
 
     def handed_over(self, made: Artifact) -> None:

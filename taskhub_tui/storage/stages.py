@@ -30,6 +30,8 @@ class Worked:
     fence: int
     position: int
     seconds: float
+    limited: float | None
+    """For how long its provider has made it wait since it last got on."""
 
 
 def save(tx: Tx, n: int, fence: int, stage: Stage) -> None:
@@ -74,9 +76,9 @@ def worked(tx: Tx, made: Sequence[Worked]) -> None:
     """Note how long attempts have worked; those that were taken over are left out."""
     for one in made:
         tx.execute(
-            "UPDATE stage SET worked = ? WHERE task_n = ? AND position = ?"
+            "UPDATE stage SET worked = ?, limited = ? WHERE task_n = ? AND position = ?"
             " AND (SELECT fence FROM task WHERE n = stage.task_n) = ?",
-            (one.seconds, one.n, one.position, one.fence),
+            (one.seconds, one.limited, one.n, one.position, one.fence),
         )
 
 
