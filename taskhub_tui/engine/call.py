@@ -32,6 +32,7 @@ async def run(
     context = Context(held, stage, held.log, held.note_lost)
     held.context = context
     await _load(held)
+    context.begin()
     runner = asyncio.create_task(
         _call(agent, _work(held, stage), context), name=f"{stage.agent} {held.task.id}"
     )

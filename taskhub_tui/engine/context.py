@@ -44,6 +44,8 @@ class Context:
         """`lost` is called when it turns out that the task was taken from us."""
         self._held = held
         self._stage = stage
+        self._worked = stage.worked
+        """Seconds the attempt had worked before."""
         self._log = log
         self._lost = lost
         self._stop: Stop = "no"
@@ -59,14 +61,17 @@ class Context:
         self.dirty = False
         self.note = stage.note
         self.fraction = stage.fraction
+        # Not the time of day, which jumps, and goes on while the machine sleeps.
         self._time = asyncio.get_running_loop().time
-        self._idle = self._time() - stage.worked
-        """The worker's steady clock, but for the time that this attempt has worked."""
-        self._began = self._time()
         self._got_on = False
         """True once the agent has saved what it had not, or come further than ever."""
-        self.heard = self.told = held.clock()
-        """When the agent last said anything, and when its progress was last written."""
+        self.begin()
+
+    def begin(self) -> None:
+        """Count from now: the agent is about to be called."""
+        self._began = self.heard = self.told = self._time()
+        """When it was called, when it last said anything, and when its progress was last written;
+        all by the steady clock of the event loop."""
 
     @property
     def stop(self) -> Stop:
@@ -87,7 +92,7 @@ class Context:
     @property
     def worked(self) -> float:
         """Return the seconds that this attempt has worked so far, under whatever worker."""
-        return self._time() - self._idle
+        return self._worked + self._time() - self._began
 
     @property
     def limited(self) -> float | None:
@@ -128,11 +133,11 @@ class Context:
     # What agents call
 
     def log(self, text: str, *, stream: Stream = "agent", data: Any = None) -> None:
-        self.heard = self._held.clock()
-        self._log.add(self.heard, stream, text)
+        self.heard = self._time()
+        self._log.add(self._held.clock(), stream, text)
 
     def progress(self, fraction: float | None = None, note: str | None = None) -> None:
-        self.heard = self._held.clock()
+        self.heard = self._time()
         if fraction is not None and fraction == fraction:
             fraction = min(1.0, max(0.0, float(fraction)))
             self._got_on = self._got_on or fraction > (self._stage.fraction or 0.0)
@@ -142,7 +147,7 @@ class Context:
         self.dirty = True
 
     async def save(self, **state: Any) -> None:
-        self.heard = self._held.clock()
+        self.heard = self._time()
         self._state.update(state)
         await self._save()
 
@@ -169,7 +174,7 @@ class Context:
         self._held.put(self._stage)
 
     async def ask(self, blocker: port.Blocker) -> port.Answer:
-        self.heard = self._held.clock()
+        self.heard = self._time()
         task = self._held.task
         key = one_line(blocker.key, 200)
         if key in (GATE, REVIEW, INTERRUPTED) or key.startswith(STALLED):
@@ -231,7 +236,7 @@ class Context:
         return await self._never()
 
     async def artifact(self, artifact: port.Artifact) -> None:
-        self.heard = self._held.clock()
+        self.heard = self._time()
         try:
             size = artifact.path.stat().st_size
         except OSError as error:
@@ -256,18 +261,18 @@ class Context:
 
     # What the engine reads
 
-    def stale(self, now: float) -> bool:
+    def stale(self) -> bool:
         """Return whether the time remaining must be told anew.
 
         An agent that gets on no further makes it grow; it must not run down by the clock alone.
         """
-        return self._held.task.eta is not None and now - self.told >= RETELL
+        return self._held.task.eta is not None and self._time() - self.told >= RETELL
 
     def progressed(self) -> Progressed:
         """Return what is to be written about the progress so far."""
         held = self._held
         self.dirty = False
-        now = self.told = held.clock()
+        self.told, now = self._time(), held.clock()
         stage = replace(self._stage, fraction=self.fraction, note=self.note)
         self._stage = stage
         held.put(stage)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import random
 import secrets
@@ -61,7 +62,7 @@ class Engine:
         self._held: dict[int, Held] = {}
         self._stopping_agents: dict[int, asyncio.Task[None]] = {}
         self._again: dict[int, float] = {}
-        """Tasks of ours that nothing carries, with the time to pick each up again."""
+        """Tasks of ours that nothing carries, with the time to pick each up again, by `_steady`."""
         self._wake = asyncio.Event()
         self._look = True
         """True when others may have left something to be done."""
@@ -73,9 +74,15 @@ class Engine:
         self._lease = Lease(store, self.me, settings.lease, clock)
         self._leaving = False
         self._watchdog = Watchdog(store, settings.stall)
-        self._watched = 0.0
+        self._watched = -math.inf
+        """When that was last used, by `_steady`."""
         self._limited: dict[str, float] = {}
         """Agents whose provider takes nothing, with the time until which; as of the last look."""
+
+    @staticmethod
+    def _steady() -> float:
+        """Return the time by a clock that never jumps, for what only this process measures."""
+        return asyncio.get_running_loop().time()
 
     @property
     def busy(self) -> bool:
@@ -159,7 +166,7 @@ class Engine:
             return
         if seen.orphans and await self._lease.awake(now):
             await self._take_over(seen.orphans, now)
-        await self._pick_up_again(now)
+        await self._pick_up_again()
         # In this order: an agent whose task was cancelled is stopped, not only left.
         if seen.to_stop:
             await self._stop_agents()
@@ -229,7 +236,7 @@ class Engine:
         except TaskHubError as error:
             # Its database was full, or busy for long; what it did last is not on disk.
             log.warning("task %s: %s", held.task.id, error)
-            self._again[held.task.n] = self._clock() + LOOK
+            self._again[held.task.n] = self._steady() + LOOK
         except Exception as error:
             log.exception("task %s: the engine has a bug", held.task.id)
             try:
@@ -238,7 +245,7 @@ class Engine:
                 pass
             except TaskHubError:
                 # Else it would be ours for ever, and nobody would carry it.
-                self._again[held.task.n] = self._clock() + LOOK
+                self._again[held.task.n] = self._steady() + LOOK
         finally:
             if self._held.get(held.task.n) is held:
                 del self._held[held.task.n]
@@ -294,8 +301,9 @@ class Engine:
             if held.lost and held.task.n not in self._stopping_agents:
                 held.stop("detach")
 
-    async def _pick_up_again(self, now: float) -> None:
+    async def _pick_up_again(self) -> None:
         """Carry on with tasks that are ours, but whose carrier could not write."""
+        now = self._steady()
         for n in [n for n, due in self._again.items() if due <= now]:
             try:
                 claimed = await self._store.read(partial(claims.still_held, me=self.me, n=n))
@@ -314,7 +322,7 @@ class Engine:
             await self._store.write(lambda tx: condemn(tx, n, damage, self._clock()))
         except TaskHubError as error:
             log.warning("%s", error)
-            self._again[n] = self._clock() + LOOK
+            self._again[n] = self._steady() + LOOK
 
     async def _stop_agents(self) -> None:
         """Stop the agents of tasks that people cancelled, reassigned or modified."""
@@ -394,13 +402,13 @@ class Engine:
             context = held.context
             if context is None or context.stop != "no":
                 continue
-            if context.dirty or context.stale(now):
+            if context.dirty or context.stale():
                 made.append(context.progressed())
         try:
             if made:
                 await self._store.write(lambda tx: stages.progress(tx, made, now))
-            if not 0 <= now - self._watched < LOOK:
-                self._watched = now
+            if self._steady() - self._watched >= LOOK:
+                self._watched = self._steady()
                 await self._watchdog.look(list(self._held.values()), now)
         except TaskHubError as error:
             log.warning("progress could not be written: %s", error)

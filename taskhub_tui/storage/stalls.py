@@ -36,8 +36,8 @@ def ask(
 ) -> float:
     """Ask a person about a silent stage, unless one was asked less than `pause` seconds ago.
 
-    Returns when to come again: the question is then asked anew if somebody has answered this one
-    by leaving the stage alone, and it is still silent.
+    Returns in how many seconds to come again: the question is then asked anew if somebody has
+    answered this one by leaving the stage alone, and it is still silent.
 
     Raises:
         LeaseLost: the fence is stale.
@@ -48,7 +48,7 @@ def ask(
     _mine(runs and current.fence == task.fence)
     try:
         if queries.open_blocker(tx, current) is not None:
-            return now + pause
+            return pause
     except Damaged as damage:
         # While a stage runs only this is asked, and nobody has relied on it yet: the stage runs on.
         log.error("%s; it is taken back and asked anew", damage)
@@ -58,13 +58,14 @@ def ask(
         " WHERE task_n = ? AND stage = ? AND attempt = ? AND kind = ?",
         (task.n, stage.position, stage.attempt, BlockerKind.STALLED.value),
     ).fetchone()
-    if last is not None and last + pause > now:
-        return float(last) + pause
+    # Not one that is yet to come, since the clock was put back: that would be a long time.
+    if last is not None and last <= now < last + pause:
+        return float(last) + pause - now
     key = f"{STALLED} {count + 1}"
     blocker = questions.stalled(stage, current, blocker_id, key, since, now)
     change = execution.ask_about(current, blocker, now)
     changes.write_decided(tx, change, by="engine", channel="worker")
-    return now + pause
+    return pause
 
 
 def alive(tx: Tx, task: Task, stage: Stage, now: float) -> None:

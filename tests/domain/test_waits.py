@@ -71,14 +71,15 @@ def test_who_waits_for_its_turn_is_told_what_holds_it_back() -> None:
 
 def test_a_silent_stage_is_shown_before_it_is_asked_about_and_not_before_its_usual_time() -> None:
     patience = Patience(300, 900)
-    stage = Stage("t", 0, "s", "a", StageStatus.RUNNING, started=NOW - 1000)
+    stage = Stage("t", 0, "s", "a", StageStatus.RUNNING)
     assert [patience.shows(silent) for silent in (299, 300)] == [False, True]
-    assert [patience.asks(silent, stage, NOW) for silent in (899, 900)] == [False, True]
-    assert not patience.asks(900, replace(stage, estimate=5000.0), NOW)
+    assert [patience.asks(silent, stage, worked=1000.0) for silent in (899, 900)] == [False, True]
+    usual = replace(stage, estimate=5000.0)
+    assert [patience.asks(900, usual, worked) for worked in (4999.0, 5000.0)] == [False, True]
     assert patience.of(replace(stage, stall=60.0)) == Patience(60, 180)
     for never in (patience.of(replace(stage, stall=0.0)), Patience(0, 0)):
         assert not never.shows(1e9)
-        assert not never.asks(1e9, stage, NOW)
+        assert not never.asks(1e9, stage, worked=1e9)
     assert stall.silence(NOW - 360, NOW) == "no sign of life for 6m 00s"
 
 
