@@ -54,7 +54,12 @@ class Watchdog:
         new, heard = [], []
         for held in tasks:
             context = held.context
-            if context is None or context.stop != "no" or held.task.stage >= len(held.stages):
+            if (
+                context is None
+                or context.task is None
+                or context.stop != "no"
+                or held.task.stage >= len(held.stages)
+            ):
                 continue
             stage = held.stages[held.task.stage]
             known = self._silent.get(held.task.n)
