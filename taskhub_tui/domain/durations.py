@@ -3,6 +3,8 @@
 import math
 import re
 
+LONGEST = 3650 * 86400.0
+"""Most seconds that anything may be set to; beyond lie clocks that cannot count so far."""
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from enum import StrEnum
-from math import inf
 from typing import Any, ClassVar, NamedTuple
 
+from taskhub_tui.domain.durations import LONGEST
 from taskhub_tui.domain.model import NoticeKind, Priority
 
 _WINDOW = 60.0
@@ -26,6 +26,11 @@ class Channel(StrEnum):
 
 _STRICT = {"extra": "forbid"}
 """What pydantic is told when it reads these from the settings: an unknown key is a mistake."""
+
+
+def _bounded(name: str, seconds: float) -> None:
+    if not 0 <= seconds <= LONGEST:
+        raise ValueError(f"{name} must be at least 0 and at most {LONGEST:.0f}, in seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +67,10 @@ class DesktopPrefs:
     per_minute: int = 6
 
     def __post_init__(self) -> None:
-        if not 0 <= self.completion_after < inf:
-            raise ValueError("completion_after must not be negative or endless")
-        if not 0 <= self.unanswered_after < inf:
-            raise ValueError("unanswered_after must not be negative or endless")
-        if self.per_minute < 1:
-            raise ValueError("per_minute must be at least 1")
+        _bounded("completion_after", self.completion_after)
+        _bounded("unanswered_after", self.unanswered_after)
+        if not 1 <= self.per_minute <= 1000:
+            raise ValueError("per_minute must be at least 1 and at most 1000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,7 @@ class Prefs:
     quiet: QuietHours = QuietHours()
 
     def __post_init__(self) -> None:
-        if not 0 <= self.idle_after < inf:
-            raise ValueError("idle_after must not be negative or endless")
+        _bounded("idle_after", self.idle_after)
 
 
 @dataclass(frozen=True, slots=True)
