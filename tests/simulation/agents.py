@@ -53,6 +53,8 @@ class Run:
     """When it last gave a sign of life."""
     gaps: list[tuple[float, float]] = field(default_factory=list)
     """When each silence of it ended, and how long it was."""
+    paused: float = 0.0
+    """When it last began to ask, or was refused by its provider."""
     until: float | None = None
     """When it ended, or was killed."""
     noted: bool = False
@@ -237,7 +239,7 @@ class SimAgent:
         default = ("deny", "cancel", "deny")[int(draw * 300) % 3]
         if kind is BlockerKind.APPROVAL and draw < 0.2:
             default = "approve"
-        run.asking = True
+        run.asking, run.paused = True, world.loop.now
         answer = await ctx.ask(
             Blocker(
                 name,
@@ -302,7 +304,7 @@ class SimAgent:
                 if len(refused) < 3:
                     refused.append(after)
                     world.count("provider limits")
-                    run.asking = True
+                    run.asking, run.paused = True, world.loop.now
                     alone = rng.random() < 0.3
                     raise ProviderLimit("Too many requests", retry_after=after, alone=alone)
             case "hang":

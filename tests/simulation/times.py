@@ -117,10 +117,14 @@ class Times:
             await asyncio.sleep(self._world.look)
             for run in list(self._world.ledger.runs):
                 if not self._world.calm and run.until is None:
-                    self._in_time(run)
+                    self._told_in_time(run)
+                    if not run.asking:
+                        self.within(run)
 
-    def _in_time(self, run: Run) -> None:
-        if run.asking or (since := self._unhindered(run)) is _HINDERED:
+    def _told_in_time(self, run: Run) -> None:
+        late = self._world.loop.now - self._world.trouble.last < self._slack  # It may be.
+        since = self._unhindered(run)
+        if run.asking or late or since is _HINDERED:
             return
         task, position, _ = run.key
         shown = self._promise.patience(self._promise.audit.models[task].n, position).shown_after
@@ -128,7 +132,6 @@ class Times:
         if 0 < shown <= silent - self._slack:
             said = f"{run.key} has been silent for {silent:.3f} s, not {shown}, and nobody is told"
             self._hold(since is not None, said)
-        self.within(run)
 
     def within(self, run: Run) -> None:
         """Check that an attempt that works has not worked for longer than it may."""
@@ -137,7 +140,7 @@ class Times:
             return
         # Of what did not stop to ask or to wait, as when its worker dies, some may be lost.
         before = sum(
-            other.heard - other.began
+            other.paused - other.began
             for other in self._of(run.key)
             if other is not run and other.noted
         )
@@ -150,8 +153,8 @@ class Times:
         world, proc = self._world, run.proc
         if world.over or run.ctx is None or run.ctx.stop != "no" or not run.valid:
             return _HINDERED
-        if proc.stopped or not proc.alive or world.loop.now - world.trouble.last < self._slack:
-            return _HINDERED  # Whoever is hindered may be late.
+        if proc.stopped or not proc.alive or world.loop.now - world.trouble.stood < self._slack:
+            return _HINDERED
         task, position, _ = run.key
         *row, since = self._promise.rows(
             "SELECT status, stage, holder, fence, silent_since FROM task WHERE id = ?", task

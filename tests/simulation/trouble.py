@@ -43,8 +43,9 @@ class Trouble:
         self._offsets = dict.fromkeys(names, 0.0)
         self._slow: dict[str, float] = {}
         self._trouble: dict[str, str] = {}
-        self.last = -math.inf
-        """When anybody was last hindered by a disk, or stood still; by the clock of the loop."""
+        self.last = self.stood = -math.inf
+        """When anybody was last hindered by a disk, and when one that stood still last went on; by
+        the clock of the loop."""
         self._lock = sqlite3.connect(world.paths.database, isolation_level=None)
 
     def ends(self) -> None:
@@ -151,7 +152,7 @@ class Trouble:
         )
         if proc.alive:
             self._world.say(f"{proc} goes on")
-            self.last = self._world.loop.now
+            self.stood = self._world.loop.now
             proc.go_on()
 
 
