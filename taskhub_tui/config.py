@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from taskhub_tui.domain import durations
+from taskhub_tui.domain.durations import LONGEST
 from taskhub_tui.domain.errors import BadInput, StoreBusy, StoreError
 from taskhub_tui.domain.limits import NO_LIMITS, Limits
 from taskhub_tui.domain.model import Status
@@ -191,6 +192,10 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "retention": (dict,),
 }
 _LEAST: dict[str, float] = {"concurrency": 1, "idle_exit": 0, "lease": 1, "undo": 0}
+MOST = 100_000
+"""Most of anything that is counted; beyond lie numbers that the database cannot hold."""
+# Tasks of a worker that died on another machine wait until its lease is over.
+_MOST: dict[str, float] = {"concurrency": MOST, "idle_exit": LONGEST, "lease": 3600, "undo": 3600}
 
 
 def account() -> str:
@@ -233,7 +238,7 @@ def read(text: str, file: Path, owner: str) -> Settings:
 
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # Of TOML, or a number of thousands of digits.
         raise BadInput(f"{file} is not valid TOML: {error}") from error
     values: dict[str, Any] = {}
     for key, value in raw.items():
@@ -243,11 +248,13 @@ def read(text: str, file: Path, owner: str) -> Settings:
             raise BadInput(f"{file}: `{key}` is not a setting", f"There are: {known}")
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             names = " or ".join(kind.__name__ for kind in kinds)
-            raise BadInput(f"{file}: `{key}` must be {names}, not {value!r}")
+            raise BadInput(f"{file}: `{key}` must be {names}, not {_short(value)}")
         if isinstance(value, float) and not math.isfinite(value):
             raise BadInput(f"{file}: `{key}` must be a finite number, not {value!r}")
         if isinstance(value, int | float) and value < _LEAST.get(key, value):
             raise BadInput(f"{file}: `{key}` must be at least {_LEAST[key]}")
+        if isinstance(value, int | float) and value > _MOST.get(key, value):
+            raise BadInput(f"{file}: `{key}` must be at most {_MOST[key]:.0f}, not {_short(value)}")
         if key == "keys":
             values[key] = _keys(file, raw["keys"])
         elif isinstance(value, dict) and key in _TABLES:
@@ -256,6 +263,11 @@ def read(text: str, file: Path, owner: str) -> Settings:
         else:
             values[key] = one_line(value, 200) if isinstance(value, str) else value
     return Settings(**{"owner": owner, **values})
+
+
+def _short(value: Any) -> str:
+    """Return a value as it was written, but for one without end."""
+    return one_line(repr(value), 60)
 
 
 def _keys(file: Path, raw: dict[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -270,7 +282,7 @@ def _keys(file: Path, raw: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         if not isinstance(found, list) or any(not isinstance(one, str) for one in found):
             raise BadInput(
                 f"{file}: `keys.{one_line(name, 60)}` must be a key or a list of keys,"
-                f" not {value!r}",
+                f" not {_short(value)}",
                 'For example `"task.open" = "l"`; the name has a dot and stands in quotes',
             )
         keys[one_line(name, 60)] = tuple(one_line(key, 40) for key in found if key)
@@ -301,25 +313,29 @@ def _table(
 
 def _yes_or_no(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"it must be true or false, not {value!r}")
+        raise ValueError(f"it must be true or false, not {_short(value)}")
     return value
 
 
 def _at_least(least: float) -> Callable[[Any], float]:
     def read(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise ValueError(f"it must be a duration such as 1d, not {value!r}")
-        seconds = durations.parse(value) if isinstance(value, str) else float(value)
-        if not math.isfinite(seconds) or seconds < least:
+            raise ValueError(f"it must be a duration such as 1d, not {_short(value)}")
+        seconds = durations.parse(value) if isinstance(value, str) else value
+        if not seconds >= least:
             raise ValueError(f"it must be {durations.spell(least)} or more")
-        return seconds
+        if seconds > LONGEST:
+            raise ValueError(f"it must be {durations.spell(LONGEST)} or less")
+        return float(seconds)
 
     return read
 
 
 def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"it must be a number of 1 or more, not {value!r}")
+        raise ValueError(f"it must be a number of 1 or more, not {_short(value)}")
+    if value > MOST:
+        raise ValueError(f"it must be a number of {MOST} or less, not {_short(value)}")
     return value
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput, TaskHubError
+from taskhub_tui.domain.limits import Limits
 from taskhub_tui.domain.views import ChannelInfo, Check, Tried
 from taskhub_tui.regular import open_regular
 from taskhub_tui.text import one_line
@@ -92,6 +93,7 @@ async def _hub(paths: Paths, settings: Settings) -> list[Check]:
         _worker(sum(one.alive for one in workers), waiting, paths.worker_log),
         _questions(asked),
         *(_agent(card.name, card.title, card.problem) for card in cards),
+        *_limits(settings.limits, [card.name for card in cards], paths.config),
         *(
             _agent(
                 name,
@@ -127,6 +129,20 @@ def _questions(asked: list[tuple[str, float]]) -> Check:
     if age < STALE:
         return Check("questions", "ok", said)
     return Check("questions", "warn", said, f"`taskhub show {task_id}` shows it")
+
+
+def _limits(limits: Limits, agents: Sequence[str], file: Path) -> list[Check]:
+    """Name what is limited and does not exist: a slip of the pen would limit nothing, unseen."""
+    return [
+        Check(
+            "limits",
+            "warn",
+            f"`limits.agents` names `{one_line(name, 60)}`, and there is no such agent:"
+            " it limits nothing",
+            f"Correct {file}; there are: {', '.join(sorted(agents))}",
+        )
+        for name in sorted(set(limits.agents) - set(agents))
+    ]
 
 
 def _agent(name: str, title: str, problem: str | None) -> Check:

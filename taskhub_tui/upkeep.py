@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -39,17 +40,23 @@ class Upkeep:
         idle: Callable[[], bool],
         *,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] | None = None,
     ) -> None:
-        """`idle` tells whether the worker has nothing to do now."""
+        """
+        Args:
+            idle: tells whether the worker has nothing to do now.
+            steady: a clock that never jumps, for what only we measure; None is the event loop's.
+        """
         self._store = store
         self._idle = idle
         self._paths = paths
         self._settings = settings
         self._tell = tell
         self._clock = clock
+        self._steady = steady or asyncio.get_running_loop().time
         self._stop = threading.Event()
-        self._not_before = 0.0
-        self._prune_after = 0.0
+        self._not_before = self._prune_after = -math.inf
+        """When to do the one or the other again, by the steady clock."""
 
     async def run(self) -> None:
         """Work until cancelled; a backup that is being made then is given up."""
@@ -77,7 +84,7 @@ class Upkeep:
     async def _back_up(self) -> None:
         wish, now = self._settings.backup, self._clock()
         folder = self._paths.backups
-        if not wish.enabled or now < self._not_before:
+        if not wish.enabled or self._steady() < self._not_before:
             return
         if not await asyncio.to_thread(backups.due, folder, wish.every, now):
             return
@@ -94,14 +101,14 @@ class Upkeep:
         except backups.UnderWay:
             pass
         except TaskHubError as error:
-            await self._failed(error, now)
+            await self._failed(error)
         else:
             if copy is not None:
                 await asyncio.to_thread(backups.note_failure, folder, None)
                 log.info("backed up to %s", copy.path)
 
-    async def _failed(self, error: TaskHubError, now: float) -> None:
-        self._not_before = now + AGAIN
+    async def _failed(self, error: TaskHubError) -> None:
+        self._not_before = self._steady() + AGAIN
         said = str(error)
         log.error("the backup failed: %s", said)
         news = await asyncio.to_thread(backups.failure, self._paths.backups) != said
@@ -112,9 +119,11 @@ class Upkeep:
     async def _prune(self) -> None:
         """Delete what the user wants deleted, once a day; after the daily backup."""
         wish, now = self._settings.retention, self._clock()
-        if not wish.enabled or now < self._prune_after:
+        if not wish.enabled or self._steady() < self._prune_after:
             return
-        before = now - wish.older_than
+        before = await self._store.read(
+            lambda reader: retention.lived_before(reader, now, wish.older_than)
+        )
         found = await self._store.read(lambda reader: retention.old(reader, before, wish.status))
         would = await asyncio.to_thread(
             retention.look, self._paths, found, keep_results=wish.keep_results
@@ -129,7 +138,7 @@ class Upkeep:
             by="retention",
             now=now,
         )
-        self._prune_after = now + DAY
+        self._prune_after = self._steady() + DAY
         if done.tasks:
             log.info("deleted %d tasks that were over for long", len(done.tasks))
 

@@ -56,7 +56,8 @@ def test_backups_and_retention_have_tables_of_their_own(where: Paths) -> None:
         ("[backup]\nenabled = 1", "`backup.enabled`: it must be true or false, not 1"),
         ("[backup]\nevery = 'often'", "`backup.every`: `often` is not a duration"),
         ("[backup]\nevery = '1s'", "`backup.every`: it must be 1m or more"),
-        ("[backup]\nevery = inf", "`backup.every`: it must be 1m or more"),
+        ("[backup]\nevery = inf", "`backup.every`: it must be 3650d or less"),
+        ("[backup]\nevery = nan", "`backup.every`: it must be 1m or more"),
         ("[backup]\nkeep = 0", "`backup.keep`: it must be a number of 1 or more, not 0"),
         ("[retention]\nolder_than = true", "it must be a duration such as 1d, not True"),
         ("[retention]\nstatus = ['pending']", "must be a list of completed, failed, cancelled"),
@@ -69,6 +70,44 @@ def test_a_mistake_is_said_with_the_file_and_the_key(where: Paths, text: str, sa
         settings(where)
     assert str(where.config) in str(told.value)
     assert said in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("concurrency = 99999999999999999999", "`concurrency` must be at most 100000, not 9999999"),
+        ("concurrency = 100001", "`concurrency` must be at most 100000, not 100001"),
+        ("lease = 1e300", "`lease` must be at most 3600, not 1e+300"),
+        ("idle_exit = 1e300", "`idle_exit` must be at most 315360000, not 1e+300"),
+        (f"idle_exit = {'9' * 4000}", "`idle_exit` must be at most 315360000, not 999"),
+        (f"idle_exit = {'9' * 5000}", "is not valid TOML"),
+        ("undo = 3601", "`undo` must be at most 3600, not 3601"),
+        ("[limits]\ntotal = 100001", "`limits.total`: it must be a number of 100000 or less, not"),
+        (
+            "[limits]\nagents = { veo = 99999999999999999999 }",
+            "`limits.agents`: `veo`: it must be a number of 100000 or less, not 9999",
+        ),
+        ("[stall]\nask_after = '11y'", "`stall.ask_after`: `11y` is not a duration"),
+        ("[stall]\nask_after = '4000d'", "`stall.ask_after`: it must be 3650d or less"),
+        (f"[stall]\nask_after = {'9' * 400}", "`stall.ask_after`: it must be 3650d or less"),
+        ("[backup]\nkeep = 100001", "`backup.keep`: it must be a number of 100000 or less"),
+        ("[retention]\nolder_than = 1e300", "`retention.older_than`: it must be 3650d or less"),
+    ],
+)
+def test_a_number_beyond_all_measure_is_refused_in_a_short_sentence(
+    where: Paths, text: str, said: str
+) -> None:
+    where.config.write_text(text)
+    with pytest.raises(BadInput) as told:
+        settings(where)
+    assert said in str(told.value)
+    assert len(str(told.value)) < len(str(where.config)) + 200
+
+
+def test_the_largest_that_may_be_set_can_be_worked_with(where: Paths) -> None:
+    where.config.write_text("concurrency = 100000\nlease = 3600\nidle_exit = 315360000\nundo = 0\n")
+    found = settings(where)
+    assert (found.concurrency, found.lease, found.idle_exit) == (100_000, 3600, 315_360_000)
 
 
 def test_a_file_that_is_no_text_is_said(where: Paths) -> None:

@@ -99,6 +99,20 @@ def test_an_agent_that_tasks_wait_for_and_that_is_gone_is_named(where: Paths) ->
     assert "it is not installed" in str(check.remedy)
 
 
+def test_a_limit_for_an_agent_that_does_not_exist_is_named(where: Paths) -> None:
+    where.home.mkdir(parents=True, mode=0o700)
+    where.config.write_text('[limits]\nagents = { comand = 1, command = 4, "a\\u001b[1m" = 2 }\n')
+    checks = asyncio.run(diagnosis.checks(where, config.settings(where)))
+    told = [check for check in checks if check.name == "limits"]
+    assert [check.state for check in told] == ["warn", "warn"]
+    assert told[1].message == (
+        "`limits.agents` names `comand`, and there is no such agent: it limits nothing"
+    )
+    assert f"Correct {where.config}; there are: " in str(told[1].remedy)
+    assert "command" in str(told[1].remedy)
+    assert "\x1b" not in told[0].message
+
+
 async def _submit(where: Paths) -> None:
     async with await Hub.open(paths=where, autostart=False) as hub:
         await hub.submit(NewTask("ls", agent="command", options={"argv": ["ls"]}))

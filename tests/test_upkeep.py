@@ -33,7 +33,9 @@ class Clock:
 
 
 def keeping(hub: Hub, settings: Settings, screen: Screen, clock: Clock) -> Upkeep:
-    return Upkeep(hub._store, hub.paths, settings, screen.tell, lambda: True, clock=clock)
+    return Upkeep(
+        hub._store, hub.paths, settings, screen.tell, lambda: True, clock=clock, steady=clock
+    )
 
 
 @pytest.fixture
@@ -115,19 +117,50 @@ async def test_a_damaged_database_is_told_and_the_upkeep_goes_on(
 async def test_what_is_long_over_goes_by_itself_only_when_that_is_switched_on(
     hub: Hub, where: Paths, settings: Settings, clock: Clock
 ) -> None:
+    hub.clock = clock
+    old, *rest = [await over(hub, where, clock, days=5) for _ in range(20)]  # 95 days until now
+    off, on = Screen(), Screen()
+    await keeping(hub, settings, off, clock).look()
+    assert where.log(old).exists()
+    wish = replace(settings, retention=Retention(enabled=True))
+    await keeping(hub, wish, on, clock).look()
+    assert not where.task(old).exists()
+    assert all(where.log(task_id).exists() for task_id in rest[1:])
+    assert old in {one.id for one in await hub.tasks()}  # what it was stays
+    wish = replace(settings, retention=Retention(enabled=True, keep_results=False))
+    await keeping(hub, wish, on, clock).look()
+    assert {one.id for one in await hub.tasks()} >= set(rest[1:])
+    assert old not in {one.id for one in await hub.tasks()}
+
+
+async def over(hub: Hub, where: Paths, clock: Clock, *, days: float) -> str:
+    """Hand over a task, end it, and let so many days pass; return its ID."""
     task = await hub.submit(NewTask("ls", agent="command", options={"argv": ["ls"]}))
     await hub.decide(task.id, Action.CANCEL)
     (where.task(task.id) / "log").write_text("0\tout\thello\n")
-    off, on = Screen(), Screen()
-    await keeping(hub, settings, off, clock).look()
-    assert where.log(task.id).exists()
-    wish = replace(settings, retention=Retention(enabled=True))
-    await keeping(hub, wish, on, clock).look()
-    assert not where.task(task.id).exists()
-    assert [one.id for one in await hub.tasks()] == [task.id]  # what it was stays
-    wish = replace(settings, retention=Retention(enabled=True, keep_results=False))
-    await keeping(hub, wish, on, clock).look()
-    assert await hub.tasks() == []
+    clock.now += days * 86400
+    return task.id
+
+
+@pytest.mark.parametrize("older_than", [3600.0, 86400.0, 90 * 86400.0])
+async def test_a_clock_that_is_years_ahead_deletes_nothing_that_was_young(
+    hub: Hub, where: Paths, settings: Settings, clock: Clock, older_than: float
+) -> None:
+    hub.clock = clock
+    kept = [await over(hub, where, clock, days=older_than / 86400 / 8) for _ in range(4)]
+    wish = replace(
+        settings, retention=Retention(enabled=True, older_than=older_than, keep_results=False)
+    )
+    clock.now += 5 * 365 * 86400
+    await keeping(hub, wish, Screen(), clock).look()
+    assert {one.id for one in await hub.tasks()} == set(kept)
+    # Work goes on by that clock, and what is really old goes all the same.
+    for _ in range(30):
+        kept.append(await over(hub, where, clock, days=older_than / 86400 / 8))
+    await keeping(hub, wish, Screen(), clock).look()
+    left = {one.id for one in await hub.tasks()}
+    assert left <= set(kept[10:])
+    assert left >= set(kept[-7:])
 
 
 async def test_the_log_of_writes_is_cut_when_nothing_is_to_be_done(

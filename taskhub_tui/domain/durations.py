@@ -5,6 +5,8 @@ import re
 
 LAST = 253_402_300_799.0
 """The end of the year 9999, which is as far as dates go; more seconds than that nobody means."""
+LONGEST = 3650 * 86400.0
+"""Most seconds that anything may be set to; beyond lie clocks that cannot count so far."""
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
 

@@ -41,6 +41,7 @@ def begin(task: Task, stages: Sequence[Stage], stage: Stage, now: float, log_mar
         output=None,
         error=None,
         log_mark=log_mark,
+        worked=0.0,
     )
     happened = Happened(
         "started", stage.position, {"agent": stage.agent, "attempt": started.attempt}
@@ -173,6 +174,7 @@ def repeat(
         error=error,
         state=None,
         started=None,
+        worked=0.0,
     )
     return _retrying(task, stages, waiting, error, delay, now, lost=True)
 
@@ -208,7 +210,7 @@ def wait_for_provider(
         status=StageStatus.WAITING,
         note="",
         error=said,
-        limited=stage.limited if stage.limited is not None else now,
+        limited=(stage.limited or 0.0) + delay,
     )
     task = replace(
         _at(task, stages, waiting, now),

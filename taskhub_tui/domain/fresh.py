@@ -76,6 +76,7 @@ def anew(stage: Stage, **changes: Any) -> Stage:
             "output": None,
             "error": None,
             "limited": None,
+            "worked": 0.0,
             **changes,
         },
     )

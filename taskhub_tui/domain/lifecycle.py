@@ -173,8 +173,10 @@ class _Case:
 
     def again(self) -> Change:
         if self.current.status is StageStatus.WAITING:
-            # It goes on where it was; only the wait is cut short.
-            return self._done(self._ready(pausing=False), (), None)
+            # It goes on where it was; only the wait is cut short, and counts no more.
+            waited = self.current.limited is not None
+            stages = (replace(self.current, limited=None),) if waited else ()
+            return self._done(self._ready(pausing=False), stages, None)
         # What was interrupted may be at work still, as a command is that outlived its worker.
         stop = self.stop
         ready = self._ready(

@@ -18,6 +18,9 @@ LIMIT_FIRST = 15.0
 LONGEST_WAIT = 86400.0
 """Seconds that TaskHub waits for a provider before it fails the task and lets a person decide."""
 
+GOT_ON = 300.0
+"""Seconds of work after which a stage got on, so that what it waited before does not count."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -101,8 +104,9 @@ def limit_delay(waited: float, jitter: float, after: float | None) -> float:
     """Return the seconds before a stage that met its provider's limit goes on.
 
     Args:
-        waited: seconds since the stage first met the limit; without a word of the provider the
-            pause grows with it, which doubles the whole wait each time, up to an hour a pause.
+        waited: seconds that the stage was made to wait since it last got on; without a word of
+            the provider the pause grows with it, which doubles the whole wait each time, up to
+            an hour a pause.
         jitter: 0 to 1; adds up to a quarter.
         after: what the provider asked for; never cut short.
     """

@@ -238,7 +238,11 @@ class Stage:
     """Length of the task's log, in bytes, at the last save."""
     stall: float | None = None
     limited: float | None = None
-    """When this stage first met its provider's limit; None when it has not, or went on since."""
+    """Seconds for which its provider has made this stage wait since it last got on; None when it
+    has not."""
+    worked: float = 0.0
+    """Seconds that this attempt has worked, as last noted: while it waited, or nobody watched it,
+    none passed. The steady clock of whoever watches it counts them, not the time of day."""
 
 
 @dataclass(frozen=True, slots=True)

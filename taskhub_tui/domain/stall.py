@@ -31,12 +31,14 @@ class Patience:
         """Return whether `silent` seconds without a sign of life are to be shown."""
         return 0 < self.shown_after <= silent
 
-    def asks(self, silent: float, stage: Stage, now: float) -> bool:
-        """Return whether a person is to be asked about `stage`, silent for so many seconds."""
-        if not 0 < self.ask_after <= silent:
-            return False
-        usual = stage.estimate or 0.0
-        return now - (stage.started or now) >= usual
+    def asks(self, silent: float, stage: Stage, worked: float) -> bool:
+        """Return whether a person is to be asked about `stage`.
+
+        Args:
+            silent: for how many seconds it has given no sign of life.
+            worked: for how many seconds it has worked.
+        """
+        return 0 < self.ask_after <= silent and worked >= (stage.estimate or 0.0)
 
 
 def patience(shown_after: float | None = None, ask_after: float | None = None) -> Patience:

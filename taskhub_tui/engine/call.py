@@ -20,7 +20,7 @@ from taskhub_tui.text import one_line
 
 
 async def run(
-    held: Held, agent: Agent | None, stage: Stage, habit: Interrupt, *, adopted: bool
+    held: Held, agent: Agent | None, stage: Stage, habit: Interrupt
 ) -> port.Result | None:
     """Run the agent; None when the task waits, failed or was taken away meanwhile."""
     if agent is None:
@@ -32,6 +32,7 @@ async def run(
     context = Context(held, stage, held.log, held.note_lost)
     held.context = context
     await _load(held)
+    context.begin()
     runner = asyncio.create_task(
         _call(agent, _work(held, stage), context), name=f"{stage.agent} {held.task.id}"
     )
@@ -47,9 +48,8 @@ async def run(
             timed_out = True
             context.cancel("cancel")
 
-        # What was adopted has used up time already; waiting for a person costs none.
-        used = held.clock() - (stage.started or 0.0) if adopted else 0.0
-        left = max(0.0, stage.timeout - used)
+        # What goes on, after an answer or under another worker, has used up some already.
+        left = max(0.0, stage.timeout - context.worked)
         expiry = asyncio.get_running_loop().call_later(left, expire)
     try:
         await _finished(runner, context)
@@ -57,7 +57,13 @@ async def run(
         held.context = None
         if expiry is not None:
             expiry.cancel()
-    stage = replace(held.stages[stage.position], fraction=context.fraction, note=context.note)
+    stage = replace(
+        held.stages[stage.position],
+        fraction=context.fraction,
+        note=context.note,
+        worked=context.worked,
+        limited=context.limited,
+    )
     if context.forced:
         _note_forced(held, stage)
     if context.suspended or held.lost:

@@ -13,12 +13,12 @@ from taskhub_tui.domain import durations, execution, ids, progress
 from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW, STALLED
-from taskhub_tui.domain.limits import sane
+from taskhub_tui.domain.limits import GOT_ON, sane
 from taskhub_tui.domain.model import Action, Artifact, Blocker, Choice, Stage, Status
 from taskhub_tui.engine.ending import PATIENCE, Ending
 from taskhub_tui.engine.tasklog import TaskLog
 from taskhub_tui.storage import changes, queries, rules, stages
-from taskhub_tui.storage.stages import Progressed
+from taskhub_tui.storage.stages import Progressed, Worked
 from taskhub_tui.storage.writer import Tx
 from taskhub_tui.text import clean, clean_json, one_line, plain_json
 
@@ -45,6 +45,8 @@ class Context:
         """`lost` is called when it turns out that the task was taken from us."""
         self._held = held
         self._stage = stage
+        self._worked = stage.worked
+        """Seconds the attempt had worked before."""
         self._log = log
         self._lost = lost
         self._stop: Stop = "no"
@@ -60,8 +62,17 @@ class Context:
         self.dirty = False
         self.note = stage.note
         self.fraction = stage.fraction
-        self.heard = self.told = held.clock()
-        """When the agent last said anything, and when its progress was last written."""
+        # Not the time of day, which jumps, and goes on while the machine sleeps.
+        self._time = asyncio.get_running_loop().time
+        self._got_on = False
+        """True once the agent has saved what it had not, or come further than ever."""
+        self.begin()
+
+    def begin(self) -> None:
+        """Count from now: the agent is about to be called."""
+        self._began = self.heard = self.told = self._time()
+        """When it was called, when it last said anything, and when its progress was last written;
+        all by the steady clock of the event loop."""
 
     @property
     def stop(self) -> Stop:
@@ -78,6 +89,18 @@ class Context:
         options = {**self._held.task.options, **self._stage.options}
         grace = sane(options.get("grace")) or 0.0
         return PATIENCE[self._stop] + (2 * grace if self._stop == "cancel" else 0.0)
+
+    @property
+    def worked(self) -> float:
+        """Return the seconds that this attempt has worked so far, under whatever worker."""
+        return self._worked + self._time() - self._began
+
+    @property
+    def limited(self) -> float | None:
+        """Return how long its provider made the stage wait since it last got on."""
+        if self._got_on or self._time() - self._began >= GOT_ON:
+            return None
+        return self._stage.limited
 
     @property
     def forced(self) -> bool:
@@ -111,19 +134,21 @@ class Context:
     # What agents call
 
     def log(self, text: str, *, stream: Stream = "agent", data: Any = None) -> None:
-        self.heard = self._held.clock()
-        self._log.add(self.heard, stream, text)
+        self.heard = self._time()
+        self._log.add(self._held.clock(), stream, text)
 
     def progress(self, fraction: float | None = None, note: str | None = None) -> None:
-        self.heard = self._held.clock()
+        self.heard = self._time()
         if fraction is not None and fraction == fraction:
-            self.fraction = min(1.0, max(0.0, float(fraction)))
+            fraction = min(1.0, max(0.0, float(fraction)))
+            self._got_on = self._got_on or fraction > (self._stage.fraction or 0.0)
+            self.fraction = fraction
         if note is not None:
             self.note = one_line(note, 200)
         self.dirty = True
 
     async def save(self, **state: Any) -> None:
-        self.heard = self._held.clock()
+        self.heard = self._time()
         self._state.update(plain_json(state))
         await self._save()
 
@@ -136,6 +161,7 @@ class Context:
                 f"The agent wants to keep {size} characters of state; {STATE_LIMIT} are the most"
             )
         task, mark, snapshot = self._held.task, self._log.mark(), dict(self._state)
+        self._got_on = self._got_on or snapshot != (self._stage.state or {})
         kept = replace(self._stage, state=snapshot, log_mark=mark)
         try:
             await self._fenced(lambda tx: stages.save(tx, task.n, task.fence, kept))
@@ -149,7 +175,7 @@ class Context:
         self._held.put(self._stage)
 
     async def ask(self, blocker: port.Blocker) -> port.Answer:
-        self.heard = self._held.clock()
+        self.heard = self._time()
         task = self._held.task
         key = one_line(blocker.key, 200)
         if key in (GATE, REVIEW, INTERRUPTED) or key.startswith(STALLED):
@@ -201,6 +227,7 @@ class Context:
         await self._save()
         stage = replace(self._stage, state=dict(self._state), log_mark=self._log.mark())
         stage = replace(stage, fraction=self.fraction, note=self.note)
+        stage = replace(stage, worked=self.worked, limited=self.limited)
         task = self._held.task  # That it is silent may have been written meanwhile.
         change = execution.ask(task, self._held.stages, stage, question, now)
         if task.silent_since is not None:
@@ -222,7 +249,7 @@ class Context:
         return await self._never()
 
     async def artifact(self, artifact: port.Artifact) -> None:
-        self.heard = self._held.clock()
+        self.heard = self._time()
         try:
             size = artifact.path.stat().st_size
         except OSError as error:
@@ -247,18 +274,18 @@ class Context:
 
     # What the engine reads
 
-    def stale(self, now: float) -> bool:
+    def stale(self) -> bool:
         """Return whether the time remaining must be told anew.
 
         An agent that gets on no further makes it grow; it must not run down by the clock alone.
         """
-        return self._held.task.eta is not None and now - self.told >= RETELL
+        return self._held.task.eta is not None and self._time() - self.told >= RETELL
 
     def progressed(self) -> Progressed:
         """Return what is to be written about the progress so far."""
         held = self._held
         self.dirty = False
-        now = self.told = held.clock()
+        self.told, now = self._time(), held.clock()
         stage = replace(self._stage, fraction=self.fraction, note=self.note)
         self._stage = stage
         held.put(stage)
@@ -275,6 +302,19 @@ class Context:
             self.note,
             eta,
         )
+
+    def to_note(self) -> Worked | None:
+        """Return how long the attempt has worked, where a limit goes by it."""
+        stage, task = self._stage, self._held.task
+        if self._stop != "no" or (stage.timeout is None and stage.limited is None):
+            return None
+        return Worked(task.n, task.fence, stage.position, self.worked, self.limited)
+
+    def noted(self, made: Worked) -> None:
+        """Take in what the database has of that now."""
+        if self._stop == "no" and self._held.context is self:  # Else a later step has its own.
+            self._stage = replace(self._stage, worked=made.seconds, limited=made.limited)
+            self._held.noted(self._stage)
 
     async def _fenced(self, request: Any) -> None:
         tries = 0

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import random
 import secrets
@@ -64,7 +65,7 @@ class Engine:
         self._held: dict[int, Held] = {}
         self._stopping_agents: dict[int, asyncio.Task[None]] = {}
         self._again: dict[int, float] = {}
-        """Tasks of ours that nothing carries, with the time to pick each up again."""
+        """Tasks of ours that nothing carries, with the time to pick each up again, by `_steady`."""
         self._wake = asyncio.Event()
         self._look = True
         """True when others may have left something to be done."""
@@ -80,9 +81,15 @@ class Engine:
         self.left_work = False
         """True when there was something to be done as we left the list."""
         self._watchdog = Watchdog(store, settings.stall)
-        self._watched = 0.0
+        self._watched = -math.inf
+        """When that was last used, by `_steady`."""
         self._limited: dict[str, float] = {}
         """Agents whose provider takes nothing, with the time until which; as of the last look."""
+
+    @staticmethod
+    def _steady() -> float:
+        """Return the time by a clock that never jumps, for what only this process measures."""
+        return asyncio.get_running_loop().time()
 
     @property
     def busy(self) -> bool:
@@ -170,7 +177,7 @@ class Engine:
             return
         if seen.orphans and await self._lease.awake(now):
             await self._take_over(seen.orphans, now)
-        await self._pick_up_again(now)
+        await self._pick_up_again()
         # In this order: an agent whose task was cancelled is stopped, not only left.
         if seen.to_stop:
             await self._stop_agents()
@@ -240,7 +247,7 @@ class Engine:
         except TaskHubError as error:
             # Its database was full, or busy for long; what it did last is not on disk.
             log.warning("task %s: %s", held.task.id, error)
-            self._again[held.task.n] = self._clock() + LOOK
+            self._again[held.task.n] = self._steady() + LOOK
         except Exception as error:
             log.exception("task %s: the engine has a bug", held.task.id)
             try:
@@ -249,7 +256,7 @@ class Engine:
                 pass
             except TaskHubError:
                 # Else it would be ours for ever, and nobody would carry it.
-                self._again[held.task.n] = self._clock() + LOOK
+                self._again[held.task.n] = self._steady() + LOOK
         finally:
             if self._held.get(held.task.n) is held:
                 del self._held[held.task.n]
@@ -306,8 +313,9 @@ class Engine:
             if held.lost and held.task.n not in self._stopping_agents:
                 held.stop("detach")
 
-    async def _pick_up_again(self, now: float) -> None:
+    async def _pick_up_again(self) -> None:
         """Carry on with tasks that are ours, but whose carrier could not write."""
+        now = self._steady()
         for n in [n for n, due in self._again.items() if due <= now]:
             try:
                 claimed = await self._store.read(partial(claims.still_held, me=self.me, n=n))
@@ -326,7 +334,7 @@ class Engine:
             await self._store.write(lambda tx: condemn(tx, n, damage, self._clock()))
         except TaskHubError as error:
             log.warning("%s", error)
-            self._again[n] = self._clock() + LOOK
+            self._again[n] = self._steady() + LOOK
 
     async def _stop_agents(self) -> None:
         """Stop the agents of tasks that people cancelled, reassigned or modified."""
@@ -371,6 +379,7 @@ class Engine:
             try:
                 await self._lease.renew()
                 await self._let_go()
+                await self._note_work()
             except Outdated as error:
                 self._give_way(error)
                 return
@@ -391,6 +400,15 @@ class Engine:
                 one.lost = True
                 self.wake()
 
+    async def _note_work(self) -> None:
+        """Keep how long attempts with a limit have worked: whoever adopts one goes on there."""
+        found = [held.context for held in self._held.values() if held.context is not None]
+        noted = [(one, made) for one in found if (made := one.to_note()) is not None]
+        if noted:
+            await self._store.write(lambda tx: stages.worked(tx, [made for _, made in noted]))
+        for context, made in noted:
+            context.noted(made)
+
     async def _keep_ticking(self) -> None:
         while True:
             await asyncio.sleep(TICK)
@@ -404,13 +422,13 @@ class Engine:
             context = held.context
             if context is None or context.stop != "no":
                 continue
-            if context.dirty or context.stale(now):
+            if context.dirty or context.stale():
                 made.append(context.progressed())
         try:
             if made:
                 await self._store.write(lambda tx: stages.progress(tx, made, now))
-            if not 0 <= now - self._watched < LOOK:
-                self._watched = now
+            if self._steady() - self._watched >= LOOK:
+                self._watched = self._steady()
                 await self._watchdog.look(list(self._held.values()), now)
         except TaskHubError as error:
             log.warning("progress could not be written: %s", error)
@@ -424,6 +442,8 @@ class Engine:
             await self._store.write(lambda tx: None)
         for _ in range(TURNS_TO_BEGIN):
             await asyncio.sleep(0)
+        with contextlib.suppress(TaskHubError):
+            await self._note_work()
         for held in list(self._held.values()):
             held.stop("detach")
         waiting = [held.coroutine for held in self._held.values() if held.coroutine]

@@ -109,6 +109,14 @@ class Held:
         stages[position] = replace(stages[position], state=state, log_mark=log_mark)
         self.known = replace(self.known, stages=tuple(stages))
 
+    def noted(self, stage: Stage) -> None:
+        """Note that the database has how long a stage has worked, and waited for its provider."""
+        self.put(stage)
+        stages = list(self.known.stages)
+        known = stages[stage.position]
+        stages[stage.position] = replace(known, worked=stage.worked, limited=stage.limited)
+        self.known = replace(self.known, stages=tuple(stages))
+
     def handed_over(self, made: Artifact) -> None:
         """Note a file that the database has; one of the same name is replaced by it."""
         if self.artifacts is not None:

@@ -111,9 +111,9 @@ async def _repeat(held: Held, stage: Stage, said: str, after: float | None) -> N
 async def _limited(held: Held, stage: Stage, error: ProviderLimit, said: str) -> None:
     """Let the stage go on when its provider takes it again; for too long, a person decides."""
     now = held.clock()
-    since = stage.limited if stage.limited is not None else now
-    delay = limits.limit_delay(now - since, held.rng.random(), error.retry_after)
-    if now - since + delay > limits.LONGEST_WAIT:
+    waited = stage.limited or 0.0
+    delay = limits.limit_delay(waited, held.rng.random(), error.retry_after)
+    if waited + delay > limits.LONGEST_WAIT:
         spelled = durations.countdown(delay)
         most = durations.spell(limits.LONGEST_WAIT)
         await failed(

@@ -85,7 +85,7 @@ async def _stages(held: Held) -> None:
             if how is None:
                 return
         stage = held.stages[stage.position]
-        result = await call.run(held, agent, stage, habit, adopted=how == "adopted")
+        result = await call.run(held, agent, stage, habit)
         if result is None:
             return
         before = await outcome.checkpointed(held, stage.position, result)

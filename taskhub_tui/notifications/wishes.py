@@ -11,6 +11,7 @@ from enum import StrEnum
 from math import inf
 from typing import Any, ClassVar, Literal, TypeAlias
 
+from taskhub_tui.domain.durations import LONGEST
 from taskhub_tui.domain.model import Priority
 from taskhub_tui.notifications.callback_prefs import CallbackPrefs
 
@@ -52,6 +53,8 @@ def _time(name: str, value: float) -> None:
 def _finite(name: str, value: float) -> None:
     if not 0 <= value < inf:
         raise ValueError(f"{name} must not be negative or endless")
+    if value > LONGEST:
+        raise ValueError(f"{name} must be at most {LONGEST:.0f}, in seconds")
 
 
 def _secret(name: str, value: str) -> None:

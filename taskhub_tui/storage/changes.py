@@ -199,7 +199,9 @@ def _damaged_plans(tx: Tx, task: Task) -> list[tuple[int, int]]:
 
 def write_stages(tx: Tx, task: Task, stages: Iterable[Stage]) -> None:
     for stage in stages:
-        key = history_key(stage, {**task.options, **stage.options})
+        # How long one takes that waits in the middle says nothing about the work.
+        waits = stage.status is StageStatus.WAITING
+        key = None if waits else history_key(stage, {**task.options, **stage.options})
         seal = rows.stage_seal(stage)
         values = rows.stage_values(stage)
         plan = rows.plan_seal(task.id, values)

@@ -113,7 +113,7 @@ def _object(reader: Reader, row: Sequence[Any]) -> dict[str, Any]:
             {
                 name: getattr(one, name)
                 for name in rows.STAGE
-                if name not in ("position", "log_mark", "limited")
+                if name not in ("position", "log_mark", "limited", "worked")
             }
             for one in stages
         ],

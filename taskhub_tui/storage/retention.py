@@ -24,6 +24,8 @@ from taskhub_tui.storage.writer import Tx
 
 BATCH = 100
 """Tasks deleted in one transaction: others write in between."""
+PAUSE = 7 * 86400.0
+"""Most seconds that pass, as far as deleting by itself goes, while nothing is done in a hub."""
 _GONE = ".gone-"
 """Begin of the name of a folder that is being deleted."""
 _ORPHAN = 86400.0
@@ -45,6 +47,34 @@ def old(reader: Reader, before: float, status: Sequence[Status]) -> list[Prunabl
     return [
         Prunable(n, id_, title, Status(s), end, events) for n, id_, title, s, end, events in found
     ]
+
+
+def lived_before(reader: Reader, now: float, seconds: float) -> float:
+    """Return the time before which so many seconds have passed in the life of this hub.
+
+    A pause in which nothing was begun or ended counts as a week at most, and as half of `seconds`
+    where that is less. So a clock that is years ahead makes nothing old at once: what was over when
+    it jumped has this long to live still, less one such pause.
+    """
+    pause = min(PAUSE, seconds / 2)
+    # In steps much shorter than the pause; what lies in the future was noted by a wrong clock.
+    step = pause / 20
+    steps = {"step": step, "last": int(now / step)}
+    known = reader.execute(
+        "SELECT CAST(created / :step AS INTEGER) AS at FROM task WHERE at <= :last UNION"
+        " SELECT CAST(COALESCE(ended, changed) / :step AS INTEGER) AS at FROM task"
+        " WHERE at <= :last ORDER BY at DESC",
+        steps,
+    ).fetchall()
+    later, left = now, seconds
+    for (at,) in known:
+        gap = later - min(later, at * step)
+        if min(gap, pause) >= left:
+            break
+        left -= min(gap, pause)
+        later -= gap
+    # Nothing known lies before this, or the rest of the time lies in the next pause.
+    return later - left
 
 
 def _where(before: float, status: Sequence[Status]) -> tuple[str, list[object]]:

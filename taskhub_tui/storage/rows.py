@@ -47,7 +47,7 @@ STAGE = tuple(field.name for field in fields(Stage) if field.name != "task_id")
 STAGE_COLUMNS = ", ".join(STAGE)
 STAGE_ENGINE = (
     "status", "attempt", "failures", "approved", "fraction", "note", "started", "ended", "state",
-    "output", "error", "log_mark", "limited",
+    "output", "error", "log_mark", "limited", "worked",
 )  # fmt: skip
 """What the engine writes of a stage; the rest people may change while it works."""
 

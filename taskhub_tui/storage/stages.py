@@ -22,6 +22,18 @@ class Progressed:
     eta: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """How long the attempt of one running stage has worked."""
+
+    n: int
+    fence: int
+    position: int
+    seconds: float
+    limited: float | None
+    """For how long its provider has made it wait since it last got on."""
+
+
 def save(tx: Tx, n: int, fence: int, stage: Stage) -> None:
     """Keep an agent's state, and how long the log was then, as `stage` has them.
 
@@ -58,6 +70,16 @@ def progress(tx: Tx, made: Sequence[Progressed], now: float) -> None:
                 "UPDATE stage SET fraction = ?, note = ? WHERE task_n = ? AND position = ?",
                 (one.stage_fraction, one.note, one.n, one.position),
             )
+
+
+def worked(tx: Tx, made: Sequence[Worked]) -> None:
+    """Note how long attempts have worked; those that were taken over are left out."""
+    for one in made:
+        tx.execute(
+            "UPDATE stage SET worked = ?, limited = ? WHERE task_n = ? AND position = ?"
+            " AND (SELECT fence FROM task WHERE n = stage.task_n) = ?",
+            (one.seconds, one.limited, one.n, one.position, one.fence),
+        )
 
 
 def artifact(tx: Tx, n: int, fence: int, made: Artifact, *, main: bool) -> None:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskhub_tui.domain import durations, execution, limits, stall
+from taskhub_tui.domain import durations, execution, lifecycle, limits, stall
 from taskhub_tui.domain.limits import Limits, Load
-from taskhub_tui.domain.model import Stage, StageStatus, Status, Task, WaitingOn
+from taskhub_tui.domain.model import Action, Decision, Stage, StageStatus, Status, Task, WaitingOn
 from taskhub_tui.domain.stall import Patience
 
 NOW = 1000.0
@@ -71,14 +71,15 @@ def test_who_waits_for_its_turn_is_told_what_holds_it_back() -> None:
 
 def test_a_silent_stage_is_shown_before_it_is_asked_about_and_not_before_its_usual_time() -> None:
     patience = Patience(300, 900)
-    stage = Stage("t", 0, "s", "a", StageStatus.RUNNING, started=NOW - 1000)
+    stage = Stage("t", 0, "s", "a", StageStatus.RUNNING)
     assert [patience.shows(silent) for silent in (299, 300)] == [False, True]
-    assert [patience.asks(silent, stage, NOW) for silent in (899, 900)] == [False, True]
-    assert not patience.asks(900, replace(stage, estimate=5000.0), NOW)
+    assert [patience.asks(silent, stage, worked=1000.0) for silent in (899, 900)] == [False, True]
+    usual = replace(stage, estimate=5000.0)
+    assert [patience.asks(900, usual, worked) for worked in (4999.0, 5000.0)] == [False, True]
     assert patience.of(replace(stage, stall=60.0)) == Patience(60, 180)
     for never in (patience.of(replace(stage, stall=0.0)), Patience(0, 0)):
         assert not never.shows(1e9)
-        assert not never.asks(1e9, stage, NOW)
+        assert not never.asks(1e9, stage, worked=1e9)
     assert stall.silence(NOW - 360, NOW) == "no sign of life for 6m 00s"
 
 
@@ -100,3 +101,28 @@ def test_a_stage_that_may_have_run_is_queued_as_one_that_has(
     change = execution.wait_for_turn(waiting(status=Status.IN_PROGRESS), [stage], stage, NOW)
     assert change.task.status is Status.PENDING
     assert [*change.stages, stage][0].status is then
+
+
+def test_what_a_provider_makes_a_stage_wait_adds_up_until_it_is_done_or_tried_anew() -> None:
+    task = waiting(status=Status.IN_PROGRESS)
+    stage = Stage("t", 0, "s", "a", StageStatus.RUNNING, attempt=1, worked=7.0)
+    for delay in (15.0, 35.0):
+        change = execution.wait_for_provider(task, [stage], stage, "429", delay, NOW)
+        stage = change.stages[0]
+    assert stage.limited == 50.0
+    assert stage.worked == 7.0, "waiting is no work, and takes none away"
+    assert execution.go_on(task, [stage], stage, NOW, "resumed").stages[0].limited == stage.limited
+    assert execution.checkpoint(task, [stage], stage, {}, NOW).stages[0].limited is None
+    lost = execution.repeat(task, [stage], stage, "gone", 1.0, NOW).stages[0]
+    assert (lost.limited, lost.worked) == (None, 0.0)
+    again = decide_again(task, stage)
+    assert (again.limited, again.worked, again.status) == (None, 7.0, StageStatus.WAITING)
+
+
+def decide_again(task: Task, stage: Stage) -> Stage:
+    """Return what RETRY makes of a stage that waits for its provider."""
+    wait = {"waiting_on": WaitingOn.PROVIDER, "ready_at": NOW + 60, "stages": 1}
+    task = replace(task, status=Status.PENDING, **wait)  # type: ignore[arg-type]
+    return lifecycle.decide(task, [stage], None, Decision(Action.RETRY, "ann", "cli"), NOW).stages[
+        0
+    ]

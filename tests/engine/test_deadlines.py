@@ -1,6 +1,7 @@
 """Tasks that must be done by a time, and stages that give no sign of life."""
 
 import asyncio
+import re
 import time
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from taskhub_tui.domain.errors import BadInput, StoreBusy
 from taskhub_tui.domain.model import Action, NoticeKind, StageSpec, Status, WaitingOn
 from taskhub_tui.domain.model import BlockerKind as Kind
 from taskhub_tui.domain.stall import Patience
+from taskhub_tui.worker import Worker
 
 
 async def _for_ever(stage: Stage, ctx: StageContext) -> Result:
@@ -360,3 +362,107 @@ async def test_a_stage_says_how_long_it_may_be_silent(where: Paths, settings: Se
         for task in (quiet, patient):
             view = await h.hub.status(task.id)
             assert (view.task.silent_since, view.blocker) == (None, None)
+
+
+async def test_a_jump_of_the_clock_makes_nobody_silent(where: Paths, settings: Settings) -> None:
+    ahead, end = 0.0, asyncio.Event()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        if stage.request == "quiet":
+            await asyncio.Event().wait()
+        while not end.is_set():
+            ctx.log("still here")
+            await asyncio.sleep(0.01)
+        return Result("It is done")
+
+    # Asked about after longer than this test may take, but much less than the jump.
+    settings = replace(settings, stall=Patience(shown_after=600.0, ask_after=900.0))
+    async with house(where, settings, ScriptedAgent("actor", work)) as h:
+        h.hub.clock = lambda: time.time() + ahead
+        async with working(where, settings, registry=h.registry, clock=h.hub.clock) as worker:
+            tasks = [await h.submit(words) for words in ("loud", "quiet")]
+            await soon(lambda: len(worker.engine._held) == 2)
+            looked = watched(worker)
+            ahead = 3600.0
+            await soon(lambda: len(looked) >= 2)
+            for task in tasks:
+                view = await h.hub.status(task.id)
+                assert (view.task.silent_since, view.blocker) == (None, None)
+                assert "stalled" not in await h.kinds(task.id)
+            end.set()
+
+
+async def test_silence_is_seen_and_asked_about_again_though_the_clock_was_put_back(
+    where: Paths, settings: Settings
+) -> None:
+    ahead = 0.0
+    settings = replace(settings, stall=QUICK)
+    async with house(where, settings, ScriptedAgent("actor", _for_ever)) as h:
+        h.hub.clock = lambda: time.time() + ahead
+        async with working(where, settings, registry=h.registry, clock=h.hub.clock):
+            first = await h.submit("first")
+            await eventually(lambda: _asked(h, first.id))
+            ahead = -86400.0
+            await h.hub.decide(first.id, Action.APPROVE)
+            ahead = -2 * 86400.0
+            await eventually(lambda: _asked(h, first.id))
+            second = await h.submit("second")
+            await eventually(lambda: _asked(h, second.id))
+            asked = (await h.hub.status(second.id)).blocker
+            assert asked is not None
+            assert re.search(r"no sign of life for \d+s\.", asked.question), asked.question
+
+
+def watched(worker: Worker) -> list[float]:
+    """Return a list to which each look of a worker's watchdog is added from now on."""
+    looks: list[float] = []
+    look = worker.engine._watchdog.look
+
+    async def counted(tasks: Any, now: float) -> None:
+        await look(tasks, now)
+        looks.append(now)
+
+    worker.engine._watchdog.look = counted  # type: ignore[method-assign]
+    return looks
+
+
+async def test_a_damaged_question_about_silence_is_asked_anew_and_blinds_nobody(
+    where: Paths, settings: Settings
+) -> None:
+    actor = ScriptedAgent("actor", _for_ever)
+    settings = replace(settings, stall=QUICK)
+    async with house(where, settings, actor) as h, h.worker():
+        first = await h.submit("first")
+        await eventually(lambda: _asked(h, first.id))
+        before = (await h.hub.status(first.id)).blocker
+        harm = "UPDATE blocker SET question = replace(question, 'Leave', 'Heave')"
+        await h.hub._store.write(lambda tx: tx.execute(harm))
+        second = await h.submit("second")
+        await eventually(lambda: _asked(h, second.id))
+
+        async def anew() -> bool:
+            open_one = (await h.hub.status(first.id)).blocker
+            return before is not None and open_one is not None and open_one.id != before.id
+
+        await eventually(anew)
+        view = await h.hub.decide(first.id, Action.APPROVE)
+        assert (view.task.status, view.task.waiting_on) == (Status.IN_PROGRESS, None)
+    assert actor.stops == ["detach", "detach"], "both ran on"
+
+
+async def test_a_damaged_task_that_is_silent_fails_alone_and_its_agent_is_stopped(
+    where: Paths, settings: Settings
+) -> None:
+    actor = ScriptedAgent("actor", _for_ever)
+    settings = replace(settings, stall=QUICK)
+    async with house(where, settings, actor) as h, h.worker():
+        first = await h.submit("first")
+        await soon(lambda: actor.runs)
+        harm = "UPDATE task SET options = '{' WHERE n = 1"
+        await h.hub._store.write(lambda tx: tx.execute(harm))
+        second = await h.submit("second")
+        await eventually(lambda: _asked(h, second.id))
+        view = await until(h.hub, first.id, Status.FAILED)
+        assert "is damaged" in str(view.task.error)
+        await soon(lambda: actor.stops == ["cancel"])
+        assert (await h.hub.status(second.id)).task.status is Status.IN_PROGRESS

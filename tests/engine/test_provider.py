@@ -2,13 +2,16 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from support import ScriptedAgent, eventually, house, soon, until
+import pytest
+from support import House, ScriptedAgent, eventually, house, soon, until, working
 
 from taskhub_tui.agents.port import AgentError, ProviderLimit, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.model import Action, StageSpec, StageStatus, Status, WaitingOn
+from taskhub_tui.engine import context
 
 
 def limited(*waits: float | None, **more: Any) -> ScriptedAgent:
@@ -147,6 +150,138 @@ async def test_a_limit_for_longer_than_anybody_waits_is_a_failure_that_says_so(
         )
         await h.hub.decide(task.id, Action.RETRY)
         await until(h.hub, task.id, Status.COMPLETED)
+
+
+async def test_a_day_of_work_between_two_limits_is_no_day_of_waiting(
+    where: Paths, settings: Settings
+) -> None:
+    ahead = 0.0
+    runs = 0
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        nonlocal ahead, runs
+        runs += 1
+        if runs == 1:
+            raise ProviderLimit("429", retry_after=0.05)
+        if runs == 2:
+            ahead = 25 * 3600.0
+            raise ProviderLimit("429 again", retry_after=0.05)
+        return Result("done")
+
+    async with house(where, settings, ScriptedAgent("actor", work)) as h:
+        task = await h.submit()
+        h.hub.clock = lambda: time.time() + ahead
+        async with working(where, settings, registry=h.registry, clock=h.hub.clock):
+            await until(h.hub, task.id, Status.COMPLETED)
+    assert runs == 3
+
+
+async def _pauses(h: House, task_id: str, number: int, clock: list[float]) -> list[float]:
+    """Let each wait pass by the clock, and return how long they were, without their chance."""
+    found: list[float] = []
+
+    async def another() -> bool:
+        events = [e for e in await h.hub.events(task_id) if e.kind == "limited"]
+        if len(events) > len(found):
+            found.append(float(str(events[len(found)].data["again in"])))
+            clock[0] += found[-1] + 1
+        return len(found) == number
+
+    await eventually(another)
+    return found
+
+
+@pytest.mark.parametrize("sign", ["saves", "progress", "neither"])
+async def test_the_pauses_grow_only_while_the_stage_gets_on_no_further(
+    where: Paths, settings: Settings, sign: str
+) -> None:
+    runs = 0
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        nonlocal runs
+        runs += 1
+        if sign == "saves":
+            await ctx.save(page=runs)
+        elif sign == "progress":
+            ctx.progress(runs / 100)
+        else:
+            await ctx.save(operation="op-7")
+            ctx.progress(0.5, f"Trying for the {runs}. time")
+        raise ProviderLimit("429")
+
+    ahead = [0.0]
+    async with house(where, settings, ScriptedAgent("actor", work)) as h:
+        task = await h.submit()
+        h.hub.clock = lambda: time.time() + ahead[0]
+        async with working(where, settings, registry=h.registry, clock=h.hub.clock):
+            pauses = await _pauses(h, task.id, 5, ahead)
+    if sign == "neither":
+        assert pauses[4] >= 120 > 20 > pauses[0]
+    else:
+        assert max(pauses) < 20
+
+
+async def test_a_day_of_waiting_in_vain_is_a_failure_and_retry_counts_anew(
+    where: Paths, settings: Settings
+) -> None:
+    ahead = [0.0]
+    actor = limited(*[30_000.0] * 4)
+    async with house(where, settings, actor) as h:
+        task = await h.submit()
+        h.hub.clock = lambda: time.time() + ahead[0]
+        async with working(where, settings, registry=h.registry, clock=h.hub.clock):
+            await _pauses(h, task.id, 2, ahead)
+            view = await until(h.hub, task.id, Status.FAILED)
+            assert "waits for a provider at most 1d" in str(view.task.error)
+            await h.hub.decide(task.id, Action.RETRY)
+            await eventually(lambda: waits(h, task.id))
+            await h.hub.decide(task.id, Action.RETRY)
+            await until(h.hub, task.id, Status.COMPLETED)
+
+
+async def test_retry_on_one_that_waits_makes_what_it_waited_count_no_more(
+    where: Paths, settings: Settings
+) -> None:
+    actor = limited(*[50_000.0] * 3)
+    async with house(where, settings, actor) as h, h.worker():
+        task = await h.submit()
+        for number in range(1, 4):
+            await soon(lambda number=number: len(actor.runs) == number)
+            await eventually(lambda: waits(h, task.id))
+            await h.hub.decide(task.id, Action.RETRY)
+        await until(h.hub, task.id, Status.COMPLETED)
+
+
+async def test_how_long_it_waited_outlives_the_worker_and_ends_with_long_work(
+    where: Paths, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context, "GOT_ON", 0.3)
+    end = asyncio.Event()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        if len(actor.runs) == 1:
+            raise ProviderLimit("429", retry_after=0.05)
+        await end.wait()
+        return Result("done")
+
+    actor = ScriptedAgent("actor", work)
+    async with house(where, settings, actor) as h, h.worker(lease=0.2):
+        task = await h.submit()
+
+        async def waited() -> float | None:
+            return (await h.hub.status(task.id)).stages[0].limited
+
+        await eventually(lambda: _is(waited, lambda found: found is not None and found >= 0.05))
+        await soon(lambda: len(actor.runs) == 2)
+        await eventually(lambda: _is(waited, lambda found: found is None))
+        end.set()
+        await until(h.hub, task.id, Status.COMPLETED)
+
+
+async def _is(
+    value: Callable[[], Awaitable[float | None]], fact: Callable[[float | None], bool]
+) -> bool:
+    return fact(await value())
 
 
 async def test_a_limit_outlives_the_worker_that_met_it(where: Paths, settings: Settings) -> None:

@@ -541,25 +541,124 @@ async def test_an_idle_worker_leaves_but_not_while_somebody_is_asked(
         assert (await h.hub.status(task.id)).task.status is Status.COMPLETED
 
 
-async def test_the_time_limit_of_an_adopted_stage_began_when_it_was_started(
-    where: Paths, settings: Settings
-) -> None:
-    begun = asyncio.Event()
+async def work_for(seconds: float) -> None:
+    """Work for so long by the steady clock."""
+    began = time.monotonic()
+    await soon(lambda: time.monotonic() - began >= seconds)
+
+
+def hanging(habit: Interrupt = "adopt") -> tuple[ScriptedAgent, list[float], list[float]]:
+    """An agent that hangs, and when each run of it began and ended by the steady clock."""
+    began: list[float] = []
+    ended: list[float] = []
 
     async def hang(stage: Stage, ctx: StageContext) -> Result:
-        begun.set()
-        await asyncio.Event().wait()
-        return Result("never")
+        began.append(time.monotonic())
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(time.monotonic())
+        raise AssertionError
 
-    actor = ScriptedAgent("actor", hang, on_interrupt="adopt")
+    return ScriptedAgent("actor", hang, on_interrupt=habit), began, ended
+
+
+async def test_an_adopted_stage_goes_on_with_what_was_left_of_its_time(
+    where: Paths, settings: Settings
+) -> None:
+    actor, began, ended = hanging()
     async with house(where, settings, actor) as h:
         async with h.worker():
-            task = await h.submit(stages=(StageSpec("slow", "actor", timeout=600),))
-            await begun.wait()
-        later = working(where, settings, registry=h.registry, clock=lambda: time.time() + 601)
-        async with later:
+            task = await h.submit(stages=(StageSpec("slow", "actor", timeout=2.0),))
+            await soon(lambda: began)
+            await work_for(1.6)
+        async with h.worker():
             view = await until(h.hub, task.id, Status.FAILED)
-        assert "longer than its limit of 10m" in (view.task.error or "")
+        assert "longer than its limit of 2s" in (view.task.error or "")
+    assert ended[1] - began[1] < 1.6, "it had its whole time anew"
+    assert ended[0] - began[0] + ended[1] - began[1] >= 1.99
+
+
+async def test_how_long_a_stage_has_worked_is_kept_while_it_runs(
+    where: Paths, settings: Settings
+) -> None:
+    actor, began, _ = hanging()
+    async with house(where, settings, actor) as h, h.worker(lease=0.2):
+        task = await h.submit(stages=(StageSpec("slow", "actor", timeout=3600.0),))
+
+        async def kept() -> bool:  # A worker that dies now takes little of it along.
+            return (await h.hub.status(task.id)).stages[0].worked > 0.3
+
+        await eventually(kept)
+        worked = (await h.hub.status(task.id)).stages[0].worked
+        assert worked <= time.monotonic() - began[0] + 0.1
+
+
+async def test_waiting_for_an_answer_costs_an_adopted_stage_none_of_its_time(
+    where: Paths, settings: Settings
+) -> None:
+    went_on, end = asyncio.Event(), asyncio.Event()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        await ctx.ask(Blocker("go", BlockerKind.APPROVAL, "Go on?"))
+        went_on.set()
+        await end.wait()
+        return Result("done")
+
+    actor = ScriptedAgent("actor", work, on_interrupt="adopt")
+    async with house(where, settings, actor) as h:
+        task = await h.submit(stages=(StageSpec("asks", "actor", timeout=600.0),))
+        async with h.worker():
+            await until(h.hub, task.id, Status.BLOCKED)
+        # An hour later it is answered, and its worker leaves while it goes on.
+        clocked: dict[str, Any] = {"registry": h.registry, "clock": lambda: time.time() + 3600}
+        await h.hub.decide(task.id, Action.APPROVE)
+        async with working(where, settings, **clocked):
+            await went_on.wait()
+        async with working(where, settings, **clocked):
+            await soon(lambda: len(actor.runs) == 3)
+            await work_for(0.2)
+            end.set()
+            await until(h.hub, task.id, Status.COMPLETED)
+        assert "adopted" in await h.kinds(task.id)
+
+
+async def test_a_jump_of_the_clock_costs_an_adopted_stage_none_of_its_time(
+    where: Paths, settings: Settings
+) -> None:
+    actor, began, _ = hanging()
+    async with house(where, settings, actor) as h:
+        async with h.worker():
+            task = await h.submit(stages=(StageSpec("slow", "actor", timeout=600.0),))
+            await soon(lambda: began)
+        later = working(where, settings, registry=h.registry, clock=lambda: time.time() + 86400)
+        async with later:
+            await soon(lambda: len(began) == 2)
+            await work_for(0.3)
+            assert (await h.hub.status(task.id)).task.status is Status.IN_PROGRESS
+
+
+async def test_an_answer_does_not_give_a_stage_its_whole_time_anew(
+    where: Paths, settings: Settings
+) -> None:
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        for i in range(5):
+            if (stage.state or {}).get("done", -1) < i:
+                await work_for(0.8)
+                await ctx.save(done=i)
+            await ctx.ask(Blocker(f"go {i}", BlockerKind.APPROVAL, "Go on?"))
+        return Result("done")
+
+    async with house(where, settings, ScriptedAgent("actor", work)) as h, h.worker():
+        task = await h.submit(stages=(StageSpec("asks", "actor", timeout=2.0),))
+        over = (Status.FAILED, Status.COMPLETED)
+        view = await until(h.hub, task.id, Status.BLOCKED)
+        while view.task.status is Status.BLOCKED:
+            await h.hub.decide(task.id, Action.APPROVE)
+            await until(h.hub, task.id, Status.IN_PROGRESS, Status.BLOCKED, *over)
+            view = await until(h.hub, task.id, Status.BLOCKED, *over)
+        assert view.task.status is Status.FAILED
+        assert "longer than its limit of 2s" in str(view.task.error)
 
 
 async def test_a_worker_that_leaves_amid_quick_work_leaves_no_question_behind(

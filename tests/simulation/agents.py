@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from simulation.loop import PROC, Proc
 from taskhub_tui.agents.port import (
@@ -46,6 +46,37 @@ class Run:
     asking: bool = False
     """True while, or once for all, it waits in `ask`, or for its provider."""
     ended: bool = False
+    ctx: StageContext | None = None
+    began: float = 0.0
+    """When it was called, by the clock of the loop, as all times here."""
+    heard: float = 0.0
+    """When it last gave a sign of life."""
+    gaps: list[tuple[float, float]] = field(default_factory=list)
+    """When each silence of it ended, and how long it was."""
+    paused: float = 0.0
+    """When it last began to ask, or was refused by its provider."""
+    until: float | None = None
+    """When it ended, or was killed."""
+    noted: bool = False
+    """True once it is on disk that it stopped to ask, or to wait for its provider."""
+
+
+SIGNS = ("log", "progress", "save", "ask", "artifact")
+
+
+class Heard:
+    """What an agent is given: notes, apart from the product, when it gives a sign of life."""
+
+    def __init__(self, ctx: StageContext, run: Run, world: "World") -> None:
+        self._ctx, self._run, self._world = ctx, run, world
+
+    def __getattr__(self, name: str) -> Any:
+        if name in SIGNS:
+            run, now = self._run, self._world.loop.now
+            self._world.promise.times.within(run)
+            run.gaps.append((now, now - run.heard))
+            run.heard = now
+        return getattr(self._ctx, name)
 
 
 @dataclass(slots=True)
@@ -67,8 +98,8 @@ class Ledger:
     """What `save` has acknowledged."""
     lost: dict[Key, int] = field(default_factory=dict)
     """How often the work of an attempt was lost and is repeated."""
-    limited: dict[Key, int] = field(default_factory=dict)
-    """How often the provider has refused an attempt."""
+    refused: dict[Key, list[float | None]] = field(default_factory=dict)
+    """What the provider said each time it refused an attempt: in how many seconds to come again."""
     operations: dict[str, Operation] = field(default_factory=dict)
     answers: dict[tuple[Key, str], tuple[Any, ...]] = field(default_factory=dict)
 
@@ -95,6 +126,9 @@ class SimAgent:
         proc = PROC.get()
         assert proc is not None
         run = world.promise.begins(key, proc, stage)
+        run.began = run.heard = world.loop.now
+        run.ctx = ctx
+        ctx = cast(StageContext, Heard(ctx, run, world))
         world.ledger.runs.append(run)
         world.say(f"run {'/'.join(map(str, key))} by {self.card.name}, state {stage.state}")
         rng = world.rng(f"script {key}")
@@ -112,6 +146,8 @@ class SimAgent:
             raise
         finally:
             run.ended = True
+            run.until = world.loop.now if run.until is None else run.until
+            world.promise.times.within(run)
             world.say(f"run {'/'.join(map(str, key))} ends, stop {ctx.stop}")
 
     async def _clean_up(self, stage: Stage, ctx: StageContext) -> Result:
@@ -203,7 +239,7 @@ class SimAgent:
         default = ("deny", "cancel", "deny")[int(draw * 300) % 3]
         if kind is BlockerKind.APPROVAL and draw < 0.2:
             default = "approve"
-        run.asking = True
+        run.asking, run.paused = True, world.loop.now
         answer = await ctx.ask(
             Blocker(
                 name,
@@ -261,13 +297,14 @@ class SimAgent:
                 raise asyncio.CancelledError
             case "limit":
                 key = (stage.task_id, stage.position, stage.attempt)
-                times = world.ledger.limited[key] = world.ledger.limited.get(key, 0) + 1
+                refused = world.ledger.refused.setdefault(key, [])
                 after = rng.choice(
                     (None, world.pace * rng.random(), *[world.pace * 5] * 4, 200_000.0)
                 )
-                if times <= 2:
+                if len(refused) < 3:
+                    refused.append(after)
                     world.count("provider limits")
-                    run.asking = True
+                    run.asking, run.paused = True, world.loop.now
                     alone = rng.random() < 0.3
                     raise ProviderLimit("Too many requests", retry_after=after, alone=alone)
             case "hang":

@@ -88,7 +88,7 @@ class Audit:
             case "stalled":
                 self._hold(model.status == "in_progress", f"{where}: {model.status}")
                 assert stage is not None
-                self._promise.stalled(task, stage, where, data)
+                self._promise.stalled(task, stage, where)
                 model.silent = True
             case "alive":
                 self._hold(model.status == "in_progress", f"{where}: {model.status}")
@@ -140,9 +140,11 @@ class Audit:
                 model.open = data["blocker"]
                 if data["kind"] != STALLED:
                     model.status = "blocked"
+                    if data["kind"] != "interrupted":
+                        self._promise.times.waits((task, stage, model.attempts.get(stage, 0)))
                 else:
                     self._hold(model.status == "in_progress", f"{where}: {model.status}")
-                    self._promise.asked_stalled(where, data["blocker"])
+                    self._promise.asked_stalled(task, stage, where)
             case "retrying" | "limited" | "failed":
                 self._ends_attempt(task, model, where, kind, stage, channel, data)
             case "completed":
@@ -187,6 +189,7 @@ class Audit:
         data: Any,
     ) -> None:
         self._hold(not model.over, f"{where}: {model.status}")
+        self._times(task, where, kind, stage, data)
         if kind == "failed":
             if channel == "deadline":
                 self._promise.late(task, where)
@@ -210,6 +213,20 @@ class Audit:
                 )
                 self._promise.forgets((task, stage, data["attempt"]))
             self._hold(times <= most, f"{where}: repeated {times} times, {most} are the most")
+
+    def _times(self, task: str, where: str, kind: str, stage: int | None, data: Any) -> None:
+        """Check that what ends an attempt for a time was not before that time."""
+        error = data.get("error", "")
+        if stage is None or not ("attempt" in data or kind == "limited"):
+            return
+        attempt = data.get("attempt", self.models[task].attempts.get(stage, 0))
+        key = (task, stage, attempt)
+        if kind == "limited":
+            self._promise.times.limited(key, data["again in"], where)
+        elif "took longer than its limit" in error:
+            self._promise.times.too_long(key, where)
+        elif "waits for a provider at most" in error:
+            self._promise.times.waited_too_long(key, where)
 
     def _decided(self, model: Model, where: str, data: Mapping[str, Any]) -> None:
         action = Action(data["action"])

@@ -16,7 +16,8 @@ from simulation.disk import NoThread, Thread
 from simulation.loop import PROC, Proc
 from taskhub_tui import doorbell, process
 from taskhub_tui.agents import registry
-from taskhub_tui.engine import engine
+from taskhub_tui.domain import limits
+from taskhub_tui.engine import context, engine
 from taskhub_tui.notifications import notifier
 from taskhub_tui.storage import guard, writer
 
@@ -73,6 +74,10 @@ def patched(world: "World") -> Iterator[None]:
         (engine, "LOOK", world.look),
         (engine, "TICK", world.look / 4),
         (notifier, "LOOK", world.look),
+        (limits, "LIMIT_FIRST", world.first),
+        (limits, "RETRY_CEILING", world.hour),
+        (limits, "LONGEST_WAIT", world.day),
+        (context, "GOT_ON", world.hour),
         (registry, "_named_by_others", lambda: False),
         # Who holds the lock lets go of it only when this step is over.
         (writer, "BUSY_MS", -1),

@@ -106,7 +106,7 @@ class Person:
             gate=rng.random() < 0.2,
             review=rng.random() < 0.15,
             weight=rng.choice((1.0, 1.0, 3.0)),
-            timeout=pace * 30 * rng.random() if rng.random() < 0.2 else None,
+            timeout=pace * rng.choice((3, 10, 30)) * rng.random() if rng.random() < 0.3 else None,
             retries=rng.choice((0, 0, 1, 3)),
             retry_delay=pace * rng.random(),
             on_interrupt=rng.choice((None, None, None, "adopt", "rerun", "ask")),

@@ -14,14 +14,12 @@ from simulation.audit import Audit, Model
 from simulation.commits import Commits
 from simulation.loop import Proc
 from simulation.rules import ANY, NEVER
+from simulation.times import Times
 from taskhub_tui.agents.port import Answer, Stage
 from taskhub_tui.domain.stall import Patience
 
 if TYPE_CHECKING:
     from simulation.world import World
-
-ROUNDING = 1e-3
-"""Seconds by which two sums of the same times may differ."""
 
 
 def holds(saved: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
@@ -49,6 +47,7 @@ class Promise:
         """Who has committed."""
         self.audit = Audit(self)
         self._commits = Commits(self, world)
+        self.times = Times(self, world)
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return self.reading.execute(sql, values).fetchall()
@@ -191,24 +190,19 @@ class Promise:
             ratio = 3.0
         return Patience(own[0][0], own[0][0] * ratio)
 
-    def stalled(self, task: str, position: int, where: str, data: Any) -> None:
+    def stalled(self, task: str, position: int, where: str) -> None:
         """Check that an agent that is said to be silent has been so for long enough."""
         n = self.audit.models[task].n
         patience = self.patience(n, position)
         least = min(s for s in (patience.shown_after, patience.ask_after, 1e9) if s > 0)
-        self.hold(data["silent"] + 0.5 >= least - ROUNDING, f"{where}, not {least} s")
+        self.times.silent(task, position, least, where)
         self._world.count("silent")
 
-    def asked_stalled(self, where: str, blocker: str) -> None:
+    def asked_stalled(self, task: str, position: int, where: str) -> None:
         """Check that a silent agent is asked about only when it was silent for long enough."""
-        n, stage, created, since = self.rows(
-            "SELECT task_n, blocker.stage, blocker.created, silent_since FROM blocker"
-            " JOIN task ON n = task_n WHERE blocker.id = ?",
-            blocker,
-        )[0]
-        if since is not None:
-            silent, least = created - since, self.patience(n, stage).ask_after
-            self.hold(0 < least <= silent + ROUNDING, f"{where} after {silent} s, not {least}")
+        least = self.patience(self.audit.models[task].n, position).ask_after
+        self.hold(least > 0, f"{where}, though nobody is to be asked")
+        self.times.silent(task, position, least, where)
         self._world.count("asked about silence")
 
     def late(self, task: str, where: str) -> None:

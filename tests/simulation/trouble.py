@@ -1,6 +1,7 @@
 """What goes wrong in a simulated world: machines, clocks, the disk, and doorbells."""
 
 import contextlib
+import math
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -42,6 +43,9 @@ class Trouble:
         self._offsets = dict.fromkeys(names, 0.0)
         self._slow: dict[str, float] = {}
         self._trouble: dict[str, str] = {}
+        self.last = self.stood = -math.inf
+        """When anybody was last hindered by a disk, and when one that stood still last went on; by
+        the clock of the loop."""
         self._lock = sqlite3.connect(world.paths.database, isolation_level=None)
 
     def ends(self) -> None:
@@ -67,6 +71,7 @@ class Trouble:
         if self._world.over:
             return 0.0
         if self._world.loop.now < self._slow.get(proc.host, 0.0):
+            self.last = self._world.loop.now
             return self._disk.random() * self._world.settings.lease / 4
         draw = self._disk.random()
         return 0.0 if draw < 0.6 else (draw - 0.6) * 0.02 * self._world.pace
@@ -75,6 +80,8 @@ class Trouble:
     def disk_fault(self, proc: Proc, connection: sqlite3.Connection) -> Iterator[None]:
         """Let one step of a database's thread meet real trouble, if there is any."""
         trouble = "" if self._world.calm else self._trouble.get(proc.host, "")
+        if trouble:
+            self.last = self._world.loop.now
         if trouble == "busy" and self._disk.random() < 0.7:
             connection.execute("PRAGMA busy_timeout = 0")
             self._lock.execute("BEGIN IMMEDIATE")
@@ -145,6 +152,7 @@ class Trouble:
         )
         if proc.alive:
             self._world.say(f"{proc} goes on")
+            self.stood = self._world.loop.now
             proc.go_on()
 
 

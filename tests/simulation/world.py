@@ -60,6 +60,8 @@ class World:
         self.pace = rng.choice((0.3, 1.0, 1.0, 1.0, 3.0, 3.0, 10.0, 60.0))
         """Seconds that things take, more or less."""
         self.look = max(1.0, self.pace)
+        self.first, self.hour, self.day = self.pace * 0.3, self.pace * 2, self.pace * 12
+        """How long a provider that names no time is waited for at first, and at most; in all."""
         self.most_tasks = rng.randint(1, 6)
         self.horizon = self.pace * rng.choice((6, 10, 20))
         self.crash_rate = rng.choice((0.0005, 0.002, 0.005))
@@ -193,6 +195,9 @@ class World:
         if not proc.alive:
             return
         proc.alive = False
+        for run in self.ledger.runs:
+            if run.proc is proc and run.until is None:
+                run.until = self.loop.now
         self.count("crashes")
         self.say(f"{proc} dies")
         self.bells.die(proc)
@@ -333,6 +338,7 @@ class World:
                 *(self._keep(f"worker{i}", self._work) for i in range(rng.choice((1, 1, 2, 3)))),
                 *(self._keep(f"front{i}", self._sit) for i in range(rng.choice((1, 2, 3)))),
                 *(self.trouble.go_wrong(fault) for fault in sorted(self.faults)),
+                self.promise.times.watch(),
             )
         ]
         story = self.loop.create_task(self._story())

@@ -29,8 +29,17 @@ class Upkeeper:
         self.now = hub.clock()
         self.told: list[str] = []
         self._work = Upkeep(
-            hub._store, hub.paths, settings, self._tell, lambda: False, clock=lambda: self.now
+            hub._store,
+            hub.paths,
+            settings,
+            self._tell,
+            lambda: False,
+            clock=self._clock,
+            steady=self._clock,
         )
+
+    def _clock(self) -> float:
+        return self.now
 
     async def _tell(self, title: str, words: str) -> None:
         self.told.append(words)
