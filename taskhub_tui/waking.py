@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from taskhub_tui import config
+from taskhub_tui.domain.errors import WorkerError
 from taskhub_tui.seeing import Seeing
 from taskhub_tui.storage import queries
 
@@ -46,6 +47,7 @@ class Waking(Seeing):
             BadInput: one would end at once, because the settings have a mistake.
         """
         if not await self._served():
+            self._check_room()
             self._check_settings()
             self._start()
 
@@ -55,6 +57,7 @@ class Waking(Seeing):
         Raises:
             WorkerError, BadInput: as `ensure_worker`.
         """
+        self._check_room()
         if (
             self._autostart
             and not await self._served()
@@ -85,6 +88,13 @@ class Waking(Seeing):
         """
         if self._autostart and self.settings.notifications and not await self._served():
             self._check_settings()
+
+    def _check_room(self) -> None:
+        if (full := self._store.full) is not None:
+            raise WorkerError(
+                f"The disk that holds {self.paths.home} is full, so no worker can save anything",
+                full.hint,
+            )
 
     def _check_settings(self) -> None:
         # A worker reads the file, which may have changed since we did.

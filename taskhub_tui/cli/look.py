@@ -74,6 +74,8 @@ async def rouse(hub: "Hub", out: Output) -> None:
         await hub.rouse()
     except WorkerError as error:
         out.say(f"{error}", "yellow")
+        if error.hint:
+            out.say(error.hint, "dim")
 
 
 def show(args: Namespace, out: Output) -> int:

@@ -4,23 +4,23 @@ import os
 import shutil
 import sqlite3
 import stat
-import tempfile
 import time
 from pathlib import Path
 
 from taskhub_tui.config import Backups, Paths, make_private
 from taskhub_tui.domain import durations
-from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.domain.errors import StoreError, TaskHubError
 from taskhub_tui.domain.views import Check
 from taskhub_tui.process import Identity
 from taskhub_tui.storage import backups, filesystem
-from taskhub_tui.storage.database import explain, migrations
+from taskhub_tui.storage.database import explain, migrations, says_nothing
 from taskhub_tui.storage.guard import exposed
 from taskhub_tui.storage.soundness import problems, read_only
 
 LOW_DISK = 500_000_000
 FULL_DISK = 50_000_000
 """Bytes free below which it is worth a warning, and below which work will fail."""
+_LOOK_AGAIN = "Mend that, then look again; nothing is known of what is in the file"
 LONG_LOG = 200_000_000
 """Bytes of the write-ahead log from which something must hold it open."""
 
@@ -108,17 +108,14 @@ def disk(home: Path) -> Check:
     try:
         free = shutil.disk_usage(home).free
         said = f"{free / 1e9:.1f} GB free at {home}"
-        with tempfile.TemporaryFile(dir=home) as file:
-            file.write(b"\0" * 65536)
-            file.flush()
-            os.fsync(file.fileno())
+        filesystem.try_to_write(home)
     except OSError as error:
-        return Check(
-            "disk",
-            "fail",
-            f"Nothing can be written at {home}: {error.strerror}",
-            "Free some space, or look how the disk is mounted; tasks cannot be saved",
-        )
+        if filesystem.no_room(error):
+            said, remedy = f"The disk that holds {home} is full", "Free some space"
+        else:
+            said = f"Nothing can be written at {home}: {error.strerror}"
+            remedy = "Look how the disk is mounted, and at the system's log"
+        return Check("disk", "fail", said, f"{remedy}; tasks cannot be saved")
     if free < FULL_DISK:
         return Check("disk", "fail", said, "Free some space: tasks cannot be saved")
     if free < LOW_DISK:
@@ -142,10 +139,13 @@ def database(paths: Paths) -> Check:
             said = f"{path} has schema {version}, but this TaskHub knows only {known}"
             return Check("database", "fail", said, "Update TaskHub")
         wrong = problems(path)
+    except StoreError as error:
+        return Check("database", "fail", str(error), error.hint or _LOOK_AGAIN)
     except (sqlite3.Error, UnicodeDecodeError) as error:
-        wrong = [str(explain(error, path))]
-    if wrong and "kept busy" in wrong[0]:
-        return Check("database", "fail", wrong[0], "Try again in a moment")
+        meant = explain(error, path)
+        if says_nothing(error):
+            return Check("database", "fail", str(meant), meant.hint or _LOOK_AGAIN)
+        wrong = [str(meant)]
     if wrong:
         said = "; ".join(one.replace(f"The database {path} is damaged: ", "") for one in wrong)
         return Check("database", "fail", f"{path} is damaged: {said}", _cure(paths))

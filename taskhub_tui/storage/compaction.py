@@ -37,7 +37,8 @@ def compact(path: Path) -> Compacted:
     free = shutil.disk_usage(path.parent).free
     if free < 2 * before + _ROOM:
         raise StoreBusy(
-            f"Compacting needs {2 * before / 1e6:.0f} MB at {path.parent}, and"
+            f"The disk that holds {path} is too full to compact it: that needs"
+            f" {(2 * before + _ROOM) / 1e6:.0f} MB, and"
             f" {free / 1e6:.0f} MB are free",
             "Free some space",
         )

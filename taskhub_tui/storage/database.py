@@ -13,7 +13,7 @@ from typing import Any
 import aiosqlite
 
 from taskhub_tui.config import make_private
-from taskhub_tui.domain.errors import StoreBusy, StoreError
+from taskhub_tui.domain.errors import DiskFull, StoreBusy, StoreError
 from taskhub_tui.storage import filesystem
 from taskhub_tui.storage.guard import Guard
 
@@ -68,6 +68,50 @@ async def connect(path: Path, guard: Guard | None) -> aiosqlite.Connection:
             raise explain(error, path) from error
         raise
     return connection
+
+
+async def connect_to_look(path: Path) -> aiosqlite.Connection:
+    """Open for reading only where the disk is full; see `how_to_look`.
+
+    Raises:
+        StoreError: the file cannot be read, or not with what this TaskHub knows.
+    """
+    connection = await aiosqlite.connect(
+        f"{path.absolute().as_uri()}?{how_to_look(path)}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+    def look() -> None:
+        version = _version(connection._conn)
+        if _mark(connection._conn) != APPLICATION_ID or version != len(migrations()):
+            raise DiskFull(path)  # It would have to be made, or brought up to date.
+
+    run: Any = connection._execute
+    try:
+        await run(look)
+    except BaseException as error:
+        await connection.close()
+        if isinstance(error, sqlite3.Error | UnicodeDecodeError):
+            raise explain(error, path) from error
+        raise
+    return connection
+
+
+def how_to_look(path: Path) -> str:
+    """Return how a URI opens the database for reading where no file can grow.
+
+    Even to read, SQLite makes a file that all who use the database share as memory. One that is
+    there and empty will do: SQLite then keeps that memory for itself, until somebody shares it.
+    """
+    log, memory = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    if not log.exists() or log.stat().st_size == 0:
+        return "immutable=1"  # All that was written is in the file.
+    # One that is there is not opened, as in `_create_private`.
+    with contextlib.suppress(OSError):
+        os.close(os.open(memory, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    return "mode=ro&readonly_shm=1"
 
 
 async def _use_wal(connection: aiosqlite.Connection, guard: Guard) -> None:
@@ -206,16 +250,16 @@ def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreError
     """Return what an SQLite error means to a person.
 
     Where the names of tables are damaged, so is what SQLite says of it, and cannot be decoded.
+    On a full disk SQLite speaks of an input/output error where a file beside the database is to
+    grow, and of one that cannot be opened where it is to be made.
     """
     said = "malformed schema" if isinstance(error, UnicodeDecodeError) else str(error)
     if "locked" in said or "busy" in said:
         return StoreBusy(
             f"The database {path} is kept busy by another process", "Try again in a moment"
         )
-    if "full" in said:
-        return StoreBusy(
-            f"The disk that holds {path} is full; nothing was changed", "Free some space"
-        )
+    if "full" in said or (_code(error) in _GROWING and filesystem.full(path.parent)):
+        return DiskFull(path)
     if "malformed" in said or "not a database" in said:
         return StoreError(
             f"The database {path} is damaged: {said}",
@@ -229,3 +273,20 @@ def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreError
             "Look what the system's log says of this disk, and that it is not full",
         )
     return StoreError(f"The database {path} gave an error: {said}")
+
+
+_GROWING = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+_PASSING = (*_GROWING, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
+_DATA = (
+    sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_DATA, sqlite3.SQLITE_IOERR_CORRUPTFS,
+)  # fmt: skip
+
+
+def says_nothing(error: sqlite3.Error | UnicodeDecodeError) -> bool:
+    """Return whether the file cannot be read now, which says nothing of what is in it."""
+    whole = getattr(error, "sqlite_errorcode", 0)
+    return _code(error) in _PASSING and whole not in _DATA
+
+
+def _code(error: sqlite3.Error | UnicodeDecodeError) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

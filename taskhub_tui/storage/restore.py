@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from taskhub_tui.config import make_private
-from taskhub_tui.domain.errors import BadInput, StoreBusy, StoreError
+from taskhub_tui.domain.errors import BadInput, DiskFull, StoreBusy, StoreError
 from taskhub_tui.domain.views import Restored
-from taskhub_tui.storage import database
+from taskhub_tui.storage import database, filesystem
 from taskhub_tui.storage.backups import copy_pages, sync
 from taskhub_tui.storage.soundness import problems, read_only
 
@@ -59,6 +59,8 @@ def restore(path: Path, copy: Path, now: float) -> Restored:
         finally:
             _remove(part)
     except OSError as error:
+        if filesystem.no_room(error):
+            raise DiskFull(path) from error
         raise StoreError(
             f"The backup could not be put at {path}: {error.strerror}", "Nothing was changed"
         ) from error
@@ -173,9 +175,9 @@ def _write_back(path: Path) -> None:
     """
     from taskhub_tui.storage.compaction import truncate  # It imports this module.
 
-    # A damaged one is put aside as it is.
-    if path.exists() and not problems(path):
-        with contextlib.suppress(StoreError):
+    # A damaged one, or one that cannot be read, is put aside as it is.
+    with contextlib.suppress(StoreError):
+        if path.exists() and not problems(path):
             truncate(path)
 
 
