@@ -1,5 +1,6 @@
 """Where things lie, and the user's settings."""
 
+import errno
 import getpass
 import math
 import os
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from taskhub_tui.domain import durations
-from taskhub_tui.domain.errors import BadInput, StoreError
+from taskhub_tui.domain.errors import BadInput, StoreBusy, StoreError
 from taskhub_tui.domain.limits import NO_LIMITS, Limits
 from taskhub_tui.domain.model import Status
 from taskhub_tui.domain.stall import Patience, patience
@@ -78,6 +79,7 @@ def make_private(folder: Path) -> None:
     """Create `folder` with mode 0700, or check that only its owner can read it.
 
     Raises:
+        StoreBusy: it cannot be created now, as the disk is full.
         StoreError: it cannot be created, or others can get into it.
     """
     try:
@@ -94,7 +96,9 @@ def make_private(folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         mode = folder.stat()
     except OSError as error:
-        raise StoreError(f"The folder {folder} cannot be used: {error.strerror}") from error
+        passing = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE)
+        kind = StoreBusy if passing else StoreError
+        raise kind(f"The folder {folder} cannot be used: {error.strerror}") from error
     if not stat.S_ISDIR(mode.st_mode):
         raise StoreError(f"{folder} is not a folder")
     if hasattr(os, "getuid") and mode.st_uid != os.getuid():

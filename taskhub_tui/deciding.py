@@ -54,8 +54,10 @@ def take(
         BadInput: the decision lacks something, or names what does not exist.
     """
     action = decision.action
-    # Of a task that runs, its worker holds a sound copy; and to end one takes none.
-    checked = task.status is not Status.IN_PROGRESS and action is not Action.CANCEL
+    # Of a task that runs, its worker holds a sound copy; and to end one takes none. Nothing goes
+    # on from one that is over.
+    goes_on = task.status not in (Status.COMPLETED, Status.CANCELLED)
+    checked = goes_on and task.status is not Status.IN_PROGRESS and action is not Action.CANCEL
     stages = queries.stages_of(tx, task, checked=checked)
     blocker = queries.open_blocker(tx, task, checked=checked)
     if blocker_id is not None:

@@ -3,6 +3,10 @@
 The keeper is a small process. It starts the worker, starts it again within a second or two should
 it be killed, and leaves when the worker leaves by itself, or fails to start again and again. Only
 one keeper works for a hub at a time.
+
+Whoever wants a worker says so in the lock file before its keeper tries the lock: a byte in it. A
+keeper that finds the lock taken leaves, and the one that has it looks at the byte after it let the
+lock go. So of two, one is always there; the worker takes the byte away once all can see it.
 """
 
 import contextlib
@@ -24,6 +28,8 @@ LOG_LIMIT = 5_000_000
 QUICK = 5.0
 """A worker that dies within so many seconds may be unable to start at all."""
 TRIES = 8
+LEFT_WORK = 75
+"""With which a worker ends that found, as it left for want of work, that there was some."""
 KILLED_PAUSE = 0.5
 """Seconds before a worker that was killed early is replaced; it is replaced however often."""
 
@@ -37,6 +43,7 @@ def start(paths: Paths) -> None:
         WorkerError: no process can be started.
     """
     make_private(paths.home)
+    _want(paths.home)
     for old in [process for process in _started if process.poll() is not None]:
         _started.remove(old)
     env = dict(os.environ)
@@ -87,8 +94,30 @@ def kept_away(paths: Paths) -> Iterator[None]:
                 "A worker is at work here", "Run `taskhub worker --stop`, and try again"
             ) from None
         yield
+        wanted = _wanted(lock)
     finally:
         os.close(lock)
+    if wanted:
+        start(paths)  # Somebody's keeper has found us here, and left.
+
+
+def _want(home: Path) -> None:
+    with contextlib.suppress(OSError):  # Such as a full disk: then it is as with a stopped machine.
+        lock = _lock(home)
+        try:
+            os.write(lock, b"w")
+        finally:
+            os.close(lock)
+
+
+def _wanted(lock: int) -> bool:
+    return os.fstat(lock).st_size > 0
+
+
+def satisfied(home: Path) -> None:
+    """Note that a worker is at work, or that none is to be, whoever has wanted one."""
+    with contextlib.suppress(OSError):
+        os.truncate(home / "keeper.lock", 0)
 
 
 def _lock(home: Path) -> int:
@@ -127,10 +156,19 @@ def main(home: Path) -> int:
         begun = time.monotonic()
         child = subprocess.Popen([sys.executable, "-m", "taskhub_tui.worker", "--detached"])
         code = child.wait()
-        if code == 0:
-            return 0
         if leaving:
             break
+        if code == LEFT_WORK:
+            continue
+        if code == 0:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            if not _wanted(lock):
+                return 0
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return 0  # Its keeper has come meanwhile.
+            continue
         lived = time.monotonic() - begun
         # One that was killed, by a person or for want of memory, says nothing of the next.
         killed = code == -signal.SIGKILL

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+LATE = 300.0
+"""Seconds past its lease for which a worker of this machine is not taken for dead."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -36,6 +39,22 @@ class Identity:
             pass
         return bool(self.start) and start_time(self.pid) != self.start
 
+    def alive(self, until: float, now: float) -> bool:
+        """Return whether a worker with a lease until then is to be reckoned with.
+
+        One of this machine is dead as soon as its process is. While that runs it may be late: an
+        agent can keep the event loop, or the interpreter, for longer than a lease, and what it does
+        must not be done by another as well. One that was stopped, or is elsewhere, has its lease.
+        """
+        if self.gone():
+            return False
+        return until > now or (until + LATE > now and self.here and at_work(self.pid))
+
+
+def at_work(pid: int) -> bool:
+    """Return whether a process runs, or waits for something, and was not stopped."""
+    return _fields(pid)[:1] not in ([], ["T"], ["t"], ["Z"], ["X"])
+
 
 @cache
 def host() -> str:
@@ -54,13 +73,18 @@ def boot() -> str:
 
 def start_time(pid: int) -> str:
     """Return when a process started; empty when it is gone, a zombie, or cannot be told."""
+    fields = _fields(pid)
+    return "" if not fields or fields[0] in "ZX" else fields[19]
+
+
+def _fields(pid: int) -> list[str]:
+    """Return what the system says of a process, from its state on; nothing when it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return ""
+        return []
     # The second field is the name in brackets, which may hold anything.
-    fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] in "ZX" else fields[19]
+    return stat.rpartition(")")[2].split()
 
 
 def identity(pid: int | None = None) -> Identity:

@@ -71,8 +71,10 @@ class Waking(Seeing):
 
         Running commands are left alone, and adopted by the next worker.
         """
+        from taskhub_tui import keeper
         from taskhub_tui.storage import claims
 
+        keeper.satisfied(self.paths.home)
         here = [worker.id for worker in await self.workers() if worker.alive and worker.here]
         await self._store.write(lambda tx: claims.ask_to_stop(tx, here))
         return len(here)

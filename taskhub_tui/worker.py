@@ -54,7 +54,15 @@ class Worker:
         self._settings = settings
         self._clock = clock
         self._registry = registry or Registry()
-        self.engine = Engine(store, self._registry, paths, settings, clock=clock)
+        self.engine = Engine(
+            store,
+            self._registry,
+            paths,
+            settings,
+            clock=clock,
+            listed=partial(keeper.satisfied, paths.home),
+        )
+        self._idled = False
         self._bell = Doorbell(paths.home)
         self._answers: set[asyncio.Task[None]] = set()
         channels: dict[Channel, Sender] = {}
@@ -126,8 +134,18 @@ class Worker:
                     since = self._clock()
             if self._clock() - since >= idle_exit:
                 log.info("nothing is left to do; leaving")
+                self._idled = True
                 self.engine.stop()
                 return
+
+    @property
+    def left_work(self) -> bool:
+        """True when another must be started in its place.
+
+        It left for want of work, and something was handed over just then; or it is of a version
+        whose time is over.
+        """
+        return self.engine.outdated or (self._idled and self.engine.left_work)
 
     # Answers from channels
 
@@ -206,8 +224,11 @@ async def serve(
         await store.close()
 
 
-async def foreground(paths: Paths, settings: Settings, *, idle_exit: float = 0.0) -> None:
-    """Run a worker until SIGINT or SIGTERM; a second signal ends it at once."""
+async def foreground(paths: Paths, settings: Settings, *, idle_exit: float = 0.0) -> bool:
+    """Run a worker until SIGINT or SIGTERM; a second signal ends it at once.
+
+    Returns whether another must be started, see `Worker.left_work`.
+    """
     loop = asyncio.get_running_loop()
     held: list[Worker] = []
     asked = 0
@@ -223,6 +244,7 @@ async def foreground(paths: Paths, settings: Settings, *, idle_exit: float = 0.0
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     await serve(paths, settings, idle_exit=idle_exit, ready=held.append)
+    return any(worker.left_work for worker in held)
 
 
 class Repeats(logging.Filter):
@@ -260,7 +282,9 @@ def main(argv: list[str] | None = None) -> int:
         paths = config.paths()
         settings = config.settings(paths)
         idle_exit = settings.idle_exit if detached else 0.0
-        asyncio.run(foreground(paths, settings, idle_exit=idle_exit))
+        if asyncio.run(foreground(paths, settings, idle_exit=idle_exit)):
+            log.info("another worker is to go on")
+            return keeper.LEFT_WORK
     except TaskHubError as error:
         log.error("%s%s", error, f". {error.hint}" if error.hint else "")
         # The keeper tries again, for a while, but not what only a person can mend.

@@ -1,11 +1,13 @@
 """Settings: what may be written in config.toml, and what is said about the rest."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from taskhub_tui.config import Backups, Paths, Retention, make_private, paths, settings
-from taskhub_tui.domain.errors import BadInput, StoreError
+from taskhub_tui.domain.errors import BadInput, StoreBusy, StoreError
 from taskhub_tui.domain.model import Status
 
 
@@ -129,3 +131,19 @@ def test_limits_that_are_none_are_refused_with_their_place(
     with pytest.raises(BadInput) as refused:
         settings(where)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(errno.ENOSPC, StoreBusy), (errno.EMFILE, StoreBusy), (errno.EROFS, StoreError)],
+)
+def test_a_folder_that_cannot_be_made_now_is_another_thing_than_one_that_never_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, kind: type[StoreError]
+) -> None:
+    def refuse(self: Path, *args: object, **more: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(StoreError, match="cannot be used") as told:
+        make_private(tmp_path / "new")
+    assert type(told.value) is kind

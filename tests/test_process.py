@@ -1,10 +1,11 @@
 """A process is known by more than its number."""
 
 import os
+import signal
 import subprocess
 from dataclasses import replace
 
-from taskhub_tui.process import Identity, identity
+from taskhub_tui.process import LATE, Identity, identity
 
 
 def test_this_process_is_here_and_not_gone() -> None:
@@ -35,3 +36,28 @@ def test_a_process_is_gone_as_soon_as_it_has_ended_even_unwaited_for() -> None:
     assert who.gone(), "a zombie does no work"
     process.wait()
     assert who.gone()
+
+
+def test_a_worker_that_runs_is_reckoned_with_past_its_lease_and_not_for_ever() -> None:
+    me = identity()
+    assert me.alive(until=10.0, now=11.0)
+    assert not me.alive(until=10.0, now=10.0 + LATE)
+    assert not replace(me, host="elsewhere").alive(until=10.0, now=11.0)
+    assert replace(me, host="elsewhere").alive(until=10.0, now=9.0)
+
+
+def test_a_worker_that_was_stopped_has_its_lease_and_no_more() -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        who = identity(process.pid)
+        os.kill(process.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        assert who.alive(until=10.0, now=9.0)
+        assert not who.alive(until=10.0, now=11.0)
+        os.kill(process.pid, signal.SIGCONT)
+        os.waitid(os.P_PID, process.pid, os.WCONTINUED | os.WNOWAIT)
+        assert who.alive(until=10.0, now=11.0)
+    finally:
+        process.kill()
+        process.wait()
+    assert not who.alive(until=10.0, now=9.0)

@@ -11,6 +11,7 @@ TaskHubError            exit code 1
 ├─ StoreError           5   the database cannot be opened, read or written
 │  ├─ StoreBusy         5   for now: another process writes, or there is no room
 │  │  └─ DiskFull       5   the disk takes nothing more; what is there can be read
+│  ├─ Outdated          5   a newer TaskHub has changed the database meanwhile
 │  └─ Damaged           5   what is stored of a task is not what was written
 └─ WorkerError          6   no worker could be started
 """
@@ -86,6 +87,10 @@ class DiskFull(StoreBusy):
         super().__init__(
             f"The disk that holds {path} is full; nothing was changed", "Free some space"
         )
+
+
+class Outdated(StoreError):
+    """A newer TaskHub has changed how the database is written: start this process anew."""
 
 
 class Damaged(StoreError):

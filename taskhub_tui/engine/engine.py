@@ -12,7 +12,7 @@ from functools import partial
 
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
-from taskhub_tui.domain.errors import Damaged, LeaseLost, TaskHubError
+from taskhub_tui.domain.errors import Damaged, LeaseLost, Outdated, TaskHubError
 from taskhub_tui.domain.model import Interrupt, Stage, StageStatus, Task
 from taskhub_tui.engine import deadlines, outcome, runner
 from taskhub_tui.engine.call import stop_agent
@@ -50,7 +50,9 @@ class Engine:
         *,
         clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
+        listed: Callable[[], None] = lambda: None,
     ) -> None:
+        """`listed` is called once this worker is on the list, where everybody sees it."""
         self.me = f"{identity().host}:{os.getpid()}:{secrets.token_hex(3)}"
         self._store = store
         self._registry = registry
@@ -58,6 +60,7 @@ class Engine:
         self._settings = settings
         self._clock = clock
         self._rng = rng or random.Random()
+        self._listed = listed
         self._held: dict[int, Held] = {}
         self._stopping_agents: dict[int, asyncio.Task[None]] = {}
         self._again: dict[int, float] = {}
@@ -72,6 +75,10 @@ class Engine:
         """True when more tasks were ready than there were places free."""
         self._lease = Lease(store, self.me, settings.lease, clock)
         self._leaving = False
+        self.outdated = False
+        """True when we left because a newer TaskHub has changed the database."""
+        self.left_work = False
+        """True when there was something to be done as we left the list."""
         self._watchdog = Watchdog(store, settings.stall)
         self._watched = 0.0
         self._limited: dict[str, float] = {}
@@ -95,6 +102,7 @@ class Engine:
     async def run(self) -> None:
         """Work until `stop`; when this returns, nothing the engine started still runs."""
         await self._lease.renew()
+        self._listed()
         keepers = [
             asyncio.create_task(self._keep_lease(), name="keep lease"),
             asyncio.create_task(self._keep_ticking(), name="write progress"),
@@ -104,6 +112,9 @@ class Engine:
                 self._wake.clear()
                 try:
                     delay = await self._turn()
+                except Outdated as error:
+                    self._give_way(error)
+                    break
                 except TaskHubError as error:
                     # A full disk, or a database kept busy: what we hold goes on meanwhile.
                     log.warning("%s", error)
@@ -359,8 +370,16 @@ class Engine:
             try:
                 await self._lease.renew()
                 await self._let_go()
+            except Outdated as error:
+                self._give_way(error)
+                return
             except TaskHubError as error:
                 log.warning("the lease could not be renewed: %s", error)
+
+    def _give_way(self, error: Outdated) -> None:
+        log.warning("%s", error)
+        self.outdated = True
+        self.stop()
 
     async def _let_go(self) -> None:
         """Leave tasks that others have taken, should we have slept past our lease."""
@@ -414,4 +433,4 @@ class Engine:
             keeper.cancel()
         await asyncio.gather(*keepers, return_exceptions=True)
         with contextlib.suppress(TaskHubError):
-            await self._store.write(lambda tx: claims.leave(tx, self.me))
+            self.left_work = await self._store.write(lambda tx: claims.leave(tx, self.me))

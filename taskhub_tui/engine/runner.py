@@ -6,20 +6,34 @@ from collections.abc import Sequence
 from taskhub_tui.config import make_private
 from taskhub_tui.domain import execution, ids, questions
 from taskhub_tui.domain.change import Change
-from taskhub_tui.domain.errors import LeaseLost
+from taskhub_tui.domain.errors import LeaseLost, StoreBusy, StoreError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.limits import NO_LIMITS
 from taskhub_tui.domain.model import Interrupt, Stage, StageStatus, Status, Task
 from taskhub_tui.engine import call, outcome
 from taskhub_tui.engine.held import Held
-from taskhub_tui.storage import lanes
+from taskhub_tui.storage import claims, lanes
 from taskhub_tui.storage.writer import Tx
+
+DEATHS = 3
+"""Workers that may die under one attempt, with nothing saved in between, before a person is asked.
+
+Memory that runs out takes all that a worker does with it, and the next one would begin the same.
+"""
 
 
 async def carry(held: Held) -> None:
     """Go on until the task is over, waits for somebody, or is ours no more."""
     try:
-        make_private(held.datadir)
+        try:
+            make_private(held.datadir)
+        except StoreBusy:
+            raise  # It passes.
+        except StoreError as error:
+            await outcome.failed(
+                held, execution.current(held.stages) or held.stages[-1], str(error)
+            )
+            return
         await _stages(held)
     except LeaseLost:
         held.note_lost()
@@ -88,6 +102,10 @@ async def _start(
     elif held.interrupted and habit == "ask" and stage.status is StageStatus.RUNNING:
         await outcome.ask_interrupted(held, stage, "Its worker ended while it was running")
         return None
+    elif await _kills(held, stage, habit):
+        said = f"Its worker has died under it {DEATHS} times, and it may be what kills it"
+        await outcome.ask_interrupted(held, stage, said)
+        return None
     else:
         if held.interrupted:
             held.log.cut(stage.log_mark)
@@ -105,6 +123,13 @@ async def _start(
         await _unstart(held, stage)
         return None
     return how
+
+
+async def _kills(held: Held, stage: Stage, habit: Interrupt) -> bool:
+    """Return whether a stage that is run in the worker has been its end again and again."""
+    if not held.interrupted or habit != "rerun" or stage.status is not StageStatus.RUNNING:
+        return False
+    return await held.store.read(lambda r: claims.deaths(r, held.task.n, stage)) >= DEATHS
 
 
 async def _start_or_wait(

@@ -198,7 +198,7 @@ def workers(path: Path, now: float) -> list[Check]:
     dead = {holder: holder for holder in held}
     for id_, host, boot, pid, start, seen, until in listed:
         who = Identity(host, boot, pid, start)
-        if until > now and not who.gone():
+        if who.alive(until, now):
             alive = True
             dead.pop(id_, None)
         elif who.here and not who.gone():

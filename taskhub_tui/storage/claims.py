@@ -6,6 +6,7 @@ fence; whoever takes it over raises the fence, so that a late writer changes no 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from taskhub_tui.domain import execution
 from taskhub_tui.domain.change import Change
@@ -132,12 +133,18 @@ def take_over(
     # One that was cancelled or reassigned is nobody's now; its agent must still be stopped.
     tx.execute("UPDATE task SET holder = NULL WHERE holder = ? AND stopping = 1", (dead,))
     taken: list[Claimed] = []
+    # One that left in good order is off the list.
+    died = tx.execute("SELECT 1 FROM worker WHERE id = ?", (dead,)).fetchone() is not None
     for *row, seal, edits in found:
         tx.loud = True
         known = sound(tx, row, seal, edits, now)
         if known is None:
             continue
-        task, facts = known.task, {"from": dead}
+        task = known.task
+        facts: dict[str, Any] = {"from": dead}
+        if died and task.stage < len(known.stages):
+            stage = known.stages[task.stage]
+            facts["died"] = [stage.attempt, stage.log_mark]
         if carries is None or carries(task, known.stages):
             taken.append(Claimed(known, interrupted=True))
         else:
@@ -145,6 +152,16 @@ def take_over(
             write_held(tx, execution.requeue(task, known.stages, now), known)
         add_event(tx, task.n, now, "taken over", task.stage, "engine", "worker", facts)
     return taken
+
+
+def deaths(reader: Reader, n: int, stage: Stage) -> int:
+    """Return how many workers have died under this attempt of a stage since it last saved."""
+    found = reader.execute(
+        "SELECT count(*) FROM event WHERE task_n = ? AND stage = ? AND kind = 'taken over'"
+        " AND json_extract(data, '$.died[0]') = ? AND json_extract(data, '$.died[1]') = ?",
+        (n, stage.position, stage.attempt, stage.log_mark),
+    ).fetchone()
+    return int(found[0])
 
 
 def still_held(reader: Reader, me: str, n: int) -> Claimed | None:
@@ -278,10 +295,14 @@ def beat(tx: Tx, me: str, who: Identity, version: str, now: float, until: float)
     )
 
 
-def leave(tx: Tx, me: str) -> None:
-    """Take a worker off the list; tasks it still holds are free to be taken over at once."""
+def leave(tx: Tx, me: str) -> bool:
+    """Take a worker off the list; tasks it still holds are free to be taken over at once.
+
+    Returns whether work is left. Whoever left some before saw the worker there, and started none.
+    """
     tx.loud = tx.ready = True
     tx.execute("DELETE FROM worker WHERE id = ?", (me,))
+    return queries.work_left(tx)
 
 
 def ask_to_stop(tx: Tx, ids: Sequence[str]) -> None:
@@ -293,7 +314,7 @@ def ask_to_stop(tx: Tx, ids: Sequence[str]) -> None:
 def workers(reader: Reader, now: float) -> list[WorkerInfo]:
     """Return the workers on the list, with whether each is alive.
 
-    One of this machine is dead as soon as its process is; one elsewhere when its lease is over.
+    See `Identity.alive`.
     """
     found = []
     for row in reader.execute(
@@ -301,7 +322,7 @@ def workers(reader: Reader, now: float) -> list[WorkerInfo]:
     ).fetchall():
         id_, host, boot, pid, start, started, seen, until, version = row
         who = Identity(host, boot, pid, start)
-        alive = until > now and not who.gone()
+        alive = who.alive(until, now)
         found.append(WorkerInfo(id_, pid, host, started, seen, alive, who.here, version))
     return found
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from taskhub_tui.domain.errors import StoreBusy
 from taskhub_tui.domain.views import Compacted
-from taskhub_tui.storage.database import BUSY_MS, explain
+from taskhub_tui.storage.database import BUSY_MS, explain, which
 from taskhub_tui.storage.guard import Guard
 from taskhub_tui.storage.restore import closed
 
@@ -69,6 +69,7 @@ def _run(path: Path, patience: int, *statements: str) -> None:
     """Run statements that write or checkpoint, on a connection of their own."""
     guard = Guard(path.parent, patience / 1000)
     try:
+        opened = which(path)
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=rw",
             uri=True,
@@ -76,9 +77,10 @@ def _run(path: Path, patience: int, *statements: str) -> None:
             timeout=patience / 1000,
         )
         try:
-            connection.execute("PRAGMA synchronous = FULL")
             with guard:
-                for statement in statements:
+                if which(path) != opened:
+                    raise StoreBusy(f"Another file was just put at {path}", "Try again")
+                for statement in ("PRAGMA synchronous = FULL", *statements):
                     connection.execute(statement).fetchall()
         finally:
             with guard:

@@ -34,7 +34,13 @@ def sound_by_id(tx: Tx, task_id: str, now: float) -> Known | None:
 
 
 def condemn(tx: Tx, n: int, damage: Damaged, now: float) -> None:
-    """Fail the task with number `n`; RETRY begins the damaged stage anew."""
+    """Fail the task with number `n`; RETRY begins the damaged stage anew.
+
+    One that is completed or cancelled stays so: nothing goes on from it.
+    """
+    over = (Status.COMPLETED.value, Status.CANCELLED.value)
+    if tx.execute("SELECT status FROM task WHERE n = ?", (n,)).fetchone()[0] in over:
+        return
     tx.loud = tx.ready = True
     said = f"{damage}. {damage.hint}" if damage.hint else str(damage)
     at = _place(tx, n, damage.position)

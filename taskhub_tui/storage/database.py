@@ -43,10 +43,45 @@ async def connect(path: Path, guard: Guard | None) -> aiosqlite.Connection:
     Raises:
         StoreError: the file cannot be opened, or is no database of TaskHub's.
     """
-    readonly = guard is None
+    while True:
+        opened = which(path)
+        connection = await _opened(path, "ro" if guard is None else "rw")
+        try:
+            await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+            if guard is None or await _use_wal(connection, guard, path, opened):
+                if guard is not None:
+                    await connection.execute("PRAGMA synchronous = FULL")
+                await connection.execute("PRAGMA foreign_keys = ON")
+                return connection
+        except BaseException as error:
+            # Left open, its thread would keep the process from ending.
+            await connection.close()
+            if isinstance(error, sqlite3.Error | UnicodeDecodeError):
+                raise explain(error, path) from error
+            raise
+        await connection.close()
+
+
+def which(path: Path) -> tuple[int, int]:
+    """Return which file has this name now.
+
+    Between the moment in which SQLite opens a file and its first lock, `restore` may put another in
+    its place. Whoever went on with the old one would write a log under the name of the new one's.
+
+    Raises:
+        StoreError: there is none.
+    """
     try:
-        connection = await aiosqlite.connect(
-            f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}",
+        found = path.stat()
+    except OSError as error:
+        raise StoreError(f"The database {path} cannot be opened: {error.strerror}") from error
+    return found.st_dev, found.st_ino
+
+
+async def _opened(path: Path, mode: str) -> aiosqlite.Connection:
+    try:
+        return await aiosqlite.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
             uri=True,
             isolation_level=None,
             cached_statements=256,
@@ -55,19 +90,6 @@ async def connect(path: Path, guard: Guard | None) -> aiosqlite.Connection:
         )
     except sqlite3.Error as error:
         raise explain(error, path) from error
-    try:
-        await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        if guard is not None:
-            await _use_wal(connection, guard)
-            await connection.execute("PRAGMA synchronous = FULL")
-        await connection.execute("PRAGMA foreign_keys = ON")
-    except BaseException as error:
-        # Left open, its thread would keep the process from ending.
-        await connection.close()
-        if isinstance(error, sqlite3.Error | UnicodeDecodeError):
-            raise explain(error, path) from error
-        raise
-    return connection
 
 
 async def connect_to_look(path: Path) -> aiosqlite.Connection:
@@ -76,12 +98,7 @@ async def connect_to_look(path: Path) -> aiosqlite.Connection:
     Raises:
         StoreError: the file cannot be read, or not with what this TaskHub knows.
     """
-    connection = await aiosqlite.connect(
-        f"{path.absolute().as_uri()}?{how_to_look(path)}",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-    )
+    connection = await _opened(path, how_to_look(path))
 
     def look() -> None:
         version = _version(connection._conn)
@@ -100,33 +117,41 @@ async def connect_to_look(path: Path) -> aiosqlite.Connection:
 
 
 def how_to_look(path: Path) -> str:
-    """Return how a URI opens the database for reading where no file can grow.
+    """Return the mode of a URI that opens the database for reading where no file can grow.
 
     Even to read, SQLite makes a file that all who use the database share as memory. One that is
     there and empty will do: SQLite then keeps that memory for itself, until somebody shares it.
     """
     log, memory = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
     if not log.exists() or log.stat().st_size == 0:
-        return "immutable=1"  # All that was written is in the file.
+        return "ro&immutable=1"  # All that was written is in the file.
     # One that is there is not opened, as in `_create_private`.
     with contextlib.suppress(OSError):
         os.close(os.open(memory, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
-    return "mode=ro&readonly_shm=1"
+    return "ro&readonly_shm=1"
 
 
-async def _use_wal(connection: aiosqlite.Connection, guard: Guard) -> None:
-    """Switch to WAL. Where several do so at once SQLite refuses without waiting: try again."""
+async def _use_wal(
+    connection: aiosqlite.Connection, guard: Guard, path: Path, opened: tuple[int, int]
+) -> bool:
+    """Switch to WAL; False when another file was put in the place of the one that was opened.
 
-    def switch() -> None:
+    Where several switch at once SQLite refuses without waiting: try again.
+    """
+
+    def switch() -> bool:
         with guard:
+            if which(path) != opened:
+                return False
             connection._conn.execute("PRAGMA journal_mode = WAL")
+            return True
 
     run: Any = connection._execute
     end = time.monotonic() + BUSY_MS / 1000
     while True:
         try:
-            await run(switch)
-            return
+            same: bool = await run(switch)
+            return same
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 raise

@@ -6,6 +6,9 @@ that never were, and a later checkpoint skips them: what was committed is lost. 
 one instant, so the guard lets one connection at a time write or checkpoint: it is held around a
 whole transaction, from before `BEGIN` until the checkpoint that `COMMIT` may run has ended.
 
+It is held whatever SQLite this process has: another process may have an older one. It also keeps
+who opens the database apart from who puts another file in its place.
+
 It is a lock on the folder of the database: there is no file of its own to be removed, replaced or
 left behind, and the kernel frees it when its holder dies. Readers take no part in it: they open the
 file for reading only, and can neither write nor checkpoint.
@@ -39,24 +42,20 @@ class Guard:
     process as in two.
     """
 
-    def __init__(self, folder: Path, patience: float, *, needed: bool | None = None) -> None:
+    def __init__(self, folder: Path, patience: float) -> None:
         """
         Args:
             patience: seconds to wait for another holder before giving up.
-            needed: False makes it do nothing; by default that depends on the SQLite in use.
 
         Raises:
             StoreError: the folder cannot be opened.
         """
-        self.needed = exposed() if needed is None else needed
         self._folder = folder
         self._patience = patience
-        self._file = -1
-        if self.needed:
-            try:
-                self._file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            except OSError as error:
-                raise StoreError(f"The folder {folder} cannot be used: {error.strerror}") from error
+        try:
+            self._file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise StoreError(f"The folder {folder} cannot be used: {error.strerror}") from error
 
     def __enter__(self) -> None:
         """Wait until nobody else holds it.
@@ -89,20 +88,6 @@ class Guard:
 
     def take(self) -> bool:
         """Take it if nobody else holds it, and return whether it is held now."""
-        return not self.needed or self._taken()
-
-    def give_back(self) -> None:
-        """Let go."""
-        if self.needed:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        """Give the folder back to the system; the guard is of no use afterwards."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-    def _taken(self) -> bool:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -113,3 +98,13 @@ class Guard:
                 "Does it lie on a disk of this machine?",
             ) from error
         return True
+
+    def give_back(self) -> None:
+        """Let go."""
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Give the folder back to the system; the guard is of no use afterwards."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1

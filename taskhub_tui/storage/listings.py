@@ -15,6 +15,7 @@ from taskhub_tui.storage.writer import Tx
 _BITS = 48
 """More than any number of a task needs."""
 _FIRST = ("blocked", "failed", "in_progress", "paused", "pending")
+_GOES_ON = f"status IN {_FIRST}"
 
 
 def _numbers(reader: Reader, sql: str, values: list[Any]) -> "array[int]":
@@ -82,11 +83,14 @@ def _grouped(reader: Reader, wanted: Listing, where: str, values: list[Any]) -> 
 def tasks(reader: Reader, wanted: Filter, limit: int | None, now: float) -> list[Task]:
     """Return the tasks that fit, needs-you first."""
     where, values = filters.where(wanted, now)
-    found = reader.execute(
-        f"SELECT {rows.TASK_COLUMNS} FROM task WHERE {where}"
-        f" ORDER BY {filters.RANK}, n DESC LIMIT ?",
-        [*values, -1 if limit is None else limit],
-    ).fetchall()
+    found: list[Any] = []
+    # Two questions instead of one: there is so much of what is over that it must not be sorted.
+    for some in (f"{_GOES_ON} ORDER BY {filters.RANK}, n DESC", f"NOT +{_GOES_ON} ORDER BY n DESC"):
+        left = -1 if limit is None else limit - len(found)
+        found += reader.execute(
+            f"SELECT {rows.TASK_COLUMNS} FROM task WHERE ({where}) AND {some} LIMIT ?",
+            [*values, left],
+        ).fetchall()
     return [rows.task_to_show(row) for row in found]
 
 

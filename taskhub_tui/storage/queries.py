@@ -291,10 +291,8 @@ def served(reader: Reader, now: float) -> bool:
     """Return whether any worker is alive; a list needs no more than this of them."""
     from taskhub_tui.process import Identity
 
-    found = reader.execute(
-        "SELECT host, boot, pid, start FROM worker WHERE lease_until > ?", (now,)
-    ).fetchall()
-    return any(not Identity(*row).gone() for row in found)
+    found = reader.execute("SELECT lease_until, host, boot, pid, start FROM worker").fetchall()
+    return any(Identity(*row).alive(until, now) for until, *row in found)
 
 
 def work_left(reader: Reader) -> bool:

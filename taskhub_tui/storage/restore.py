@@ -13,6 +13,7 @@ from taskhub_tui.domain.errors import BadInput, DiskFull, StoreBusy, StoreError
 from taskhub_tui.domain.views import Restored
 from taskhub_tui.storage import database, filesystem
 from taskhub_tui.storage.backups import copy_pages, sync
+from taskhub_tui.storage.guard import Guard
 from taskhub_tui.storage.soundness import problems, read_only
 
 _OPENED = (0x40000002, 510)
@@ -52,7 +53,7 @@ def restore(path: Path, copy: Path, now: float) -> Restored:
             paused = _pause(part, now)
             sync(part)
             _write_back(path)
-            with closed(path):
+            with alone_with(path):
                 aside = _put_aside(path, now)
                 part.replace(path)
                 sync(path.parent)
@@ -65,6 +66,22 @@ def restore(path: Path, copy: Path, now: float) -> Restored:
             f"The backup could not be put at {path}: {error.strerror}", "Nothing was changed"
         ) from error
     return Restored(str(copy), None if aside is None else str(aside), paused)
+
+
+@contextlib.contextmanager
+def alone_with(path: Path) -> Iterator[None]:
+    """Make sure that no process has the database open, or is about to use what it has opened.
+
+    Raises:
+        StoreBusy: one has.
+        StoreError: the folder cannot be locked.
+    """
+    guard = Guard(path.parent, database.BUSY_MS / 1000)
+    try:
+        with guard, closed(path):
+            yield
+    finally:
+        guard.close()
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ class Stopped(Exception):
 
 def read_only(path: Path, *, alone: bool = False) -> sqlite3.Connection:
     """Open a database for reading; `alone` promises that nobody writes to it meanwhile."""
-    connection = _connect(path, "immutable=1" if alone else "mode=ro")
+    connection = _connect(path, "ro&immutable=1" if alone else "ro")
     if alone:
         return connection
     try:
@@ -42,8 +42,8 @@ def read_only(path: Path, *, alone: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def _connect(path: Path, how: str) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?{how}"
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None)
     connection.text_factory = tolerant
     return connection

@@ -66,7 +66,7 @@ class Store:
         return store
 
     async def _open(self) -> None:
-        writing, guard = await _open_to_write(self.path)
+        writing, guard, version = await _open_to_write(self.path)
         try:
             self._reading = await database.connect(self.path, None)
         except BaseException:
@@ -74,7 +74,12 @@ class Store:
             raise
         self._writing, self._guard = writing, guard
         self._writer = Writer(
-            writing, self.path, lambda tx: self.after_commit(tx), guard, here=self._here
+            writing,
+            self.path,
+            lambda tx: self.after_commit(tx),
+            guard,
+            version=version,
+            here=self._here,
         )
 
     async def close(self) -> None:
@@ -195,8 +200,8 @@ class Store:
             raise database.misread(error, self.path) from error
 
 
-async def _open_to_write(path: Path) -> tuple[aiosqlite.Connection, Guard]:
-    """Open, and create or bring up to date, the database; returns who may write to it.
+async def _open_to_write(path: Path) -> tuple[aiosqlite.Connection, Guard, int]:
+    """Open, and create or bring up to date, the database; returns its version, too.
 
     Raises:
         StoreError: it cannot be used.
@@ -208,21 +213,22 @@ async def _open_to_write(path: Path) -> tuple[aiosqlite.Connection, Guard]:
         guard.close()
         raise
 
-    def migrate() -> None:
+    def migrate() -> int:
         with guard:
-            database.migrate(writing._conn)
+            version = database.migrate(writing._conn)
         # From now on the writer waits for its turn itself.
         writing._conn.execute("PRAGMA busy_timeout = 0")
+        return version
 
     try:
         run: Any = writing._execute
-        await run(migrate)
+        version: int = await run(migrate)
     except BaseException as error:
         await _close(writing, guard)
         if isinstance(error, sqlite3.Error | UnicodeDecodeError):
             raise database.explain(error, path) from error
         raise
-    return writing, guard
+    return writing, guard, version
 
 
 async def _raise(error: Exception) -> Any:

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from taskhub_tui.domain.errors import StoreError
+from taskhub_tui.domain.errors import Outdated, StoreError
 from taskhub_tui.storage.database import BUSY_MS, explain, misread, tolerant, undecodable
 from taskhub_tui.storage.guard import Guard
 
@@ -106,10 +106,12 @@ class Writer:
         after_commit: Callable[[Tx], None],
         guard: Guard,
         *,
+        version: int,
         here: bool = False,
     ) -> None:
         """
         Args:
+            version: of the schema for which this process writes.
             after_commit: called after each commit that had a loud request.
             here: commit in the thread of the event loop where that is quick.
         """
@@ -117,6 +119,7 @@ class Writer:
         self._path = path
         self._after_commit = after_commit
         self._guard = guard
+        self._version = version
         self._waiting: list[tuple[Request, asyncio.Future[Any]]] = []
         self._flusher: asyncio.Task[None] | None = None
         self._called = False
@@ -314,6 +317,11 @@ class Writer:
         """
         execute = connection.execute
         self._begin(execute, wait)
+        if execute("PRAGMA user_version").fetchone()[0] != self._version:
+            # What this process writes would lack what the new version relies on, such as a seal.
+            raise Outdated(
+                "TaskHub was updated while this was open; nothing was changed", "Start it anew"
+            )
         seq = execute("UPDATE meta SET seq = seq + 1 RETURNING seq").fetchone()[0]
         tx = Tx(execute, connection.executemany, seq, here=not wait)
         results: list[tuple[bool, Any]] = []

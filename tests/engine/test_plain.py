@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -416,3 +417,22 @@ async def test_options_of_the_stage_come_on_top_of_the_tasks(
     assert json.dumps(dict(run.options)) == '{"a": 1, "b": 2}'
     assert run.prompt == "own words"
     assert run.datadir.stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_task_whose_folder_cannot_be_used_fails_and_says_so(
+    where: Paths, settings: Settings
+) -> None:
+    actor = ScriptedAgent("actor")
+    async with house(where, settings, actor) as h:
+        task = await h.submit("Do it")
+        folder = where.task(task.id)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.write_text("no folder")
+        async with h.worker():
+            view = await until(h.hub, task.id, Status.FAILED, unless=(Status.COMPLETED,))
+            assert view.task.error == f"The folder {folder} cannot be used: File exists"
+            assert actor.runs == []
+            folder.unlink()
+            await h.hub.decide(task.id, Action.RETRY)
+            await until(h.hub, task.id, Status.COMPLETED)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import time
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from support import (
 from taskhub_tui.agents.port import AgentError, Blocker, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.model import Action, BlockerKind, Interrupt, StageSpec, Status
+from taskhub_tui.engine import runner
 from taskhub_tui.storage import rows, seals
 from taskhub_tui.storage.writer import Tx
 from taskhub_tui.worker import Worker, serve
@@ -107,6 +109,50 @@ async def test_a_stage_whose_worker_died_goes_on_with_its_state_and_key(
         # What was said after the last save is said again, once.
         assert await h.said(task.id) == ["kept", "said again"]
     assert len({run.idempotency_key for run in actor.runs}) == 1
+
+
+@pytest.mark.parametrize("saves", [False, True])
+async def test_a_stage_under_which_workers_die_again_and_again_is_asked_about(
+    where: Paths, settings: Settings, saves: bool
+) -> None:
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        ctx.log("reading much")
+        if saves:
+            await ctx.save(read=len(actor.runs))
+        if len(actor.runs) <= runner.DEATHS:
+            await asyncio.Event().wait()
+        return Result("done")
+
+    actor = ScriptedAgent("actor", work, on_interrupt="rerun")
+    async with house(where, settings, actor) as h, AsyncExitStack() as workers:
+        task = await h.submit()
+        last: Worker | None = None
+        for number in range(1, runner.DEATHS + 1):
+            worker = await workers.enter_async_context(h.worker(lease=3600))
+
+            async def at_work(number: int = number) -> bool:
+                state = (await h.hub.status(task.id)).stages[0].state
+                return len(actor.runs) == number and (not saves or state == {"read": number})
+
+            await eventually(at_work)
+            if last is not None:
+                last.engine.stop()  # It is not really dead, and would take the task again.
+                await eventually(lambda: _left(h, last))  # noqa: B023
+            await bury(worker)
+            last = worker
+        await workers.enter_async_context(h.worker(lease=3600))
+        if saves:
+            await until(h.hub, task.id, Status.COMPLETED)
+            return
+        view = await until(h.hub, task.id, Status.BLOCKED)
+        assert view.blocker is not None
+        assert view.blocker.kind is BlockerKind.INTERRUPTED
+        assert "has died under it 3 times" in str(view.blocker.detail["reason"])
+        assert last is not None
+        last.engine.stop()
+        await eventually(lambda: _left(h, last))
+        await h.hub.decide(task.id, Action.RETRY)
+        await until(h.hub, task.id, Status.COMPLETED)
 
 
 async def test_a_stage_that_must_not_be_repeated_asks_when_its_worker_died(

@@ -1,6 +1,7 @@
 """One process dies, or sleeps, at a chosen moment."""
 
 import asyncio
+import contextlib
 import signal
 import sqlite3
 from dataclasses import replace
@@ -8,7 +9,9 @@ from dataclasses import replace
 import pytest
 from front_end import step
 from scene import HERE, Row, Scene
+from support import ScriptedAgent
 
+from taskhub_tui.agents.registry import Registry
 from taskhub_tui.domain.model import Action, BlockerKind, Interrupt, NewTask, StageSpec, Status
 from taskhub_tui.hub import Hub
 
@@ -186,6 +189,49 @@ async def test_what_a_worker_writes_after_it_slept_past_its_lease_is_refused(
     scene.check()
 
 
+STUBBORN = """
+import asyncio, os, time
+from pathlib import Path
+from taskhub_tui import config
+from taskhub_tui.domain.model import AgentCard
+from taskhub_tui.agents.port import Result
+from taskhub_tui.agents.registry import Registry
+from taskhub_tui.worker import serve
+
+class Stubborn:
+    card = AgentCard("stubborn", "Stubborn", "", on_interrupt="rerun")
+
+    async def run(self, stage, ctx):
+        with open("begun", "a") as begun:
+            begun.write(f"{stage.idempotency_key}\\n")
+        end = time.monotonic() + 6
+        while time.monotonic() < end:
+            pass  # As a library does that computes, and gives nobody else a turn.
+        return Result("done")
+
+where = config.paths()
+registry = Registry({"stubborn": Stubborn()})
+asyncio.run(serve(where, config.settings(where), registry=registry))
+"""
+
+
+async def test_an_agent_that_gives_its_worker_no_turn_is_not_run_by_another_as_well(
+    scene: Scene,
+) -> None:
+    (scene.work / "stubborn.py").write_text(STUBBORN)
+    begun = scene.work / "begun"
+    for _ in range(2):
+        scene.start(str(scene.work / "stubborn.py"))
+    scene.until(lambda: len(scene.workers()) == 2)
+    stages = (StageSpec("a", "stubborn", on_interrupt="rerun"),)
+    registry = Registry({"stubborn": ScriptedAgent("stubborn")})
+    async with await Hub.open(autostart=False, actor="ann", registry=registry) as hub:
+        task = (await hub.submit(NewTask("a task", stages=stages))).id
+    until_status(scene, task, Status.COMPLETED)
+    assert len(begun.read_text().splitlines()) == 1
+    assert "taken over" not in {row["kind"] for row in scene.rows("SELECT kind FROM event")}
+
+
 async def test_a_worker_told_to_leave_hands_over_at_once(scene: Scene) -> None:
     first, second = scene.worker(), None
     task = await submit(step("a", None), step("b", 0.1))
@@ -198,6 +244,83 @@ async def test_a_worker_told_to_leave_hands_over_at_once(scene: Scene) -> None:
     scene.go()
     until_status(scene, task, Status.COMPLETED)
     assert scene.lines("start").total() == 2
+    scene.check()
+
+
+SLOW = """
+import os, sys, time
+
+def slow(cls, name):
+    real = getattr(cls, name)
+    def late(self, *args):
+        open(os.environ["SLOW_SAYS"], "w").close()
+        time.sleep(1.0)
+        return real(self, *args)
+    setattr(cls, name, late)
+
+if "taskhub_tui.worker" in sys.orig_argv:
+    if os.environ["SLOW"] == "as it decides to leave":
+        from taskhub_tui.engine.engine import Engine
+        slow(Engine, "stop")
+    else:
+        from taskhub_tui.storage.store import Store
+        slow(Store, "close")
+"""
+
+
+@pytest.mark.parametrize("when", ["as it decides to leave", "as it closes the database"])
+async def test_what_is_handed_over_while_the_last_worker_leaves_is_done(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    place, leaving = scene.work / "slow", scene.work / "leaving"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(SLOW)
+    monkeypatch.setenv("PYTHONPATH", str(place))
+    monkeypatch.setenv("SLOW", when)
+    monkeypatch.setenv("SLOW_SAYS", str(leaving))
+    config = scene.home / "config.toml"
+    config.write_text("idle_exit = 1\n" + config.read_text())
+    first = await submit(step("a", 0.1), autostart=True)
+    until_status(scene, first, Status.COMPLETED)
+    scene.until(leaving.exists)
+    second = await submit(step("a", 0.1), autostart=True)
+    until_status(scene, second, Status.COMPLETED)
+    # And then nothing is left but the two of them, which end by themselves.
+    scene.until(lambda: not scene.pids("taskhub_tui.keeper"))
+    scene.check()
+
+
+async def test_after_an_update_the_old_worker_makes_room_for_a_new_one(scene: Scene) -> None:
+    held = await submit(step("a", None), autostart=True)
+    scene.until(lambda: scene.lines("start") and scene.runs())
+    (old,) = scene.pids("taskhub_tui.worker")
+
+    def schema(by: int) -> None:
+        with contextlib.closing(sqlite3.connect(scene.home / "taskhub.db")) as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            connection.execute(f"PRAGMA user_version = {version + by}")
+
+    schema(+1)  # As a newer TaskHub leaves it; this one cannot open it then.
+    scene.until(lambda: old not in scene.pids("taskhub_tui.worker"))
+    schema(-1)
+    scene.until(lambda: scene.pids("taskhub_tui.worker"))
+    scene.go()
+    until_status(scene, held, Status.COMPLETED)
+    assert scene.lines("start").total() == 1
+    scene.check()
+
+
+async def test_a_worker_that_a_person_stopped_stays_away(scene: Scene) -> None:
+    held = await submit(step("a", None), autostart=True)
+    scene.until(lambda: scene.lines("start") and scene.runs())
+    async with await Hub.open(autostart=False, actor="ann") as hub:
+        assert await hub.stop_worker() == 1
+    scene.until(lambda: not scene.pids("taskhub_tui.keeper"))
+    assert scene.pids("taskhub_tui.worker") == []
+    scene.go()
+    async with await Hub.open(actor="ann") as hub:
+        await hub.rouse()
+    until_status(scene, held, Status.COMPLETED)
     scene.check()
 
 

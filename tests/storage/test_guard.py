@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from taskhub_tui.domain.errors import StoreBusy, StoreError
-from taskhub_tui.storage import database, guard
+from taskhub_tui.storage import database
 from taskhub_tui.storage.guard import Guard, exposed
 from taskhub_tui.storage.store import Store
 
@@ -43,13 +43,7 @@ def test_the_versions_with_the_bug_are_known(version: tuple[int, ...], bug: bool
 
 
 @pytest.fixture
-def needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with a SQLite that has the bug, whichever is installed."""
-    monkeypatch.setattr(guard, "exposed", lambda: True)
-
-
-@pytest.fixture
-def mine(path: Path, needed: None) -> Iterator[Guard]:
+def mine(path: Path) -> Iterator[Guard]:
     """A guard of somebody else's on the folder of the store."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     mine = Guard(path.parent, 10)
@@ -127,7 +121,7 @@ def test_a_holder_that_is_killed_holds_no_more(mine: Guard, path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path\n"
         "from taskhub_tui.storage.guard import Guard\n"
-        "with Guard(Path(sys.argv[1]), 10, needed=True):\n"
+        "with Guard(Path(sys.argv[1]), 10):\n"
         "    print('held', flush=True); time.sleep(60)\n"
     )
     holder = subprocess.Popen(
@@ -146,20 +140,14 @@ def test_a_holder_that_is_killed_holds_no_more(mine: Guard, path: Path) -> None:
     impatient.close()
 
 
-def test_a_cured_sqlite_pays_nothing(tmp_path: Path) -> None:
-    one, two = (Guard(tmp_path, 0, needed=False) for _ in range(2))
-    with one, two:
-        pass
-    one.close()
-
-
 HAMMER = """
 import asyncio, sys
 from pathlib import Path
-from taskhub_tui.storage import guard
+from taskhub_tui.storage.guard import Guard
 from taskhub_tui.storage.store import Store
 
-guard.exposed = lambda: sys.argv[2] == "guarded"
+if sys.argv[2] != "guarded":
+    Guard.take, Guard.give_back = lambda self: True, lambda self: None
 
 async def main():
     while True:
@@ -194,7 +182,7 @@ def _hammer(path: Path, how: str, looks: int) -> tuple[int, int]:
     assert keep_open.stdout.readline() == b"open\n"
     file = os.open(shm, os.O_RDWR)
     writers = [subprocess.Popen([sys.executable, "-c", HAMMER, str(path), how]) for _ in range(3)]
-    mine = Guard(path.parent, 30, needed=True)
+    mine = Guard(path.parent, 30)
     busy = 0
     try:
         end = time.monotonic() + 20

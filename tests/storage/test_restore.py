@@ -4,7 +4,9 @@ import asyncio
 import os
 import sqlite3
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import ScriptedAgent, house, until
@@ -13,9 +15,11 @@ from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.model import Action, StageSpec, Status
 from taskhub_tui.hub import Hub
-from taskhub_tui.storage import backups
+from taskhub_tui.storage import backups, database
 from taskhub_tui.storage.restore import restore
+from taskhub_tui.storage.soundness import problems
 from taskhub_tui.storage.store import Store
+from taskhub_tui.storage.writer import Tx
 
 NOW = 1_900_000_000.0
 
@@ -76,6 +80,44 @@ async def test_a_damaged_database_is_replaced_and_kept(path: Path) -> None:
     # And back again: what was put aside is no sound backup.
     with pytest.raises(BadInput, match="is no sound backup"):
         restore(path, Path(told.aside) / path.name, NOW + 1)
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_who_has_opened_the_old_file_but_not_used_it_goes_on_with_the_new_one(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    def note(number: int) -> Callable[[Tx], object]:
+        row = (f"{number}", NOW)
+        return lambda tx: tx.execute("INSERT INTO presence VALUES (?, NULL, NULL, ?)", row)
+
+    copy = tmp_path / "copy.db"
+    store = await Store.open(path)
+    backups.write(path, copy)
+    for number in range(300):
+        await store.write(note(number))
+    await store.close()
+    if not there:
+        path.unlink()
+    opened, replaced = database._opened, []
+
+    async def open_and_replace(path: Path, mode: str) -> Any:
+        connection = await opened(path, mode)
+        if not replaced:
+            replaced.append(restore(path, copy, NOW))
+        return connection
+
+    monkeypatch.setattr(database, "_opened", open_and_replace)
+    store = await Store.open(path)
+    try:
+        assert len(replaced) == 1
+        for number in range(1000, 1050):
+            await store.write(note(number))
+    finally:
+        await store.close()
+    assert problems(path) == []
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM presence").fetchone() == (50,)
+    connection.close()
 
 
 async def test_nothing_is_replaced_while_anybody_has_it_open(path: Path) -> None:

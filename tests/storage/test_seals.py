@@ -15,7 +15,7 @@ from taskhub_tui import care
 from taskhub_tui.agents.port import AgentError, Blocker, Choice, Result
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import model
-from taskhub_tui.domain.errors import Damaged
+from taskhub_tui.domain.errors import Damaged, NotLegal
 from taskhub_tui.domain.model import Action, BlockerKind, NoticeKind, StageSpec, Status
 from taskhub_tui.storage import changes
 from taskhub_tui.storage.compaction import truncate
@@ -342,6 +342,24 @@ async def test_a_question_that_is_taken_back_is_no_damage(where: Paths, settings
         with behind(where) as connection:
             assert connection.execute("SELECT state FROM blocker").fetchall() == [("withdrawn",)]
         assert problems(where.database) == []
+
+
+async def test_a_decision_that_comes_too_late_takes_nothing_from_a_damaged_result(
+    where: Paths, settings: Settings
+) -> None:
+    agent = ScriptedAgent("actor")
+    async with house(where, settings, agent) as h:
+        async with h.worker():
+            task = await h.submit()
+            await until(h.hub, task.id, Status.COMPLETED)
+        harm(where, "UPDATE stage SET output = replace(output, 'is done', 'is dome')")
+        for _ in range(2):
+            with pytest.raises(NotLegal):
+                await h.hub.decide(task.id, Action.RETRY)
+        view = await h.hub.status(task.id)
+        assert view.task.status is Status.COMPLETED
+        assert view.stages[0].output == {"text": "run is dome", "data": {}}
+        assert len(agent.runs) == 1
 
 
 async def test_a_damaged_task_can_be_cancelled(where: Paths, settings: Settings) -> None:

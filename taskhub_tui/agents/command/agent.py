@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import errno
 import mimetypes
+import os
 import shlex
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,6 +39,8 @@ PIECE = 1 << 10  #: bytes taken in at once, at the least
 TURN = 0.004  #: seconds after which others have their turn; a piece takes no longer, where it can
 SAVE_EVERY = 1.0  #: seconds between two saves while output flows; what a crash may log twice
 LOOK_EVERY = 1.0  #: seconds between two looks at whether the processes live
+_PATIENCE = tuple(min(5.0, 0.5 * n) for n in range(1, 125))
+"""Seconds between two looks at whether a full disk has room again; some ten minutes."""
 FASTEST, SLOWEST = 0.01, 0.25  #: seconds between two looks at the output
 
 
@@ -181,27 +186,61 @@ class _Run:
         self.out.close()
         self.control.close()
 
+    async def _launch(self, env: Mapping[str, str]) -> str:
+        """Start the command, unless it was; return what kept it from being started, or nothing."""
+        await self._with_room(self._prepare)
+        await self.ctx.save(dir=str(self.dir.path))
+        launch = asyncio.ensure_future(asyncio.to_thread(self.dir.launch, env))
+        try:
+            await asyncio.shield(launch)
+        except asyncio.CancelledError:
+            await asyncio.wait([launch])  # else we could not tell what there is to stop
+            raise
+        if self.dir.standing() != "unclaimed":
+            return ""
+        return one_line(self.dir.trouble()) or "its keeper did not say why"
+
+    def _prepare(self) -> None:
+        words = [*self.job.argv, str(self.stage.options.get("shell"))]
+        if any(str(self.stage.outdir) in word or "TASKHUB_OUTDIR" in word for word in words):
+            self.stage.outdir.mkdir(parents=True, exist_ok=True)
+        self.dir.prepare(self.job, self.stage.inputs)
+
+    async def _with_room(self, write: Callable[[], None]) -> None:
+        """Write files of ours; a full disk is waited for.
+
+        Raises:
+            AgentError: it stays full, or they cannot be written at all.
+        """
+        for pause in (*_PATIENCE, None):
+            try:
+                write()
+                return
+            except OSError as error:
+                full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+                if not full or pause is None:
+                    where = one_line(str(error.filename or self.dir.path))
+                    raise AgentError(
+                        f"What the command needs cannot be written: {error.strerror}: {where}",
+                        retryable=full,
+                    ) from error
+                await self._wait_for_room(pause)
+
+    async def _wait_for_room(self, pause: float) -> None:
+        self.ctx.progress(note="The disk is full; waiting for room")
+        await asyncio.sleep(pause)
+
     async def _start(self) -> None:
         standing = self.dir.standing()
         if standing == "unclaimed":
             env = environment(self.stage, self.dir.path)
-            words = [*self.job.argv, *([str(self.stage.options.get("shell"))])]
-            if any(str(self.stage.outdir) in word or "TASKHUB_OUTDIR" in word for word in words):
-                self.stage.outdir.mkdir(parents=True, exist_ok=True)
-            self.dir.prepare(self.job, self.stage.inputs)
-            await self.ctx.save(dir=str(self.dir.path))
-            launch = asyncio.ensure_future(asyncio.to_thread(self.dir.launch, env))
-            try:
-                await asyncio.shield(launch)
-            except asyncio.CancelledError:
-                await asyncio.wait([launch])  # else we could not tell what there is to stop
-                raise
-            standing = self.dir.standing()
-            if standing == "unclaimed":
-                raise AgentError(
-                    f"The command could not be started: {one_line(self.dir.trouble())}",
-                    retryable=True,
-                )
+            for pause in (*_PATIENCE, None):
+                if not (trouble := await self._launch(env)):
+                    break
+                full = any(os.strerror(n) in trouble for n in (errno.ENOSPC, errno.EDQUOT))
+                if not full or pause is None:
+                    raise AgentError(f"The command could not be started: {trouble}", retryable=True)
+                await self._wait_for_room(pause)
             self.ctx.log(f"Started {self.job.shown}", stream="tool")
         elif standing == "lost":
             self.gone = True
@@ -284,18 +323,15 @@ class _Run:
         )
         words = _words(answer, ask)
         refused = ask.approval and answer.choice is not None and effect(answer.choice) == "deny"
-        self.dir.answer(
-            key,
-            {
-                "answer": words,
-                "ok": answer.action == "accept" and not refused,
-                "action": answer.action,
-                "choice": answer.choice,
-                "text": answer.text,
-                "data": dict(answer.data),
-            },
-            stdin=self.job.stdin,
-        )
+        given = {
+            "answer": words,
+            "ok": answer.action == "accept" and not refused,
+            "action": answer.action,
+            "choice": answer.choice,
+            "text": answer.text,
+            "data": dict(answer.data),
+        }
+        await self._with_room(partial(self.dir.answer, key, given, stdin=self.job.stdin))
         named = ask.key is not None and not ask.key.startswith("ask-")
         self.answers[key if named else one_line(ask.question, 200)] = words
         tail.asked += ask.key is None

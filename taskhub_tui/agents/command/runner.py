@@ -16,6 +16,7 @@ the pipe open for ever.
 """
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -27,6 +28,7 @@ from typing import Any, NoReturn
 
 CHUNK = 1 << 16
 KEPT = 1 << 16  #: bytes of the end that are kept once the limit on output is reached
+HELD = 1 << 20  #: bytes that are held in memory while the disk has no room for them
 SIGNALS = re.compile(rb'^(?:::taskhub[ \t]|\{"taskhub")[^\n]*\n', re.M)
 
 
@@ -123,6 +125,10 @@ class Store:
         self.left, self.limit = limit, limit
         self.full = self.dropped = False
         self.problem: str | None = None
+        """Why not all could be kept; None when it was, or may still be."""
+        self.held = b""
+        """What the disk has had no room for yet."""
+        self.lost = False
         self.carry = self.tail = b""
 
     def write(self, data: bytes) -> None:
@@ -146,20 +152,42 @@ class Store:
         self.dropped |= len(self.tail) + len(data) > KEPT
         self.tail = (self.tail + data)[-KEPT:]
 
-    def close(self) -> None:
+    def end(self) -> None:
         """Write what was held back."""
         if self.full:
             # Signals in the tail were stored when they came.
             tail = SIGNALS.sub(b"", self.tail[self.tail.find(b"\n") + 1 if self.dropped else 0 :])
             self._put(b"[taskhub] the last lines:\n" + tail)
-        os.close(self.fd)
 
     def _put(self, data: bytes) -> None:
-        while data and self.problem is None:
-            try:
-                data = data[os.write(self.fd, data) :]
-            except OSError as error:
-                self.problem = error.strerror
+        self.held += data
+        self.flush()
+
+    def flush(self) -> bool:
+        """Write what is held; return whether all of it is kept now.
+
+        A full disk has room again some day: until then what is not too much waits, and of more the
+        signals and the last lines.
+        """
+        try:
+            while self.held:
+                self.held = self.held[os.write(self.fd, self.held) :]
+        except OSError as error:
+            self.problem = error.strerror
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EINTR):
+                self.held, self.lost = b"", True
+                return True  # It would be the same the next time.
+            if len(self.held) > HELD:
+                self.lost = True
+                early, late = self.held[:-KEPT], self.held[-KEPT:]
+                cut = late.find(b"\n") + 1
+                signals = b"".join(SIGNALS.findall(early + late[:cut]))[-HELD // 2 :]
+                gap = b"\n[taskhub] the disk was full; of what follows here some is missing\n"
+                self.held = gap + signals + late[cut:]
+            return False
+        if not self.lost:
+            self.problem = None
+        return True
 
 
 class Stdin:
@@ -270,9 +298,9 @@ def hold(folder: str, ready: int, umask: int) -> None:
     status = follow(
         child, source, wake, store, Stdin(f"{folder}/in", feed) if job["stdin"] else None
     )
-    store.close()
+    store.end()
     code = os.waitstatus_to_exitcode(status)
-    report: dict[str, Any] = {"began": began, "ended": time.time(), "problem": store.problem}
+    report: dict[str, Any] = {"began": began, "ended": time.time()}
     if error:
         report["error"] = json.loads(error)
     elif code < 0:
@@ -280,11 +308,14 @@ def hold(folder: str, ready: int, umask: int) -> None:
     else:
         report["code"] = code
     while True:  # a full disk must not lose the one thing that cannot be found out later
-        try:
-            write_json(f"{folder}/rc", report, durable=True)
-            return
-        except OSError:
-            time.sleep(1)
+        if store.flush():
+            report["problem"] = store.problem
+            try:
+                write_json(f"{folder}/rc", report, durable=True)
+                return
+            except OSError:
+                pass
+        time.sleep(1)
 
 
 def follow(child: int, source: int, wake: int, store: Store, stdin: Stdin | None) -> int:
@@ -292,11 +323,13 @@ def follow(child: int, source: int, wake: int, store: Store, stdin: Stdin | None
     open_, status = True, None
     while status is None:
         fds = [source, wake] if open_ else [wake]
-        ready = select.select(fds, [], [], 0.1 if stdin else None)[0]
+        ready = select.select(fds, [], [], 0.1 if stdin else 0.5 if store.held else None)[0]
         if source in ready:
             open_ = keep(source, store)
         if wake in ready:
             os.read(wake, 512)
+        if store.held:
+            store.flush()
         if stdin:
             stdin.pump()
         pid, found = os.waitpid(child, os.WNOHANG)

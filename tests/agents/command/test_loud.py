@@ -1,13 +1,16 @@
 """A command may print as much as it likes: memory stays small, and others have their turn."""
 
 import asyncio
+import errno
+import os
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from command_double import Desk
 from support import until
 
-from taskhub_tui.agents.command import agent
+from taskhub_tui.agents.command import agent, runner
 from taskhub_tui.agents.command.output import OutputParser
 from taskhub_tui.agents.command.signals import Log, Progress
 from taskhub_tui.config import Paths
@@ -114,3 +117,35 @@ def test_plain_output_is_taken_in_without_looking_at_its_lines() -> None:
     (said,) = OutputParser().feed(b"y\n" * 30_000)
     assert isinstance(said, Log)
     assert said.text.count("\n") == 29_999
+
+
+def test_what_a_full_disk_has_no_room_for_waits_and_is_kept(tmp_path: Path) -> None:
+    store = runner.Store("/dev/full", 1 << 30)
+    store.write(b"one\n::taskhub ask key=color Which?\nhalf a l")
+    store.write(b"ine\n")
+    assert store.problem == os.strerror(errno.ENOSPC)
+    assert not store.flush()
+    out = tmp_path / "out"
+    os.dup2(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND), store.fd)  # There is room again.
+    assert store.flush()
+    assert out.read_bytes() == b"one\n::taskhub ask key=color Which?\nhalf a line\n"
+    assert store.problem is None
+
+
+def test_of_much_that_a_full_disk_has_no_room_for_signals_and_the_end_are_kept(
+    tmp_path: Path,
+) -> None:
+    store = runner.Store("/dev/full", 1 << 30)
+    store.write(b"::taskhub ask key=color Which?\n")
+    for number in range(300_000):
+        store.write(b"line %d\n" % number)
+        assert len(store.held) < runner.HELD + 2 * runner.KEPT
+    store.end()
+    out = tmp_path / "out"
+    os.dup2(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND), store.fd)
+    assert store.flush()
+    kept = out.read_bytes()
+    assert kept.count(b"::taskhub ask key=color Which?\n") == 1
+    assert kept.endswith(b"line 299998\nline 299999\n")
+    assert b"the disk was full" in kept
+    assert store.problem == os.strerror(errno.ENOSPC)  # So the agent says that some is missing.

@@ -1,18 +1,20 @@
 """What outlives a worker: the command is adopted, started once, and never guessed about."""
 
 import asyncio
+import errno
 import json
 import os
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import command_double
 import psutil
 import pytest
 from command_double import Desk, until
 
-from taskhub_tui.agents.command import runner
+from taskhub_tui.agents.command import agent, runner
 from taskhub_tui.agents.command.options import read_job
 from taskhub_tui.agents.command.process import alive
 from taskhub_tui.agents.command.rundir import RunDir
@@ -79,6 +81,43 @@ async def test_a_run_that_was_prepared_but_never_claimed_is_started(desk: Desk) 
     RunDir(desk.rundir).prepare(read_job(desk.stage(shell="echo hi")), ())
     await desk.ctx.save(dir=str(desk.rundir))
     assert (await desk.again().run(shell="echo hi")).text == "hi"
+
+
+async def test_a_command_that_comes_due_while_the_disk_is_full_waits_for_room(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One place after another has no room: the folder, the runner's claim, and then there is some.
+    prepare, launch, tries = RunDir.prepare, RunDir.launch, list[str]()
+
+    def refuse(folder: RunDir, *given: Any) -> None:
+        tries.append("prepare")
+        if len(tries) == 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder.path))
+        prepare(folder, *given)
+
+    def begin(folder: RunDir, env: Any) -> None:
+        tries.append("launch")
+        if len(tries) == 3:
+            (folder.path / "runner.log").write_text(f"OSError: {os.strerror(errno.ENOSPC)}\n")
+        else:
+            launch(folder, env)
+
+    monkeypatch.setattr(RunDir, "prepare", refuse)
+    monkeypatch.setattr(RunDir, "launch", begin)
+    monkeypatch.setattr(agent, "_PATIENCE", (0.01, 0.01, 0.01))
+    assert (await desk.run(shell="echo run >> ledger; echo fine")).text == "fine"
+    assert tries == ["prepare", "prepare", "launch", "prepare", "launch"]
+    assert (desk.work / "ledger").read_text() == "run\n"
+    assert (None, "The disk is full; waiting for room") in desk.ctx.fractions
+
+
+async def test_a_folder_that_cannot_be_written_is_no_bug_but_a_sentence(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.rundir.parent.parent.mkdir(parents=True, exist_ok=True)
+    desk.rundir.parent.write_text("no folder")
+    with pytest.raises(AgentError, match="What the command needs cannot be written"):
+        await desk.run(shell="echo hi")
 
 
 async def test_a_run_that_had_ended_unseen_is_not_repeated(desk: Desk) -> None:
