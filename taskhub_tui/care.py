@@ -13,11 +13,11 @@ from typing import BinaryIO, TextIO
 
 from taskhub_tui import keeper
 from taskhub_tui.config import Paths, Settings, make_private
-from taskhub_tui.domain.errors import BadInput, DiskFull
+from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.model import Status
 from taskhub_tui.domain.views import Compacted, Copy, Imported, Pruned, Restored
 from taskhub_tui.doorbell import Doorbell
-from taskhub_tui.storage import backups, compaction, filesystem, retention
+from taskhub_tui.storage import backups, compaction, retention
 from taskhub_tui.storage import restore as restoring
 from taskhub_tui.storage.store import Store
 
@@ -160,14 +160,8 @@ async def import_(paths: Paths, source: Path | BinaryIO, *, by: str, dry: bool =
             whole = stat.S_ISREG(os.fstat(source.fileno()).st_mode)
         if not whole:
             # It is read twice, to check all of it and to import it; a pipe gives it only once.
-            try:
-                held = stack.enter_context(tempfile.TemporaryFile(dir=paths.home))
-                await asyncio.to_thread(shutil.copyfileobj, source, held)
-                held.flush()
-            except OSError as error:
-                if filesystem.no_room(error):
-                    raise DiskFull(paths.home) from error
-                raise BadInput(f"{name} cannot be read: {error.strerror}") from error
+            held = stack.enter_context(tempfile.TemporaryFile(dir=paths.home))
+            await asyncio.to_thread(shutil.copyfileobj, source, held)
             source = held
         async with _opened(paths) as store:
             return await exchange.load(store, source, name, by=by, now=time.time(), dry=dry)

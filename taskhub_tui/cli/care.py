@@ -162,9 +162,6 @@ def export(args: Namespace, out: Output) -> int:
     try:
         with os.fdopen(file, "w", encoding="utf-8") as lines:
             count = asyncio.run(care.export(where, args.ids, lines))
-    except OSError as error:
-        target.unlink(missing_ok=True)
-        raise BadInput(f"{target} cannot be written: {error.strerror}", "Free some space") from None
     except BaseException:
         target.unlink(missing_ok=True)
         raise
