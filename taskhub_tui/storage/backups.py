@@ -16,7 +16,7 @@ from taskhub_tui.config import make_private
 from taskhub_tui.domain.errors import BadInput, DiskFull, StoreBusy, StoreError
 from taskhub_tui.domain.views import Copy
 from taskhub_tui.storage import filesystem
-from taskhub_tui.storage.database import explain
+from taskhub_tui.storage.database import explain, refuse_lost
 from taskhub_tui.storage.soundness import Stopped, problems, read_only
 
 _NAME = re.compile(r"taskhub-(\d{8}T\d{6}Z)\.db")
@@ -115,6 +115,7 @@ def write(database: Path, target: Path, *, stop: threading.Event | None = None) 
         StoreError: the database cannot be read, or is damaged.
         Stopped: `stop` was set meanwhile.
     """
+    refuse_lost(database)
     if not database.exists():
         raise BadInput("There is nothing to back up: no task was ever handed over")
     if target.exists() or target.is_symlink():

@@ -1,5 +1,6 @@
 """What `taskhub doctor` finds out about the store: its place, files, workers and copies."""
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -13,7 +14,7 @@ from taskhub_tui.domain.errors import StoreError, TaskHubError
 from taskhub_tui.domain.views import Check
 from taskhub_tui.process import Identity
 from taskhub_tui.storage import backups, filesystem
-from taskhub_tui.storage.database import explain, migrations, says_nothing
+from taskhub_tui.storage.database import explain, migrations, remains, says_nothing
 from taskhub_tui.storage.guard import exposed
 from taskhub_tui.storage.soundness import problems, read_only
 
@@ -126,7 +127,15 @@ def disk(home: Path) -> Check:
 def database(paths: Paths) -> Check:
     """Read the whole file once; it is neither made nor brought up to date here."""
     path = paths.database
-    if not path.exists():
+    if not path.exists() or path.stat().st_size == 0:
+        # It is not opened: SQLite deletes the log beside an empty file, with what stands in it.
+        if left := remains(path):
+            return Check(
+                "database",
+                "fail",
+                f"{path} is empty or gone, but there are {left}",
+                _from_backup(paths) or "There is no sound backup: to begin anew, move those aside",
+            )
         return Check("database", "ok", f"{path} will be made with the first task")
     known = len(migrations())
     try:
@@ -163,17 +172,23 @@ def database(paths: Paths) -> Check:
 
 
 def _cure(paths: Paths) -> str:
-    for copy in backups.listed(paths.backups):
-        if not problems(Path(copy.path), alone=True):
-            ago = durations.spell(time.time() - copy.made)
-            return (
-                f"`taskhub worker --stop`, then `taskhub restore {copy.path}`: it is {ago} old and"
-                " sound; the damaged file is kept"
-            )
-    return (
+    return _from_backup(paths) or (
         "There is no sound backup. Save what is readable:"
         f" sqlite3 {paths.database} .recover | sqlite3 {paths.database}.new"
     )
+
+
+def _from_backup(paths: Paths) -> str | None:
+    """Say how to put the newest sound backup back; None where there is none."""
+    for copy in backups.listed(paths.backups):
+        with contextlib.suppress(StoreError):  # One that cannot be read is none that helps.
+            if not problems(Path(copy.path), alone=True):
+                ago = durations.spell(time.time() - copy.made)
+                return (
+                    f"`taskhub worker --stop`, then `taskhub restore {copy.path}`: it is {ago} old"
+                    " and sound; what it replaces is kept"
+                )
+    return None
 
 
 def workers(path: Path, now: float) -> list[Check]:
@@ -246,7 +261,7 @@ def agents_asked_for(path: Path) -> set[str]:
 def copies(paths: Paths, wish: Backups, now: float) -> Check:
     """Look how old the newest backup is, and whether the last try failed."""
     found = backups.listed(paths.backups)
-    if not paths.database.exists():
+    if not paths.database.exists() and not found:
         return Check("backup", "ok", "There is nothing to back up yet")
     newest = "There is no backup yet"
     if found:

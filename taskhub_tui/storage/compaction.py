@@ -7,7 +7,7 @@ from pathlib import Path
 
 from taskhub_tui.domain.errors import StoreBusy
 from taskhub_tui.domain.views import Compacted
-from taskhub_tui.storage.database import BUSY_MS, explain, which
+from taskhub_tui.storage.database import BUSY_MS, explain, refuse_lost, which
 from taskhub_tui.storage.guard import Guard
 from taskhub_tui.storage.restore import closed
 
@@ -28,6 +28,7 @@ def compact(path: Path) -> Compacted:
         StoreBusy: the file is large and in use, or there is no room for the copy.
         StoreError: the file cannot be read or written.
     """
+    refuse_lost(path)
     if not path.exists():
         return Compacted(0, 0)
     before = _size(path)

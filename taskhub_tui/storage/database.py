@@ -13,6 +13,7 @@ from typing import Any
 import aiosqlite
 
 from taskhub_tui.config import make_private
+from taskhub_tui.domain import ids
 from taskhub_tui.domain.errors import DiskFull, StoreBusy, StoreError
 from taskhub_tui.storage import filesystem
 from taskhub_tui.storage.guard import Guard
@@ -30,6 +31,7 @@ def create(path: Path) -> Guard:
         StoreError: it cannot be created, or opened.
     """
     filesystem.refuse_network(path.parent)
+    refuse_lost(path)
     _create_private(path)
     return Guard(path.parent, BUSY_MS / 1000)
 
@@ -158,6 +160,49 @@ async def _use_wal(
         await asyncio.sleep(0.01)
 
 
+def refuse_lost(path: Path) -> None:
+    """Raise StoreError where a database is gone, or empty, that was in use."""
+    # Looked at twice: what lies beside it may be that of a hub which was new a moment ago.
+    if _empty(path) and (left := remains(path)) and _empty(path):
+        raise _lost(path, left)
+
+
+def _empty(path: Path) -> bool:
+    try:
+        return path.stat().st_size == 0
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # Whoever opens it will say what is wrong.
+
+
+def remains(path: Path) -> str:
+    """Return, in words, what lies beside a database that only one which was in use leaves.
+
+    Nothing, where the hub may be new.
+    """
+    home = path.parent
+    folders, copies = home / "tasks", home / "backups"
+    found = []
+    with contextlib.suppress(OSError):
+        count = sum(ids.is_id(one.name) for one in os.scandir(folders))
+        if count:
+            found.append(f"{'1 folder' if count == 1 else f'{count} folders'} in {folders}")
+    with contextlib.suppress(OSError):
+        count = sum(one.name.endswith(".db") for one in os.scandir(copies))
+        if count:
+            found.append(f"{'1 backup' if count == 1 else f'{count} backups'} in {copies}")
+    return " and ".join(found)
+
+
+def _lost(path: Path, left: str) -> StoreError:
+    return StoreError(
+        f"The database {path} is empty or gone, but there are {left}, so it is not taken for that"
+        " of a new hub",
+        "`taskhub restore` puts the newest backup back; to begin anew, move those aside",
+    )
+
+
 def _create_private(path: Path) -> None:
     """Create the file with mode 0600 before SQLite does it with the default mode.
 
@@ -190,11 +235,16 @@ def migrations() -> list[str]:
     return [script.read_text(encoding="utf-8") for script in sorted(folder.glob("*.sql"))]
 
 
-def migrate(connection: sqlite3.Connection, scripts: list[str] | None = None) -> int:
+def migrate(
+    connection: sqlite3.Connection, scripts: list[str] | None = None, *, path: Path | None = None
+) -> int:
     """Bring the schema up to date, all in one transaction, and return its version.
 
+    Args:
+        path: of the database of a hub, which is not made anew where an earlier one was lost.
+
     Raises:
-        StoreError: the file was written by a newer TaskHub.
+        StoreError: the file was written by a newer TaskHub, or holds nothing of what it held.
     """
     scripts = migrations() if scripts is None else scripts
     if _version(connection) == len(scripts) and _mark(connection) == APPLICATION_ID:
@@ -204,6 +254,8 @@ def migrate(connection: sqlite3.Connection, scripts: list[str] | None = None) ->
         # Read only now: another process may have migrated while we waited for the lock.
         _refuse_strangers(connection)
         version = _version(connection)
+        if version == 0 and path is not None and (left := remains(path)):
+            raise _lost(path, left)
         if version > len(scripts):
             raise StoreError(
                 f"The database has schema {version}, but this TaskHub knows only {len(scripts)}",

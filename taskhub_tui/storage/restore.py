@@ -206,7 +206,7 @@ def _lift_limits(connection: sqlite3.Connection, now: float, seq: int) -> None:
 
 def _put_aside(path: Path, now: float) -> Path | None:
     """Keep the replaced file, with its log of writes, in a folder of its own beside it."""
-    if not path.exists():
+    if not path.exists() and not _log(path).exists():
         return None
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = path.with_name(f"replaced-{stamp}")

@@ -183,7 +183,7 @@ def _put_aside(folder: Path, task_id: str, keep: set[Path], moved: list[tuple[Pa
         moved: gets each move, from where and where to.
     """
     aside = _aside(folder, task_id)
-    if not _is_id(task_id) or folder.is_symlink() or not folder.is_dir():
+    if not ids.is_id(task_id) or folder.is_symlink() or not folder.is_dir():
         return aside
 
     def move(source: Path, target: Path) -> None:
@@ -223,7 +223,7 @@ def sweep(paths: Paths, known: set[str] | None, now: float | None = None) -> int
     count = 0
     for entry in _entries(paths):
         leftover = entry.name.startswith(_GONE)
-        orphan = known is not None and _is_id(entry.name) and entry.name not in known
+        orphan = known is not None and ids.is_id(entry.name) and entry.name not in known
         with contextlib.suppress(OSError):
             if leftover or (orphan and entry.stat(follow_symlinks=False).st_mtime < now - _ORPHAN):
                 shutil.rmtree(entry.path, ignore_errors=True)
@@ -234,9 +234,13 @@ def sweep(paths: Paths, known: set[str] | None, now: float | None = None) -> int
 def _remove(folder: Path) -> None:
     """Delete the folder of a task, or what was put aside of it; what is no folder is left alone."""
     name = folder.name
-    if not (_is_id(name) or name.startswith(_GONE)) or folder.is_symlink() or not folder.is_dir():
+    if (
+        not (ids.is_id(name) or name.startswith(_GONE))
+        or folder.is_symlink()
+        or not folder.is_dir()
+    ):
         return
-    if _is_id(name):
+    if ids.is_id(name):
         # Renamed first: whoever is killed now leaves nothing that looks like a task's folder.
         with contextlib.suppress(OSError):
             folder = folder.rename(_aside(folder, name))
@@ -245,10 +249,6 @@ def _remove(folder: Path) -> None:
 
 def _aside(folder: Path, task_id: str) -> Path:
     return folder.with_name(f"{_GONE}{task_id}-{os.getpid()}")
-
-
-def _is_id(name: str) -> bool:
-    return len(name) == ids.LENGTH and set(name) <= set(ids.ALPHABET)
 
 
 def _present(paths: Paths) -> set[str]:

@@ -62,6 +62,8 @@ def problems(path: Path, *, alone: bool = False, stop: threading.Event | None = 
         StoreError: it cannot be read now, such as for want of room: that says nothing of it.
         Stopped: `stop` was set meanwhile.
     """
+    if path.exists() and path.stat().st_size == 0:
+        return ["The file is empty"]  # SQLite would delete the log beside it, and find it sound.
     found: list[str] = []
     connection = None
     try:

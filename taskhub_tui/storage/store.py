@@ -215,7 +215,7 @@ async def _open_to_write(path: Path) -> tuple[aiosqlite.Connection, Guard, int]:
 
     def migrate() -> int:
         with guard:
-            version = database.migrate(writing._conn)
+            version = database.migrate(writing._conn, path=path)
         # From now on the writer waits for its turn itself.
         writing._conn.execute("PRAGMA busy_timeout = 0")
         return version

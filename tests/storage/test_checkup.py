@@ -98,6 +98,30 @@ async def test_a_damaged_database_is_explained_with_the_newest_sound_backup(wher
     assert ".recover" in str(checkup.database(where).remedy)
 
 
+@pytest.mark.parametrize("loss", ["emptied", "gone"])
+async def test_a_database_that_was_lost_is_said_and_its_log_is_left_alone(
+    where: Paths, loss: str
+) -> None:
+    assert checkup.database(where).state == "ok"
+    async with await Hub.open(paths=where, autostart=False) as hub:
+        await hub.submit(NewTask("ls", agent="command", options={"argv": ["ls"]}))
+    backups.make(where.database, where.backups, keep=7, now=time.time() - DAY)
+    where.database.unlink()
+    if loss == "emptied":
+        where.database.touch()
+    log = where.home / "taskhub.db-wal"
+    log.write_bytes(b"what was written last")
+    check = checkup.database(where)
+    assert (check.state, "is empty or gone, but there are 1 folder" in check.message) == (
+        "fail",
+        True,
+    )
+    assert "it is 1d old and sound" in str(check.remedy)
+    assert log.read_bytes() == b"what was written last"
+    shutil.rmtree(where.backups)
+    assert "to begin anew, move those aside" in str(checkup.database(where).remedy)
+
+
 async def test_a_row_without_its_task_is_found(hub: Hub, where: Paths) -> None:
     other = sqlite3.connect(where.database, isolation_level=None)
     other.execute("INSERT INTO dependency VALUES (7, 8)")
