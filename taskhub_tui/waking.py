@@ -38,6 +38,8 @@ class Waking(Seeing):
         super().__init__(paths, settings, store, clock)
         self._autostart = autostart
         self._started_worker = -1e9
+        self.trouble: WorkerError | None = None
+        """Why no worker could be started for what was written last; it is on disk all the same."""
 
     async def ensure_worker(self) -> None:
         """Start a worker, detached from this process, unless one is alive.
@@ -108,9 +110,13 @@ class Waking(Seeing):
             diagnosis.check_notifications(self.paths, settings)
 
     async def _wake(self) -> None:
-        """Start a worker for what was just written; raises nothing about the settings."""
+        """Start a worker for what was just written; that none can be is noted in `trouble`."""
+        self.trouble = None
         if self._autostart and not await self._served():
-            self._start()
+            try:
+                self._start()
+            except WorkerError as error:
+                self.trouble = error
 
     def _start(self) -> None:
         if time.monotonic() - self._started_worker < PAUSE:

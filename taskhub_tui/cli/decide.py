@@ -54,6 +54,7 @@ async def _decided(args: Namespace, out: Output) -> int:
             version=version,
         )
     _show(out, view)
+    out.no_worker(hub.trouble)
     if {"request", "options"} & data.keys() and view.task.status is Status.IN_PROGRESS:
         out.say("The stage that runs goes on as it was begun; what starts after it is changed.")
     return 0
@@ -101,7 +102,9 @@ async def _held(args: Namespace, out: Output, *, pause: bool) -> int:
     async with await Hub.open(channel="cli") as hub:
         task_id = await hub.find(args.id)
         view = await (hub.pause(task_id) if pause else hub.resume(task_id))
-    return _show(out, view)
+    _show(out, view)
+    out.no_worker(hub.trouble)
+    return 0
 
 
 def _show(out: Output, view: TaskView) -> int:

@@ -8,8 +8,9 @@ import stat
 import time
 from pathlib import Path
 
+from taskhub_tui import doorbell
 from taskhub_tui.config import Backups, Paths, make_private
-from taskhub_tui.domain import durations
+from taskhub_tui.domain import durations, ids
 from taskhub_tui.domain.errors import StoreError, TaskHubError
 from taskhub_tui.domain.views import Check
 from taskhub_tui.process import Identity
@@ -45,10 +46,11 @@ def files(paths: Paths) -> Check:
     home = paths.home
     try:
         make_private(home)
-        found = [home, *_own(paths)]
-        foreign = [path for path in found if path.lstat().st_uid != os.getuid()]
-        loose = [path for path in found if stat.S_IMODE(path.stat().st_mode) & 0o077]
-        closed = [path for path in found if not os.access(path, os.R_OK | os.W_OK)]
+        own = [home, *_own(paths)]
+        used = list(dict.fromkeys([*own, *_used(paths)]))
+        foreign = [path for path in used if path.lstat().st_uid != os.getuid()]
+        loose = [path for path in own if stat.S_IMODE(path.stat().st_mode) & 0o077]
+        closed = [path for path in used if not os.access(path, _needed(path, paths))]
     except TaskHubError as error:
         remedy = error.hint or "Give the folder to yourself, or name another with TASKHUB_HOME"
         return Check("files", "fail", str(error), remedy)
@@ -75,6 +77,40 @@ def _own(paths: Paths) -> list[Path]:
     ours = (paths.tasks, paths.backups, paths.worker_log, paths.serve_log)
     found += [path for path in ours if path.exists()]
     return [*found, *(Path(copy.path) for copy in backups.listed(paths.backups))]
+
+
+def _used(paths: Paths) -> list[Path]:
+    """Return what else must be ours for work to be done; what agents left is their own."""
+    found = [paths.home / "keeper.lock", doorbell.folder(paths.home), paths.config]
+    with contextlib.suppress(OSError):  # One that is closed is named itself.
+        for task in os.scandir(paths.tasks):
+            if ids.is_id(task.name):
+                folder = Path(task.path)
+                found += [folder, folder / "log", folder / "run"]
+    return [path for path in found if os.path.lexists(path) and not path.is_symlink()]
+
+
+def _needed(path: Path, paths: Paths) -> int:
+    if path == paths.config:
+        return os.R_OK
+    return os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)
+
+
+def results(paths: Paths) -> Check:
+    """Look whether results can be put where they are to go."""
+    folder = paths.results
+    there = folder
+    while not os.path.exists(there) and there != there.parent:  # One that is closed hides others.
+        there = there.parent
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return Check("results", "ok", f"Results go to {folder}")
+    if not there.is_dir():
+        remedy = f"Move {there} aside: a folder is to be there"
+    elif there.stat().st_uid != os.getuid():
+        remedy = f"sudo chown -R {os.getuid()}:{os.getgid()} {there}"
+    else:
+        remedy = f"chmod u+rwx {there}"
+    return Check("results", "fail", f"Nothing can be put into {there}, where results go", remedy)
 
 
 def _names(found: list[Path]) -> str:
