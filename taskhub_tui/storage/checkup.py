@@ -8,7 +8,6 @@ import stat
 import time
 from pathlib import Path
 
-from taskhub_tui import doorbell
 from taskhub_tui.config import Backups, Paths, make_private
 from taskhub_tui.domain import durations, ids
 from taskhub_tui.domain.errors import StoreError, TaskHubError
@@ -81,7 +80,7 @@ def _own(paths: Paths) -> list[Path]:
 
 def _used(paths: Paths) -> list[Path]:
     """Return what else must be ours for work to be done; what agents left is their own."""
-    found = [paths.home / "keeper.lock", doorbell.folder(paths.home), paths.config]
+    found = [paths.home / "keeper.lock", paths.home / "run", paths.config]
     with contextlib.suppress(OSError):  # One that is closed is named itself.
         for task in os.scandir(paths.tasks):
             if ids.is_id(task.name):
