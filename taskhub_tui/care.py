@@ -8,18 +8,20 @@ import stat
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from taskhub_tui import keeper
+from taskhub_tui import keeper, variables
 from taskhub_tui.config import Paths, Settings, make_private
-from taskhub_tui.domain.errors import BadInput
+from taskhub_tui.domain.errors import BadInput, StoreError
 from taskhub_tui.domain.model import Status
 from taskhub_tui.domain.views import Compacted, Copy, Imported, Pruned, Restored
 from taskhub_tui.doorbell import Doorbell
-from taskhub_tui.storage import backups, compaction, retention
+from taskhub_tui.storage import apart, backups, compaction, queries, retention
 from taskhub_tui.storage import restore as restoring
 from taskhub_tui.storage.database import refuse_lost
+from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.store import Store
 
 
@@ -64,7 +66,12 @@ async def restore(paths: Paths, copy: Path) -> Restored:
         with keeper.kept_away(paths):
             return restoring.restore(paths.database, copy.absolute(), time.time())
 
-    return await asyncio.to_thread(put)
+    done = await asyncio.to_thread(put)
+    with contextlib.suppress(StoreError):  # It is restored, whatever becomes of this look at it.
+        async with _opened(paths) as store:
+            found = await store.read(apart.wants)
+        done = replace(done, notes=tuple(_gone(paths, found)))
+    return done
 
 
 async def prune(
@@ -168,4 +175,40 @@ async def import_(paths: Paths, source: Path | BinaryIO, *, by: str, dry: bool =
             await asyncio.to_thread(shutil.copyfileobj, source, held)
             source = held
         async with _opened(paths) as store:
-            return await exchange.load(store, source, name, by=by, now=time.time(), dry=dry)
+            done = await exchange.load(store, source, name, by=by, now=time.time(), dry=dry)
+            if dry or not done.tasks:
+                return done
+            found = await store.read(lambda reader: apart.wants(reader, set(done.tasks)))
+        return replace(done, notes=(*done.notes, *_gone(paths, found)))
+
+
+async def not_exported(paths: Paths, wanted: Sequence[str]) -> list[str]:
+    """Say which variables of these tasks, or of all, are in no export, in sentences.
+
+    Raises:
+        UnknownTask: one that is named does not exist.
+        StoreError: the database cannot be read.
+    """
+
+    def find(reader: Reader) -> list[apart.Wants]:
+        return apart.wants(reader, {queries.find(reader, one) for one in wanted} or None)
+
+    if not paths.database.exists():
+        return []
+    async with _opened(paths) as store:
+        found = await store.read(find)
+    return [
+        f"Task {one.id} needs {', '.join(one.names)}. No export has the value of what was given"
+        " with --env: give it anew where you import it"
+        for one in found
+    ]
+
+
+def _gone(paths: Paths, found: Sequence[apart.Wants]) -> list[str]:
+    """Say which tasks need variables whose values are not here, and how to give them."""
+    said = []
+    for one in found:
+        if gone := variables.missing(paths.task(one.id), one.names):
+            how = variables.again(one.id, gone, one.status.value)
+            said.append(f"Task {one.id} needs {', '.join(gone)} anew: {how}")
+    return said

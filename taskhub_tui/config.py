@@ -47,6 +47,11 @@ class Paths:
         return self.home / "worker.log"
 
     @property
+    def app_log(self) -> Path:
+        """Mistakes of TaskHub's own in the app, with their tracebacks."""
+        return self.home / "app.log"
+
+    @property
     def serve_log(self) -> Path:
         """What windows of `taskhub serve` said when they ended with an error."""
         return self.home / "serve.log"

@@ -15,9 +15,15 @@ from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput, TaskHubError
 from taskhub_tui.domain.views import ChannelInfo, Check
+from taskhub_tui.regular import open_regular
+from taskhub_tui.text import one_line
 
 STALE = 86400.0
 """Seconds after which a question nobody answered is worth a warning."""
+RECENT = 7 * 86400.0
+"""Seconds in which a mistake of the app's own is mentioned."""
+_END = 4000
+"""Bytes at the end of the file of mistakes in which the last line is looked for."""
 
 
 async def checks(paths: Paths, settings: Settings) -> list[Check]:
@@ -36,6 +42,7 @@ async def checks(paths: Paths, settings: Settings) -> list[Check]:
             found += await _hub(paths, settings)
             found += await asyncio.to_thread(checkup.workers, paths.database, now)
         found.append(await asyncio.to_thread(checkup.copies, paths, settings.backup, now))
+    found += await asyncio.to_thread(_mistakes, paths.app_log, time.time())
     return [*found, await _desktop(), *_terminal(os.environ)]
 
 
@@ -126,6 +133,22 @@ def _agent(name: str, title: str, problem: str | None) -> Check:
     if problem is None:
         return Check(f"agent {name}", "ok", f"{title} can be used")
     return Check(f"agent {name}", "warn", f"{title} cannot be used", problem)
+
+
+def _mistakes(log: Path, now: float) -> list[Check]:
+    """Mention the app's last mistake, if that was lately."""
+    try:
+        age = now - log.stat().st_mtime
+        with open_regular(log) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _END))
+            lines = file.read(_END).decode(errors="replace").strip().splitlines()
+    except OSError:
+        return []
+    if age > RECENT or not lines:
+        return []
+    said = f"{durations.spell(max(0.0, age))} ago it met a bug: {one_line(lines[-1], 200)}"
+    remedy = f"Please report it with the file {log}; without the file it is not mentioned any more"
+    return [Check("app", "warn", said, remedy)]
 
 
 async def channels(paths: Paths, settings: Settings) -> list[ChannelInfo]:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from taskhub_tui import config
-from taskhub_tui.domain.errors import Damaged, NotLegal, ReadOnly, TaskHubError, UnknownTask
+from taskhub_tui.domain.errors import Damaged, ReadOnly, TaskHubError, UnknownTask
 from taskhub_tui.domain.model import (
     Action,
     AgentCard,
@@ -22,7 +22,6 @@ from taskhub_tui.domain.model import (
     NewTask,
     NoticeKind,
     Options,
-    Priority,
     StageSpec,
     Task,
     TaskView,
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
     from taskhub_tui.agents.registry import Registry
     from taskhub_tui.config import Paths, Settings
-    from taskhub_tui.domain.batch import Deed, Outcome
     from taskhub_tui.domain.change import Change
     from taskhub_tui.domain.delegation import Ranked
     from taskhub_tui.domain.listing import SavedView
@@ -187,7 +185,7 @@ class Hub(Tuning):
 
         Args:
             secret_env: variables for its commands whose values stay out of the database; they are
-                kept in a private file of the task.
+                kept in a private file of the task, which names them in its options.
 
         Raises:
             BadInput: something in `new` cannot be used, or no worker can start.
@@ -197,14 +195,18 @@ class Hub(Tuning):
 
         await self._check_before()
         task, stages = self._planner.make(new, self._actor, self.clock())
+        if secret_env:
+            from taskhub_tui.domain.variables import given
+
+            task, stages = given(task, stages, secret_env, self._planner.options())
         after = [await self.find(prefix) for prefix in new.after]
         folder = self.paths.task(task.id)
         config.make_private(folder)
         try:
             if secret_env:
-                import json
+                from taskhub_tui import variables
 
-                _write_private(folder / "env.json", json.dumps(dict(secret_env)))
+                variables.keep(folder, secret_env)
             whom = self._planner.usable(task.agent).title
             count = f"{len(stages)} stages" if len(stages) > 1 else "1 stage"
             notice = Notice(NoticeKind.ACKNOWLEDGED, task.title, f"Handed to {whom}: {count}")
@@ -258,10 +260,12 @@ class Hub(Tuning):
         agent: str | None = None,
         blocker_id: str | None = None,
         version: int | None = None,
+        secret_env: Mapping[str, str] | None = None,
     ) -> TaskView:
         """Take a decision; it is taken at most once, and on disk when this returns.
 
         Args:
+            secret_env: variables for its commands, new or anew, as for `submit`.
             blocker_id, version: the question that the person saw; a decision on one that was
                 answered or has changed since is refused.
 
@@ -280,8 +284,9 @@ class Hub(Tuning):
             choice=choice,
             data=dict(data or {}),
             agent=agent,
+            variables=tuple(sorted(secret_env or ())),
         )
-        take = self._taking(task_id, decision, blocker_id, version)
+        take = self._taking(task_id, decision, blocker_id, version, secret_env=secret_env)
         try:
             await self._store.write(take)
         except Damaged as error:
@@ -318,6 +323,7 @@ class Hub(Tuning):
         version: int | None,
         *,
         write: bool = True,
+        secret_env: Mapping[str, str] | None = None,
     ) -> Callable[[Any], None]:
         """Return what takes a decision within a transaction."""
         from taskhub_tui import deciding
@@ -328,7 +334,7 @@ class Hub(Tuning):
         if action is Action.REASSIGN and agent:
             plan = self._planner.own_stages(agent)
         changes_options = action is Action.MODIFY and "options" in decision.data
-        known = self._planner.options() if changes_options else None
+        known = self._planner.options() if changes_options or decision.variables else None
 
         def take(tx: Any) -> None:
             task = queries.task_by_id(tx, task_id)
@@ -346,8 +352,17 @@ class Hub(Tuning):
                 version=version,
                 write=write,
             )
+            if secret_env:
+                self._keep(task_id, secret_env)
 
         return take
+
+    def _keep(self, task_id: str, secret_env: Mapping[str, str]) -> None:
+        """Keep variables for a task; within the transaction, so that none of two is lost."""
+        from taskhub_tui import variables
+
+        config.make_private(self.paths.task(task_id))
+        variables.keep(self.paths.task(task_id), secret_env)
 
     async def _condemn(self, task_id: str, damage: Damaged) -> None:
         """Fail a task that nobody can decide about: RETRY and CANCEL are possible then."""
@@ -367,18 +382,38 @@ class Hub(Tuning):
 
         return await self._change(task_id, hold.pause)
 
-    async def resume(self, task_id: str) -> TaskView:
-        """Let a paused task go on."""
+    async def resume(
+        self, task_id: str, *, secret_env: Mapping[str, str] | None = None
+    ) -> TaskView:
+        """Let a paused task go on.
+
+        Args:
+            secret_env: variables for its commands, new or anew, as for `submit`.
+        """
         from taskhub_tui.domain import hold
 
-        return await self._change(task_id, hold.resume)
+        return await self._change(task_id, hold.resume, secret_env)
 
-    async def _change(self, task_id: str, make: Callable[[Task, float], Change]) -> TaskView:
+    async def _change(
+        self,
+        task_id: str,
+        make: Callable[[Task, float], Change],
+        secret_env: Mapping[str, str] | None = None,
+    ) -> TaskView:
         from taskhub_tui.storage import changes
 
+        known = self._planner.options() if secret_env else {}
+
         def write(tx: Tx) -> None:
-            change = make(queries.task_by_id(tx, task_id), self.clock())
+            task = queries.task_by_id(tx, task_id)
+            change = make(task, self.clock())
+            if secret_env:
+                from taskhub_tui.domain.variables import give
+
+                change = give(change, queries.stages_of(tx, task), secret_env, known)
             changes.write_decided(tx, change, by=self._actor, channel=self._channel)
+            if secret_env:
+                self._keep(task_id, secret_env)
 
         await self._check_before()
         try:
@@ -388,40 +423,6 @@ class Hub(Tuning):
             raise
         await self._wake()
         return await self.status(task_id)
-
-    async def do(
-        self, deed: Deed, task_ids: Sequence[str], *, priority: Priority | None = None
-    ) -> list[Outcome]:
-        """Do the same to many tasks; what one refuses hinders no other.
-
-        Args:
-            priority: the new one, for `Deed.PRIORITY`.
-        """
-        import asyncio
-
-        from taskhub_tui.domain.batch import Deed, Outcome
-
-        async def one(task_id: str) -> Outcome:
-            try:
-                if deed is Deed.PAUSE:
-                    await self.pause(task_id)
-                elif deed is Deed.RESUME:
-                    await self.resume(task_id)
-                elif deed is Deed.PRIORITY and priority is not None:
-                    data = {"priority": priority.name.lower()}
-                    await self.decide(task_id, Action.MODIFY, data=data)
-                else:
-                    await self.decide(task_id, Action(deed.value))
-            except TaskHubError as error:
-                gone = isinstance(error, NotLegal | UnknownTask)
-                return Outcome(task_id, str(error), faster=gone)
-            return Outcome(task_id)
-
-        outcomes: list[Outcome] = []
-        # Some at a time, so that they share commits and others have their turn in between.
-        for start in range(0, len(task_ids), 50):
-            outcomes += await asyncio.gather(*map(one, task_ids[start : start + 50]))
-        return outcomes
 
     # Views
 
@@ -507,11 +508,6 @@ def _replaced(thing: Any, **values: Any) -> Any:
     from taskhub_tui.domain.evolve import replace
 
     return replace(thing, **values)
-
-
-def _write_private(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
 
 
 __all__ = ["Hub", "UnknownTask"]

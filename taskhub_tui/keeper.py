@@ -32,6 +32,10 @@ QUICK = 5.0
 TRIES = 8
 LEFT_WORK = 75
 """With which a worker ends that found, as it left for want of work, that there was some."""
+TOO_OLD = 76
+"""With which a worker ends that finds a database of a newer TaskHub."""
+PATIENCE = 3.0
+"""Seconds for which a keeper waits for one that may be about to leave."""
 KILLED_PAUSE = 0.5
 """Seconds before a worker that was killed early is replaced; it is replaced however often."""
 
@@ -107,19 +111,22 @@ def kept_away(paths: Paths) -> Iterator[None]:
         raise StoreError(
             f"The file {paths.home / 'keeper.lock'} cannot be made: {error.strerror}"
         ) from error
+    wanted = False
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _taken(lock):
             raise StoreBusy(
                 "A worker is at work here", "Run `taskhub worker --stop`, and try again"
-            ) from None
-        yield
-        wanted = _wanted(lock)
+            )
+        try:
+            yield
+        finally:
+            wanted = _wanted(lock)
     finally:
         os.close(lock)
-    if wanted:
-        start(paths)  # Somebody's keeper has found us here, and left.
+        if wanted:
+            # Somebody's keeper has found us here, and left.
+            with contextlib.suppress(WorkerError):
+                start(paths)
 
 
 def _want(home: Path) -> None:
@@ -145,6 +152,15 @@ def _want(home: Path) -> None:
 
 def _wanted(lock: int) -> bool:
     return os.fstat(lock).st_size > 0
+
+
+def _taken(lock: int) -> bool:
+    """Take the lock if nobody has it, and return whether it is ours."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def satisfied(home: Path) -> None:
@@ -176,10 +192,11 @@ def main(home: Path) -> int:
 
 def _keep(home: Path) -> int:
     lock = _lock(home)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return 0
+    end = time.monotonic() + PATIENCE
+    while not _taken(lock):
+        if time.monotonic() > end:
+            return 0
+        time.sleep(0.1)
     _roll(home / "worker.log")
     child: subprocess.Popen[bytes] | None = None
     leaving = False
@@ -204,13 +221,12 @@ def _keep(home: Path) -> int:
             continue
         if code == 0:
             fcntl.flock(lock, fcntl.LOCK_UN)
-            if not _wanted(lock):
+            # If it is taken, the keeper of whoever wanted a worker has come meanwhile.
+            if not _wanted(lock) or not _taken(lock):
                 return 0
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return 0  # Its keeper has come meanwhile.
             continue
+        if code == TOO_OLD:
+            return 0  # The keeper of the newer TaskHub takes our place.
         lived = time.monotonic() - begun
         # One that was killed, by a person or for want of memory, says nothing of the next.
         killed = code == -signal.SIGKILL

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-LATE = 300.0
+LATE = 3600.0
 """Seconds past its lease for which a worker of this machine is not taken for dead."""
 
 
@@ -29,8 +29,11 @@ class Identity:
         """True when the process surely does not run any more; False if that cannot be known."""
         if not self.here:
             return False
-        if self.boot != boot():
+        (then, place), (now, here) = (_parts(of) for of in (self.boot, boot()))
+        if then != now:
             return True
+        if place and place != here:
+            return False  # The same number is another process there.
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
@@ -48,7 +51,11 @@ class Identity:
         """
         if self.gone():
             return False
-        return until > now or (until + LATE > now and self.here and at_work(self.pid))
+        return until > now or (until + LATE > now and self._runs())
+
+    def _runs(self) -> bool:
+        seen = self.here and _parts(self.boot)[1] in ("", _parts(boot())[1])
+        return seen and at_work(self.pid)
 
 
 def at_work(pid: int) -> bool:
@@ -64,11 +71,20 @@ def host() -> str:
 
 @cache
 def boot() -> str:
-    """Return what names this boot of the machine; empty where the system does not tell."""
+    """Return what names this boot of the machine; empty where the system does not tell.
+
+    After a space stands what names the processes that can be seen: a container has others.
+    """
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        named = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{named} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return ""
+
+
+def _parts(boot: str) -> tuple[str, str]:
+    named, _, place = boot.partition(" ")
+    return named, place
 
 
 def start_time(pid: int) -> str:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from taskhub_tui import config, keeper
 from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths, Settings
-from taskhub_tui.domain.errors import BadInput, NotLegal, TaskHubError
+from taskhub_tui.domain.errors import BadInput, NotLegal, Outdated, TaskHubError
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.engine.engine import Engine
 from taskhub_tui.hub import Hub
@@ -287,6 +287,8 @@ def main(argv: list[str] | None = None) -> int:
             return keeper.LEFT_WORK
     except TaskHubError as error:
         log.error("%s%s", error, f". {error.hint}" if error.hint else "")
+        if detached and isinstance(error, Outdated):
+            return keeper.TOO_OLD
         # The keeper tries again, for a while, but not what only a person can mend.
         return 0 if detached and isinstance(error, BadInput) else error.exit_code
     return 0

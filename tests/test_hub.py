@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -99,6 +100,91 @@ async def test_secrets_stay_in_a_private_file_and_out_of_the_database(
     everything = [file for file in where.home.rglob("*") if file.is_file() and file != kept]
     assert everything
     assert not [file for file in everything if secret.encode() in file.read_bytes()]
+
+
+def _kept(where: Paths, task_id: str) -> dict[str, str]:
+    return dict(json.loads((where.task(task_id) / "env.json").read_text()))
+
+
+async def test_a_task_names_the_variables_it_was_given_without_their_values(
+    where: Paths, settings: Settings
+) -> None:
+    own = StageSpec("own", "command", options={"shell": "ls", "secret_env": ["KEY"]})
+    plain = StageSpec("plain", "command", options={"shell": "ls"})
+    async with house(where, settings) as h:
+        new = NewTask("Do it", stages=(own, plain))
+        task = await h.hub.submit(new, secret_env={"TOKEN": "s3cret"})
+        view = await h.hub.status(task.id)
+    assert view.task.options == {"secret_env": ["TOKEN"]}
+    # A stage's own names stand in the place of the task's, so they must be all of them.
+    assert view.stages[0].options["secret_env"] == ["KEY", "TOKEN"]
+    assert "secret_env" not in view.stages[1].options
+
+
+async def test_variables_that_nothing_could_use_are_refused(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings) as h:
+        new = NewTask("Look at it", agent="analyst")
+        with pytest.raises(BadInput, match="`secret_env` would be of no use"):
+            await h.hub.submit(new, secret_env={"TOKEN": "x"})
+        assert await h.hub.tasks() == []
+        assert not await _made(where)
+
+
+async def test_a_decision_gives_variables_anew_and_names_them_only(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        task = await h.hub.submit(
+            NewTask("Do it", agent="actor"), secret_env={"A": "a1", "B": "b1"}
+        )
+        await h.hub.decide(task.id, Action.MODIFY, secret_env={"B": "b2-value", "C": "c1"})
+        assert _kept(where, task.id) == {"A": "a1", "B": "b2-value", "C": "c1"}
+        after = (await h.hub.status(task.id)).task
+        assert after.options == {"secret_env": ["A", "B", "C"]}
+        decided = (await h.hub.events(task.id))[-1]
+        assert decided.data["variables"] == ["B", "C"]
+        for file in where.home.glob("taskhub.db*"):
+            assert b"b2-value" not in file.read_bytes()
+
+        await h.hub.pause(task.id)
+        await h.hub.resume(task.id, secret_env={"D": "d1"})
+        assert _kept(where, task.id)["D"] == "d1"
+        after = (await h.hub.status(task.id)).task
+        assert (after.status, after.options["secret_env"]) == (Status.PENDING, ["A", "B", "C", "D"])
+        assert (await h.hub.events(task.id))[-1].data == {"variables": ["D"]}
+
+
+async def test_a_decision_that_is_refused_leaves_the_variables_as_they_were(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        task = await h.hub.submit(NewTask("Do it", agent="actor"), secret_env={"A": "a1"})
+        for action in (Action.RETRY, Action.APPROVE):
+            with pytest.raises(NotLegal):
+                await h.hub.decide(task.id, action, secret_env={"A": "a2"})
+        with pytest.raises(NotLegal):
+            await h.hub.resume(task.id, secret_env={"A": "a2"})
+        with pytest.raises(BadInput, match="CANCEL lets nothing run"):
+            await h.hub.decide(task.id, Action.CANCEL, secret_env={"A": "a2"})
+        assert _kept(where, task.id) == {"A": "a1"}
+        assert (await h.hub.status(task.id)).task == task
+
+
+async def test_of_variables_given_at_once_none_is_lost(where: Paths, settings: Settings) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h, house(where, settings) as other:
+        task = await h.submit()
+        given = [{f"V{i}": str(i)} for i in range(20)]
+        await asyncio.gather(
+            *(
+                (h if i % 2 else other).hub.decide(task.id, Action.MODIFY, secret_env=one)
+                for i, one in enumerate(given)
+            )
+        )
+        assert _kept(where, task.id) == {f"V{i}": str(i) for i in range(20)}
+        options = (await h.hub.status(task.id)).task.options
+        assert sorted(options["secret_env"]) == sorted(f"V{i}" for i in range(20))
 
 
 async def test_a_submit_that_is_cancelled_too_late_keeps_what_the_task_needs(

@@ -61,3 +61,14 @@ def test_a_worker_that_was_stopped_has_its_lease_and_no_more() -> None:
         process.kill()
         process.wait()
     assert not who.alive(until=10.0, now=9.0)
+
+
+def test_a_number_in_another_container_means_another_process() -> None:
+    me = identity()
+    named, _, place = me.boot.partition(" ")
+    assert place
+    there = replace(me, boot=f"{named} pid:[1]", pid=2**22 + 1)
+    assert not there.gone()
+    assert there.alive(until=10.0, now=9.0)
+    assert not there.alive(until=10.0, now=11.0), "it cannot be seen whether it runs"
+    assert replace(me, boot=named).alive(until=10.0, now=9.0), "as an earlier version wrote it"

@@ -3,6 +3,7 @@
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
@@ -13,7 +14,7 @@ from taskhub_tui.cli import shapes
 from taskhub_tui.cli.output import Cell, Output, local, size
 from taskhub_tui.cli.values import duration
 from taskhub_tui.domain import durations
-from taskhub_tui.domain.errors import BadInput
+from taskhub_tui.domain.errors import BadInput, StoreError
 from taskhub_tui.domain.model import Status
 from taskhub_tui.domain.views import Pruned
 
@@ -72,6 +73,8 @@ def restore(args: Namespace, out: Output) -> int:
             f"{tasks} not over then, and paused now: what has run since the backup would run"
             " again. See `taskhub list --status paused`, then `taskhub resume ID`."
         )
+    for note in done.notes:
+        out.say(note)
     return 0
 
 
@@ -151,6 +154,7 @@ def export(args: Namespace, out: Output) -> int:
     where = config.paths()
     if args.output is None:
         asyncio.run(care.export(where, args.ids, out.out))
+        _say_variables(args, out)
         return 0
     target = Path(args.output)
     try:
@@ -166,7 +170,17 @@ def export(args: Namespace, out: Output) -> int:
         target.unlink(missing_ok=True)
         raise
     out.say(f"Exported {_count(count)} to {target}.")
+    _say_variables(args, out)
     return 0
+
+
+def _say_variables(args: Namespace, out: Output) -> None:
+    """Say which values an export lacks; one that is damaged has been made all the same."""
+    from taskhub_tui import care, config
+
+    with contextlib.suppress(StoreError):
+        for said in asyncio.run(care.not_exported(config.paths(), args.ids)):
+            out.say(said)
 
 
 def import_(args: Namespace, out: Output) -> int:

@@ -1,6 +1,7 @@
 """`decide` and its short forms, `pause` and `resume`: what a person wants of a task."""
 
 import asyncio
+import os
 from argparse import Namespace
 from typing import Any
 
@@ -38,6 +39,7 @@ async def _decided(args: Namespace, out: Output) -> int:
     if (data or given.get("deadline") is not None) and action is not Action.MODIFY:
         raise BadInput("New values belong to `decide ID modify`")
     blocker, version = _question(given.get("blocker"))
+    secret = values.variables(given.get("env") or (), os.environ)
     text = said(args.text, "the text")
     async with await Hub.open(channel="cli") as hub:
         task_id = await hub.find(args.id)
@@ -52,10 +54,11 @@ async def _decided(args: Namespace, out: Output) -> int:
             agent=agent,
             blocker_id=blocker,
             version=version,
+            secret_env=secret or None,
         )
     _show(out, view)
     out.no_worker(hub.trouble)
-    if {"request", "options"} & data.keys() and view.task.status is Status.IN_PROGRESS:
+    if ({"request", "options"} & data.keys() or secret) and view.task.status is Status.IN_PROGRESS:
         out.say("The stage that runs goes on as it was begun; what starts after it is changed.")
     return 0
 
@@ -99,9 +102,13 @@ def _question(given: str | None) -> tuple[str | None, int | None]:
 async def _held(args: Namespace, out: Output, *, pause: bool) -> int:
     from taskhub_tui.hub import Hub
 
+    secret = {} if pause else values.variables(args.env, os.environ)
     async with await Hub.open(channel="cli") as hub:
         task_id = await hub.find(args.id)
-        view = await (hub.pause(task_id) if pause else hub.resume(task_id))
+        if pause:
+            view = await hub.pause(task_id)
+        else:
+            view = await hub.resume(task_id, secret_env=secret or None)
     _show(out, view)
     out.no_worker(hub.trouble)
     return 0

@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 
+from taskhub_tui import variables
 from taskhub_tui.cli.output import Cell, Output, cut, local, size
 from taskhub_tui.domain import durations, limits, stall
 from taskhub_tui.domain.model import (
@@ -17,6 +18,7 @@ from taskhub_tui.domain.model import (
     TaskView,
     WaitingOn,
 )
+from taskhub_tui.domain.variables import wanted
 
 _COLOUR = {
     Status.BLOCKED: "yellow",
@@ -83,12 +85,23 @@ def _percent(fraction: float | None) -> str:
     return "-" if fraction is None else f"{int(fraction * 100)}%"
 
 
-def view(out: Output, it: TaskView, now: float, others: Mapping[str, Status] | None = None) -> None:
-    """Print all of a task that a person wants to know; `others` are those it waits for."""
+def view(
+    out: Output,
+    it: TaskView,
+    now: float,
+    others: Mapping[str, Status] | None = None,
+    gone: Sequence[str] = (),
+) -> None:
+    """Print all of a task that a person wants to know.
+
+    Args:
+        others: the tasks it waits for.
+        gone: variables that it needs, and whose values are not here.
+    """
     task = it.task
     out.line(Cell(task.title, "bold"))
     out.line(Cell(task.id, "bold"), "  ", state(task, now), _done(task, now))
-    _facts(out, it, now, others or {})
+    _facts(out, it, now, others or {}, gone)
     if task.request.strip() != task.title.strip():
         _section(out, "Request")
         out.text(task.request, "  ")
@@ -131,7 +144,9 @@ def _done(task: Task, now: float) -> str:
     return "".join(f" · {word}" for word in words)
 
 
-def _facts(out: Output, it: TaskView, now: float, others: Mapping[str, Status]) -> None:
+def _facts(
+    out: Output, it: TaskView, now: float, others: Mapping[str, Status], gone: Sequence[str]
+) -> None:
     task = it.task
     created = f"{local(task.created, now)} by {task.owner}"
     facts = [("agent", task.agent), ("folder", task.workdir), ("created", created)]
@@ -139,6 +154,11 @@ def _facts(out: Output, it: TaskView, now: float, others: Mapping[str, Status]) 
         facts.append(("playbook", task.playbook))
     if task.priority:
         facts.append(("priority", task.priority.name.lower()))
+    if names := wanted(task, it.stages):
+        facts.append(("env", ", ".join(names)))
+        if gone and task.status not in (Status.COMPLETED, Status.CANCELLED):
+            how = variables.again(task.id, gone, task.status.value)
+            facts.append(("", f"{', '.join(gone)} must be given anew: {how}"))
     if task.ready_at > now and task.status is Status.PENDING:
         name = "starts" if task.waiting_on is WaitingOn.SCHEDULE else "goes on"
         facts.append((name, local(task.ready_at, now)))

@@ -6,10 +6,12 @@ from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from taskhub_tui import variables
 from taskhub_tui.cli import detail, shapes, values
 from taskhub_tui.cli.output import Cell, Output, local
 from taskhub_tui.domain.errors import BadInput, WorkerError
 from taskhub_tui.domain.model import Status, Task, TaskView
+from taskhub_tui.domain.variables import wanted
 
 if TYPE_CHECKING:
     from taskhub_tui.domain.filtering import Filter
@@ -94,7 +96,9 @@ async def _show(args: Namespace, out: Output) -> int:
     if out.as_json:
         out.data(shapes.view(view, events))
         return 0
-    detail.view(out, view, now, others)
+    wants = wanted(view.task, view.stages)
+    gone = variables.missing(hub.paths.task(task_id), wants) if wants else ()
+    detail.view(out, view, now, others, gone)
     if events is not None:
         detail.events(out, events, now)
     return 0

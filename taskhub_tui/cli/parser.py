@@ -162,6 +162,7 @@ def _common(command: argparse.ArgumentParser) -> None:
     from taskhub_tui.domain.model import Priority
 
     command.add_argument("-C", "--dir", metavar="DIR", help="the folder to work in; else this one")
+    _variables(command, "hand on this variable as well; its value stays out of the database")
     command.add_argument(
         "--priority",
         choices=[priority.name.lower() for priority in Priority],
@@ -207,6 +208,10 @@ def _common(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _variables(command: argparse.ArgumentParser, about: str) -> None:
+    command.add_argument("--env", metavar="NAME[=VALUE]", action="append", default=[], help=about)
+
+
 def _submit(add: Adder) -> None:
     add(
         "run",
@@ -222,13 +227,6 @@ def _submit(add: Adder) -> None:
 def _run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--name", metavar="TITLE", help="a title; else the command itself")
     _common(run)
-    run.add_argument(
-        "--env",
-        metavar="NAME[=VALUE]",
-        action="append",
-        default=[],
-        help="hand on this variable as well; its value stays out of the database",
-    )
     run.add_argument("--pty", action="store_true", help="give the command a terminal")
     run.add_argument("--shell", action="store_true", help="let /bin/sh read the words as one line")
     run.add_argument("program", metavar="COMMAND", help="the program")
@@ -268,7 +266,8 @@ def _add(new: argparse.ArgumentParser) -> None:
 def _look(add: Adder) -> None:
     from taskhub_tui.cli.view_words import watch
 
-    add("list", "look.tasks", "list tasks", "What needs you comes first.", _list)
+    first = "What needs you comes first, of high risk before the rest."
+    add("list", "look.tasks", "list tasks", first, _list)
     add("show", "look.show", "show one task", fill=_show)
     add("logs", "look.logs", "print what a task has said", fill=_logs)
     add(
@@ -342,7 +341,7 @@ def _decide(add: Adder) -> None:
     for name in SHORTCUTS:
         add(name, "decide.decide", f"the same as `decide ID {name}`", fill=_shortcut)
     add("pause", "decide.pause", "stop a task after its stage", fill=_one)
-    add("resume", "decide.resume", "let it go on", fill=_one)
+    add("resume", "decide.resume", "let it go on", fill=_resumed)
 
 
 def _decision(decide: argparse.ArgumentParser) -> None:
@@ -356,6 +355,7 @@ def _decision(decide: argparse.ArgumentParser) -> None:
     _words(decide)
     decide.add_argument("--choice", metavar="CHOICE", help="the answer, where there are several")
     decide.add_argument("--agent", metavar="AGENT", help="reassign: to whom")
+    _variables(decide, _ANEW)
     for option, name in (("--set", "options"), ("--argument", "arguments")):
         decide.add_argument(
             option,
@@ -387,13 +387,22 @@ def _decision(decide: argparse.ArgumentParser) -> None:
 def _shortcut(short: argparse.ArgumentParser) -> None:
     short.add_argument("id", metavar="ID", help=ID)
     _words(short)
-    short.set_defaults(action=short.prog.rpartition(" ")[2])
+    action = short.prog.rpartition(" ")[2]
+    if action in ("approve", "retry"):
+        _variables(short, _ANEW)
+    short.set_defaults(action=action)
 
 
 def _one(command: argparse.ArgumentParser) -> None:
     command.add_argument("id", metavar="ID", help=ID)
 
 
+def _resumed(command: argparse.ArgumentParser) -> None:
+    _one(command)
+    _variables(command, _ANEW)
+
+
+_ANEW = "give its commands this variable, new or anew"
 _OF = {"options": "task's options", "arguments": "proposed arguments"}
 
 

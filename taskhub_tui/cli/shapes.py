@@ -203,7 +203,7 @@ def copy(it: Copy) -> Shape:
 
 
 def restored(it: Restored) -> Shape:
-    return {"copy": it.copy, "aside": it.aside, "paused": it.paused}
+    return {"copy": it.copy, "aside": it.aside, "paused": it.paused, "notes": list(it.notes)}
 
 
 def pruned(it: Pruned) -> Shape:

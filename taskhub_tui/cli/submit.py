@@ -30,11 +30,10 @@ def run(args: Namespace, out: Output) -> int:
     words = [values.utf8(word, f"word {i} of the command") for i, word in enumerate(args.words, 1)]
     folder = _folder(args.dir)
     secret = values.variables(args.env, os.environ)
-    inherited = {
-        name: value
-        for name, value in submit_env(os.environ).items()
-        if name not in secret and value.isprintable()
-    }
+    inherited = {n: v for n, v in submit_env(os.environ).items() if n not in secret}
+    for name in [name for name, value in inherited.items() if not _is_utf8(value)]:
+        del inherited[name]
+        out.say(f"{name} is not handed on: its value is not valid UTF-8.", "yellow")
     options: dict[str, Any] = {"env": inherited}
     if args.shell:
         line = " ".join(words)
@@ -73,7 +72,7 @@ def add(args: Namespace, out: Output) -> int:
         workdir=str(_folder(args.dir)),
         playbook=args.playbook,
     )
-    return _submit(args, out, new, {})
+    return _submit(args, out, new, values.variables(args.env, os.environ))
 
 
 def said(text: str | None, what: str) -> str | None:
@@ -212,6 +211,14 @@ def _playbook(hub: "Hub", given: str) -> "Playbook":
         f"There is no playbook `{given}`: no file of this path and none of this name",
         f"Known by name: {names}",
     )
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _folder(given: str | None) -> Path:

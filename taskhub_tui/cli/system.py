@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taskhub_tui.cli import shapes
+from taskhub_tui.cli import BUG, shapes
 from taskhub_tui.cli.output import Cell, Output, local
 from taskhub_tui.domain.errors import BadInput, TaskHubError
 from taskhub_tui.regular import why
@@ -43,6 +43,7 @@ def app(args: Namespace, out: Output) -> int:
 async def _app(args: Namespace) -> int:
     from taskhub_tui import config
     from taskhub_tui.hub import Hub
+    from taskhub_tui.tui import mistakes
     from taskhub_tui.tui.app import TaskHubApp
 
     where = config.paths()
@@ -52,22 +53,24 @@ async def _app(args: Namespace) -> int:
         from taskhub_tui import worker
 
         services.append(lambda: worker.serve(where, settings))
-    async with await Hub.open(
-        paths=where, settings=settings, channel="app", autostart=not args.embedded
-    ) as hub:
-        task_id = await hub.find(args.id) if args.id else None
-        shown = TaskHubApp(
-            hub,
-            ascii=settings.ascii or vars(args).get("ascii", False),
-            services=services,
-            initial_task=task_id,
-        )
-        checking = asyncio.create_task(_check(shown, where, settings))
-        await shown.run_async()
-        if checking.done():
-            checking.result()
-        checking.cancel()
-        return shown.return_code or 0
+    opening = Hub.open(paths=where, settings=settings, channel="app", autostart=not args.embedded)
+    with mistakes.kept(where.app_log) as log:
+        async with await opening as hub:
+            task_id = await hub.find(args.id) if args.id else None
+            shown = TaskHubApp(
+                hub,
+                ascii=settings.ascii or vars(args).get("ascii", False),
+                services=services,
+                initial_task=task_id,
+                mistakes=log,
+            )
+            checking = asyncio.create_task(_check(shown, where, settings))
+            await shown.run_async()
+            if checking.done():
+                checking.result()
+            checking.cancel()
+            # Textual's own code of an error that nobody foresaw is 1.
+            return BUG if shown.return_code == 1 else shown.return_code or 0
 
 
 async def _check(shown: "TaskHubApp", where: "Paths", settings: "Settings") -> None:

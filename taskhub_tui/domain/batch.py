@@ -1,6 +1,5 @@
-"""One wish for many tasks: what it would do to each, and what came of it. Pure."""
+"""One wish for many tasks: what it would do to each. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,13 +17,6 @@ class Deed(StrEnum):
     PRIORITY = "priority"
 
 
-_DONE = {
-    Deed.PAUSE: "paused",
-    Deed.RESUME: "resumed",
-    Deed.CANCEL: "cancelled",
-    Deed.RETRY: "tried again",
-    Deed.PRIORITY: "changed",
-}
 _NAMES = {
     Status.PENDING: "queued",
     Status.IN_PROGRESS: "running",
@@ -78,28 +70,3 @@ def _possible(
         case Deed.PRIORITY if Action.MODIFY in can and priority is not None:
             return f"{task.priority.name.lower()} to {priority.name.lower()}"
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a deed for one task."""
-
-    task_id: str
-    refused: str = ""
-    """Why not, as a sentence; empty when it was done."""
-    faster: bool = False
-    """True when its state had changed meanwhile."""
-
-
-def summary(deed: Deed, outcomes: Sequence[Outcome]) -> str:
-    """Return what came of a deed in one line, such as `7 cancelled, 1 was faster`."""
-    done = sum(not one.refused for one in outcomes)
-    faster = sum(one.faster for one in outcomes)
-    failed = [one for one in outcomes if one.refused and not one.faster]
-    parts = [f"{done:,} {_DONE[deed]}"]
-    if faster:
-        parts.append(f"{faster:,} {'was' if faster == 1 else 'were'} faster")
-    said = ", ".join(parts)
-    if failed:
-        said += f", {len(failed):,} refused. {failed[0].task_id}: {failed[0].refused}"
-    return said

@@ -10,7 +10,7 @@ from typing import Any
 from taskhub_tui.domain import durations, progress
 from taskhub_tui.domain.change import Change, Happened, Notice
 from taskhub_tui.domain.errors import BadInput, NotLegal
-from taskhub_tui.domain.fresh import anew, stage_from
+from taskhub_tui.domain.fresh import anew, instead
 from taskhub_tui.domain.legal import GATE, LEGAL, REVIEW, legal
 from taskhub_tui.domain.model import (
     Action,
@@ -26,6 +26,7 @@ from taskhub_tui.domain.model import (
     WaitingOn,
 )
 from taskhub_tui.domain.modify import ASIDE, Known, check_names, modified
+from taskhub_tui.domain.variables import given
 
 ANSWER_TO = "Answer to "
 """How the context begins that was the answer to an agent's question."""
@@ -49,7 +50,8 @@ def decide(
 
     Raises:
         NotLegal: the table has no such decision for this state; the message says what it has.
-        BadInput: the decision lacks something, or MODIFY names what cannot be changed.
+        BadInput: the decision lacks something, or MODIFY names what cannot be changed, or nothing
+            that is left to do could use what is given.
     """
     allowed = legal(task, blocker)
     if decision.action not in allowed:
@@ -59,6 +61,8 @@ def decide(
             f"{decision.action.name} does not fit: task {task.id} is {state}",
             f"Now it could be: {names}" if names else None,
         )
+    if decision.variables and decision.action in (Action.DENY, Action.CANCEL):
+        raise BadInput(f"{decision.action.name} lets nothing run that could use a variable")
     base = _Case(task, tuple(stages), blocker, _choosing(decision, blocker), now, known or {})
     match decision.action:
         case Action.CANCEL:
@@ -149,11 +153,7 @@ class _Case:
             )
         replan = self.task.playbook is None and bool(plan)
         if replan:
-            fresh = [
-                stage_from(self.task.id, first.position + i, spec) for i, spec in enumerate(plan)
-            ]
-            # Attempts go on counting: what the old agent asked is no answer to the new one.
-            fresh[0] = replace(fresh[0], attempt=anew(first).attempt)
+            fresh = instead(self.stages[first.position :], plan)
         else:
             fresh = [
                 anew(stage, agent=agent if stage.agent == first.agent else stage.agent)
@@ -184,7 +184,8 @@ class _Case:
 
     def modify(self) -> Change:
         data = dict(self.decision.data)
-        check_names(data)
+        if data or not self.decision.variables:
+            check_names(data)
         key = self.blocker.key if self.blocker else None
         proposed = (
             self.blocker is not None
@@ -196,7 +197,8 @@ class _Case:
         task, stages = modified(self.task, self.stages, data, self.known, self.now)
         waits = self.task.status in (Status.PENDING, Status.IN_PROGRESS, Status.PAUSED)
         again = self.task.status is Status.FAILED and "deadline" in data
-        if waits or (ASIDE.issuperset(data) and not again):
+        aside = ASIDE.issuperset(data) and not self.decision.variables
+        if waits or (aside and not again):
             # A new title answers no question.
             return self._done(task, tuple(stages), None)
         current = stages[self.task.stage] if self.task.stage < len(stages) else stages[-1]
@@ -344,6 +346,14 @@ class _Case:
             stages = tuple(stage for stage in stages if by_position[stage.position] != stage)
         by_position.update({stage.position: stage for stage in stages})
         after = [by_position[i] for i in sorted(by_position) if i < task.stages]
+        if self.decision.variables:
+            task, wanting = given(task, after, self.decision.variables, self.known)
+            fresh = {stage.position for stage in stages}
+            stages = tuple(
+                new for new, old in zip(wanting, after, strict=True)
+                if new.position in fresh or new is not old
+            )  # fmt: skip
+            after = wanting
         task = replace(
             task,
             changed=self.now,
@@ -356,6 +366,7 @@ class _Case:
             "choice": self.decision.choice,
             "data": dict(self.decision.data),
             "agent": self.decision.agent,
+            "variables": list(self.decision.variables),
             "blocker": self.blocker.id if self.blocker else None,
             "version": self.blocker.version if self.blocker else None,
         }

@@ -285,6 +285,8 @@ class Decision:
     """For MODIFY: new values of `request`, `title`, `options`, or of proposed arguments."""
     agent: str | None = None
     """For REASSIGN."""
+    variables: tuple[str, ...] = ()
+    """Names of the variables that were given with it; their values are kept elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def modified(
     if "options" in data:
         if not isinstance(data["options"], Mapping):
             raise BadInput("`options` must be a table of names and values")
-        _check_options(task, stages, data["options"], known)
+        check_options(task, stages, data["options"], known)
         task = replace(task, options=_merged(task.options, data["options"]))
         for stage in tuple(stages):
             own = {k: v for k, v in data["options"].items() if k in stage.options}
@@ -74,7 +74,7 @@ def _deadline(given: Any, now: float) -> float | None:
     return float(given)
 
 
-def _check_options(
+def check_options(
     task: Task, stages: Sequence[Stage], options: Mapping[str, Any], known: Known
 ) -> None:
     """Refuse a new value for an option that no stage still to be done can use.

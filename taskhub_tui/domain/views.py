@@ -165,6 +165,8 @@ class Restored:
     """Folder that the replaced file was moved to; None when there was none."""
     paused: int
     """Tasks that were not over when the backup was made, and wait for a person now."""
+    notes: Sequence[str] = ()
+    """What is to be given anew, in sentences."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,7 +278,8 @@ class Engine:
             nonlocal number
             number += 1
             stage = stages[task.stage] if task.stage < len(stages) else None
-            if stage is None or number <= free:
+            if stage is None or number <= free or claims.deaths(tx, task.n, stage):
+                # The last are few, and perhaps what killed it: they are asked about.
                 return True
             return stage.status is StageStatus.RUNNING and self._habit(stage) != "rerun"
 

@@ -73,7 +73,8 @@ def files(paths: Paths) -> Check:
 
 def _own(paths: Paths) -> list[Path]:
     found = sorted(paths.home.glob("taskhub.db*"))
-    ours = (paths.tasks, paths.backups, paths.worker_log, paths.serve_log)
+    logs = (paths.worker_log, paths.app_log, paths.serve_log)
+    ours = (paths.tasks, paths.backups, *logs)
     found += [path for path in ours if path.exists()]
     return [*found, *(Path(copy.path) for copy in backups.listed(paths.backups))]
 
@@ -248,7 +249,7 @@ def workers(path: Path, now: float) -> list[Check]:
     dead = {holder: holder for holder in held}
     for id_, host, boot, pid, start, seen, until in listed:
         who = Identity(host, boot, pid, start)
-        if who.alive(until, now):
+        if until > now and not who.gone():
             alive = True
             dead.pop(id_, None)
         elif who.here and not who.gone():

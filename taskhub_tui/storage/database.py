@@ -14,7 +14,7 @@ import aiosqlite
 
 from taskhub_tui.config import make_private
 from taskhub_tui.domain import ids
-from taskhub_tui.domain.errors import DiskFull, StoreBusy, StoreError
+from taskhub_tui.domain.errors import DiskFull, Outdated, StoreBusy, StoreError
 from taskhub_tui.storage import filesystem
 from taskhub_tui.storage.guard import Guard
 
@@ -257,7 +257,7 @@ def migrate(
         if version == 0 and path is not None and (left := remains(path)):
             raise _lost(path, left)
         if version > len(scripts):
-            raise StoreError(
+            raise Outdated(
                 f"The database has schema {version}, but this TaskHub knows only {len(scripts)}",
                 "Update TaskHub; the file is unchanged",
             )

@@ -15,11 +15,15 @@ _SINCE = (
     " WHEN 'cancelled' THEN coalesce(nullif(ended, 0), changed)"
     " WHEN 'pending' THEN created ELSE changed END"
 )
-# Needs-you first, then what went wrong, what runs, what waits, and what is over.
+_RISKY = "n IN (SELECT task_n FROM blocker WHERE state = 'open' AND risk = 'high')"
+RISKY = f"status = 'blocked' AND {_RISKY}"
+"""A person is asked something of high risk."""
+# Needs-you first, of high risk before the rest; then what went wrong, what runs, what waits, and
+# what is over.
 RANK = (
-    "CASE status WHEN 'blocked' THEN 0 WHEN 'failed' THEN 1"
-    " WHEN 'in_progress' THEN CASE waiting_on WHEN 'user' THEN 0 ELSE 2 END"
-    " WHEN 'paused' THEN 3 WHEN 'pending' THEN 4 ELSE 5 END"
+    f"CASE status WHEN 'blocked' THEN NOT ({_RISKY}) WHEN 'failed' THEN 2"
+    " WHEN 'in_progress' THEN CASE waiting_on WHEN 'user' THEN 1 ELSE 3 END"
+    " WHEN 'paused' THEN 4 WHEN 'pending' THEN 5 ELSE 6 END"
 )
 ORDER = {
     Sort.NEEDS: f"{RANK}, n DESC",
@@ -38,7 +42,7 @@ STATUS_GROUP = (
     " ELSE status END"
 )
 GROUP = {
-    Group.STATUS: (STATUS_GROUP, f"CASE status WHEN 'cancelled' THEN 6 ELSE {RANK} END"),
+    Group.STATUS: (STATUS_GROUP, f"CASE status WHEN 'cancelled' THEN 7 ELSE max(1, {RANK}) END"),
     Group.AGENT: ("agent", "agent COLLATE NOCASE, agent"),
     Group.PLAYBOOK: (
         "coalesce(playbook, '')",

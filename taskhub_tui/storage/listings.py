@@ -42,7 +42,9 @@ def arranged(reader: Reader, wanted: Listing, now: float) -> Arranged:
     found = array("q")
     known = ", ".join(f"'{status}'" for status in _FIRST)
     for some in (
-        "status = 'blocked' OR (status = 'in_progress' AND waiting_on = 'user')",
+        filters.RISKY,
+        f"(status = 'blocked' AND NOT ({filters.RISKY}))"
+        " OR (status = 'in_progress' AND waiting_on = 'user')",
         "status = 'failed'",
         "status = 'in_progress' AND waiting_on IS NOT 'user'",
         "status = 'paused'",

@@ -17,7 +17,7 @@ from taskhub_tui.domain.model import (
     Task,
     TaskView,
 )
-from taskhub_tui.storage import rows, seals
+from taskhub_tui.storage import filters, rows, seals
 from taskhub_tui.text import one_line
 
 if TYPE_CHECKING:
@@ -31,12 +31,6 @@ class Reader(Protocol):
     def execute(self) -> Any: ...
 
 
-# Needs-you first, then what went wrong, what runs, what waits, and what is over; newest first.
-_RANK = (
-    "CASE status WHEN 'blocked' THEN 0 WHEN 'failed' THEN 1"
-    " WHEN 'in_progress' THEN CASE waiting_on WHEN 'user' THEN 0 ELSE 2 END"
-    " WHEN 'paused' THEN 3 WHEN 'pending' THEN 4 ELSE 5 END"
-)
 # Two questions instead of one: what is over comes last, and there is so much of it that it must not
 # be sorted. The plus keeps SQLite from collecting it by status; it lies in order already.
 _NOT_OVER = "'blocked', 'failed', 'in_progress', 'paused', 'pending'"
@@ -213,7 +207,7 @@ def order(reader: Reader, text: str, status: Collection[Status]) -> list[int]:
     found: list[int] = []
     # Numbers alone are quickly sorted, and the index by status has them without the wide rows.
     for some in (
-        f"status IN ({_NOT_OVER}) ORDER BY {_RANK}, n DESC",
+        f"status IN ({_NOT_OVER}) ORDER BY {filters.RANK}, n DESC",
         f"NOT (status IN ({_NOT_OVER}) OR {_OVER}) ORDER BY n DESC",  # Damaged: there must be none.
         f"{_OVER} ORDER BY n DESC",
     ):
@@ -226,7 +220,7 @@ def tasks(reader: Reader, text: str, status: Collection[Status], limit: int | No
     where, values = _where(text, status)
     where += " AND " if where else " WHERE "
     found: list[Any] = []
-    for some in (f"status IN ({_NOT_OVER}) ORDER BY {_RANK}, n DESC", _OVER_NEWEST_FIRST):
+    for some in (f"status IN ({_NOT_OVER}) ORDER BY {filters.RANK}, n DESC", _OVER_NEWEST_FIRST):
         left = -1 if limit is None else limit - len(found)
         found += reader.execute(
             f"SELECT {rows.TASK_COLUMNS} FROM task{where}{some} LIMIT ?", [*values, left]

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from taskhub_tui import variables
 from taskhub_tui.config import Paths
 from taskhub_tui.domain import ids
 from taskhub_tui.domain.errors import TaskHubError
@@ -55,8 +56,7 @@ def _where(before: float, status: Sequence[Status]) -> tuple[str, list[object]]:
 def look(paths: Paths, found: Sequence[Prunable], *, keep_results: bool) -> Pruned:
     """Return what deleting these tasks would free."""
     if keep_results:
-        present = _present(paths)
-        found = [one for one in found if one.id in present]
+        found = [one for one in found if _left(paths, one)]
     log = folders = size = 0
     for one in found:
         log += _size(paths.log(one.id))
@@ -163,7 +163,7 @@ async def _take_files(
         for one in batch:
             if one.n in over:
                 files = tx.execute("SELECT path FROM artifact WHERE task_n = ?", (one.n,))
-                keep = {Path(path) for (path,) in files.fetchall()}
+                keep = {Path(path) for (path,) in files.fetchall()} | _needed(paths, one)
                 aside = _put_aside(paths.task(one.id), one.id, keep, moved)
                 add_event(tx, one.n, now, "pruned", None, by, "hub", {"kept": "results"})
                 took.append((one, aside))
@@ -251,8 +251,19 @@ def _aside(folder: Path, task_id: str) -> Path:
     return folder.with_name(f"{_GONE}{task_id}-{os.getpid()}")
 
 
-def _present(paths: Paths) -> set[str]:
-    return {entry.name for entry in _entries(paths) if os.listdir(entry.path)}
+def _needed(paths: Paths, one: Prunable) -> set[Path]:
+    """Return the files that a task still needs where only its results stay: it can be retried."""
+    return {paths.task(one.id) / variables.FILE} if one.status is Status.FAILED else set()
+
+
+def _left(paths: Paths, one: Prunable) -> bool:
+    """Return whether a task's own folder has something that it needs no more."""
+    folder = paths.task(one.id)
+    if folder.is_symlink():
+        return False
+    with contextlib.suppress(OSError):
+        return bool({folder / name for name in os.listdir(folder)} - _needed(paths, one))
+    return False
 
 
 def _entries(paths: Paths) -> list[os.DirEntry[str]]:

@@ -20,6 +20,7 @@ Where = Literal[
     "events",
     "hub",
     "place",
+    "panes",
     "decision",
     "answer",
     "batch",
@@ -52,6 +53,7 @@ TITLES: dict[Where, str] = {
     "events": "In the events",
     "hub": "On the first screen",
     "place": "From one whole screen to another",
+    "panes": "By number, where numbers mean nothing else",
     "decision": "In a dialog that asks",
     "answer": "In what is written in such a dialog",
     "batch": "In the table before several are decided",
@@ -73,10 +75,10 @@ TITLES: dict[Where, str] = {
     "app": "Anywhere, but in a field a letter is a letter",
 }
 _TOGETHER: tuple[tuple[Where, ...], ...] = (
-    ("list", "task", "view", "hub", "place", "undo"),
+    ("list", "task", "view", "hub", "place", "panes", "undo"),
     ("inbox", "place", "undo"),
-    ("agents", "place", "undo"),
-    ("settings", "place", "undo"),
+    ("agents", "place", "panes", "undo"),
+    ("settings", "place", "panes", "undo"),
     ("decision", "undo"),
     ("answer", "undo"),
     ("batch", "undo"),
@@ -123,6 +125,17 @@ class Act:
     @property
     def shown_keys(self) -> str:
         return self.display or self.keys.replace(",", " ")
+
+
+def _ends(where: Where, top: str, end: str) -> Iterator[Act]:
+    """Yield what leads to the ends of a list of Textual's, and a page on."""
+    for name, keys, action, label, meaning in (
+        ("top", "g,home", "first", "Top", top),
+        ("end", "G,end", "last", "End", end),
+        ("page_down", "ctrl+d,pagedown", "page_down", "Page down", "A page down"),
+        ("page_up", "ctrl+u,pageup", "page_up", "Page up", "A page up"),
+    ):
+        yield Act(f"{where}.{name}", keys, f"leap('{action}')", label, meaning, where, named=False)
 
 
 ACTIONS: tuple[Act, ...] = (
@@ -297,6 +310,15 @@ ACTIONS: tuple[Act, ...] = (
     Act(
         "hub.filter", "slash", "filter", "Filter", "Show only tasks with these words", "hub", 8, "/"
     ),
+    Act(
+        "hub.filter_again",
+        "full_stop",
+        "filter_again",
+        "Last filter",
+        "Take the filter away, or the last one again",
+        "hub",
+        display=".",
+    ),
     Act("hub.quit", "q", "quit_app", "Quit", "Leave; the work goes on", "hub", 10),
     Act("decision.later", "escape", "later", "Later", "Decide later", "decision", display="esc"),
     *(
@@ -413,6 +435,8 @@ ACTIONS: tuple[Act, ...] = (
         display="ctrl+u",
         named=False,
     ),
+    Act("help.top", "g,home", "edge(-1)", "Top", "To the first line", "help", named=False),
+    Act("help.end", "G,end", "edge(1)", "End", "To the last line", "help", named=False),
     Act(
         "hub.help",
         "question_mark,f1",
@@ -516,6 +540,16 @@ ACTIONS: tuple[Act, ...] = (
     Act(
         "hub.settings", "comma", "app.go('settings')", "Settings", "Every setting", "place", 0, ","
     ),
+    # Those that lead to whole screens are in the palette by their letters.
+    *(
+        Act(f"panes.{name}", key, f"app.pane('{name}')", label, meaning, "panes", named=False)
+        for key, name, label, meaning in (
+            ("1", "list", "List", "To the list"),
+            ("2", "task", "Task", "To the task under the cursor"),
+            ("3", "inbox", "Inbox", "To what waits for you, at the right where it is in sight"),
+            ("4", "agents", "Agents", "To the agents"),
+        )
+    ),
     Act("form.template", "ctrl+o", "template", "Past tasks", "Fill it from a past task", "form"),
     Act(
         "form.edit",
@@ -527,10 +561,11 @@ ACTIONS: tuple[Act, ...] = (
         priority=True,
     ),
     Act("form.afresh", "ctrl+l", "afresh", "Afresh", "Empty the form", "form"),
-    Act("agents.new", "n", "new", "New", "Hand over a new task to it", "agents", 1),
+    Act("agents.new", "n,enter", "new", "New", "Hand over a new task to it", "agents", 1),
     Act("agents.filter", "f", "filter", "Tasks", "Show only its tasks", "agents", 2),
     Act("agents.down", "j,down", "move(1)", "Down", "Next agent", "agents", display="j ↓"),
     Act("agents.up", "k,up", "move(-1)", "Up", "Agent before", "agents", display="k ↑"),
+    *_ends("agents", "First agent", "Last agent"),
     Act("agents.back", "escape,q", "back", "Back", "Back to the tasks", "agents", 3, "esc"),
     Act("settings.edit", "enter,space", "edit", "Change", "Change it here", "settings", 1),
     Act("settings.default", "D", "default", "Default", "Give its default back", "settings", 2),
@@ -540,6 +575,7 @@ ACTIONS: tuple[Act, ...] = (
     Act("settings.check", "c", "check", "Check", "Look for what may be wrong", "settings", 6),
     Act("settings.down", "j,down", "move(1)", "Down", "Next", "settings", display="j ↓"),
     Act("settings.up", "k,up", "move(-1)", "Up", "The one before", "settings", display="k ↑"),
+    *_ends("settings", "First setting", "Last key"),
     Act("settings.back", "escape,q", "back", "Back", "Back to the tasks", "settings", 3, "esc"),
     Act(
         "undo.undo",
@@ -609,6 +645,7 @@ ACTIONS: tuple[Act, ...] = (
     Act("inbox.read_all", "R", "read_all", "All read", "Mark all news as read", "inbox", 9),
     Act("inbox.task", "o", "task", "Task", "Open its task", "inbox", 8),
     Act("decision.log", "l", "log", "Log", "More of a failure's log, or less again", "decision"),
+    Act("decision.away", "e", "away", "Away", "Put a failure away: it wants no answer", "decision"),
     Act("inbox.back", "escape,q", "back", "Back", "Back; first drops the marks", "inbox", 3, "esc"),
     # The tabs of a task: what each line of text can do, and what only one of them can.
     Act("scroll.find", "slash", "find", "Find", "Find words here", "scroll", 6, "/"),

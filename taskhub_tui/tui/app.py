@@ -3,15 +3,18 @@
 import asyncio
 import contextlib
 import gc
+import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.text import Text
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
 from textual.screen import ModalScreen, Screen
@@ -22,12 +25,13 @@ from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.model import NewTask, NoticeKind
 from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.hub import Hub
-from taskhub_tui.text import one_line
+from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.asking import Asker
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.handing import Drafts
+from taskhub_tui.tui.mistakes import where
 from taskhub_tui.tui.places import name_of, place
 from taskhub_tui.tui.render import AsciiFilter, ControlFilter, NoColour
 from taskhub_tui.tui.resting import Resting
@@ -35,6 +39,8 @@ from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.theme import ASCII, DARK, LIGHT, UNICODE, variables
 from taskhub_tui.tui.watch import Watcher
 from taskhub_tui.tui.widgets.plain import Keys
+
+log = logging.getLogger("taskhub.app")
 
 _PRESENCE_EVERY = 15.0
 """Seconds between two reports that the user is typing."""
@@ -73,6 +79,7 @@ class TaskHubApp(App[None]):
         ascii: bool = False,
         services: Sequence[Callable[[], Awaitable[None]]] = (),
         initial_task: str | None = None,
+        mistakes: Path | None = None,
     ) -> None:
         """
         Args:
@@ -80,6 +87,8 @@ class TaskHubApp(App[None]):
             services: run in the background while the app is open, such as an embedded engine;
                 they are cancelled and awaited when it ends.
             initial_task: ID, or the beginning of one, of the task to open first.
+            mistakes: file into which mistakes of our own are written, which is said; without it
+                one that ends the app is shown with all there is to know, for who reads that.
         """
         super().__init__()
         self.hub = hub
@@ -102,6 +111,7 @@ class TaskHubApp(App[None]):
         self.own_keys = replace(keymap.read(hub.settings.keys), ascii=ascii)
         """The keys of all actions."""
         self.set_keymap(self.own_keys.for_textual())
+        self.mistakes = mistakes
         self._services = services
         self._leaving = False
         self._warned = False
@@ -111,6 +121,8 @@ class TaskHubApp(App[None]):
         self._initial_task = initial_task
         self.typed = -60.0
         """`time.monotonic()` of the last key or click, or of when the terminal came back."""
+        self.pressed = False
+        """True while a button of the mouse is held down."""
         self.lent = False
         """True while another program, or the shell, has the terminal."""
         self._last_input: float | None = None
@@ -198,13 +210,27 @@ class TaskHubApp(App[None]):
             # A mistake of ours: without the watcher the app would go on showing old news.
             self._handle_exception(error)
 
+    def _handle_exception(self, error: Exception) -> None:
+        """End the app after a mistake of ours: with a sentence, its traceback is in the file."""
+        log.error("the app has ended", exc_info=error)
+        super()._handle_exception(error)
+        if self.mistakes is not None:
+            said = one_line(f"{type(error).__name__}: {error}", 300)
+            self._exit_renderables[:] = [
+                Text(
+                    f"The app has ended; this is a bug in TaskHub: {said}\n"
+                    f"Please report it with the file {self.mistakes}; `taskhub` opens the app again"
+                )
+            ]
+
     async def _serve(self, service: Callable[[], Awaitable[None]]) -> None:
         try:
             await service()
         except TaskHubError as error:
             self._trouble = f"The engine in this window has stopped: {error}"
         except Exception as error:
-            self._trouble = f"The engine in this window has stopped: {error!r}"
+            log.exception("a service has stopped")
+            self._trouble = f"The engine in this window has stopped: {error!r}{where(self)}"
         self._main.warn(self._trouble)
 
     async def on_unmount(self) -> None:
@@ -234,15 +260,20 @@ class TaskHubApp(App[None]):
             return
         if not self._leaving:
             self._leaving = True
-            self.run_worker(self._leave(), exit_on_error=False)
+            start(self, self._leave, group="leave")
 
     def _forget_warning(self) -> None:
         self._warned = False
 
     async def _leave(self) -> None:
         wrong: list[str] = []
-        with contextlib.suppress(TaskHubError):
+        try:
             wrong = await self.asker.leave()
+        except TaskHubError:
+            pass
+        except Exception:
+            self._leaving = False  # It can be tried again.
+            raise
         at_work = self._counts.running + self._counts.queued
         tasks = "1 task" if at_work == 1 else f"{at_work:,} tasks"
         if not at_work:
@@ -284,6 +315,29 @@ class TaskHubApp(App[None]):
         alone = len(self.screen_stack) == 1
         return alone or (len(self.screen_stack) == 2 and here is not None and here != name)
 
+    def action_pane(self, name: str) -> None:
+        """Go to the list, the task, what waits, or the agents; not from a dialog."""
+        main = self._main
+        if name == "inbox" and self.screen is main and main.pane.display:
+            main.pane.take_focus()
+        elif name in ("inbox", "agents"):
+            self.action_go(name)
+        elif self._can_pane(name):
+            if self.screen is not main:
+                self.screen.dismiss(None)
+            self.call_later(main.show_list if name == "list" else main.action_open)
+
+    def _can_pane(self, name: str) -> bool:
+        if not self.screen_stack or (self.screen is not self._main and not name_of(self.screen)):
+            return False
+        match name:
+            case "list":
+                return True
+            case "task":
+                return self._main.task_here is not None
+            case _:
+                return self._can_go(name)
+
     def _came_back(self, task_id: str | None) -> None:
         if task_id:
             self._main.show_task(task_id)
@@ -315,6 +369,8 @@ class TaskHubApp(App[None]):
             return not isinstance(self.focused, Input | TextArea)
         if action == "go":
             return self._can_go(str(parameters[0]))
+        if action == "pane":
+            return self._can_pane(str(parameters[0]))
         if action == "undo":
             return bool(self.asker.sender.held)
         return True
@@ -471,7 +527,26 @@ class TaskHubApp(App[None]):
         if isinstance(event, events.Key | events.MouseDown | events.Paste):
             self.typed = time.monotonic()
             self._last_input = self.hub.clock()
+        if (
+            isinstance(event, events.Key)
+            and not event.is_forwarded
+            and (opens := getattr(self.focused, "opens", None)) is not None
+            and opens(event.key)
+        ):
+            # At once, not in its widget's turn: the next keys are meant for the line that this one
+            # opens, and may be there already. They would be so many commands.
+            return
+        self.pressed = self.pressed or isinstance(event, events.MouseDown)
         await super().on_event(event)
+        if isinstance(event, events.MouseUp):
+            self.pressed = False
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy text, cleaned. No text is not copied: it would take away what was copied before."""
+        if text := clean(text):
+            super().copy_to_clipboard(text)
+        else:
+            self.notify("No text is selected here; nothing was copied", timeout=3, markup=False)
 
     async def on_app_focus(self) -> None:
         self._focused = True
@@ -504,17 +579,3 @@ class TaskHubApp(App[None]):
             # The watcher says what is wrong with the store.
             with contextlib.suppress(TaskHubError):
                 await self.hub.report_presence(focused=news[0], last_input=news[1])
-
-    # All commands by name
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        from taskhub_tui.tui import commands
-
-        for view in self._main.views if screen is self._main else ():
-            yield SystemCommand(
-                f"View: {view.name}", "Show this list", partial(self._main.use_view, view)
-            )
-
-        for command in commands.legal(self, screen):
-            words = f"{command.act.meaning} ({command.keys})" if command.keys else ""
-            yield SystemCommand(command.act.label, words or command.act.meaning, command.run)

@@ -159,11 +159,17 @@ class Asker:
         (_, task_id), total = self._queue[0], len(self._queue)
         self.ask(task_id, place=(1, total), raised=True)
 
+    def _may_ask(self) -> bool:
+        """True on the list, and on a whole screen that lets questions come up over it."""
+        app = self._app
+        over = len(app.screen_stack) - 1
+        return over == 0 or (over == 1 and bool(getattr(app.screen, "may_be_asked", False)))
+
     def _free(self) -> bool:
         app = self._app
         return (
             not app.lent
-            and len(app.screen_stack) == 1
+            and self._may_ask()
             and not isinstance(app.focused, Input | TextArea)
             and time.monotonic() - self._typed() >= QUIET
         )
@@ -171,7 +177,7 @@ class Asker:
     def _announce(self) -> None:
         """Say once, to who is busy elsewhere, that something waits; without a sound."""
         app = self._app
-        elsewhere = len(app.screen_stack) > 1 or isinstance(app.focused, Input | TextArea)
+        elsewhere = not self._may_ask() or isinstance(app.focused, Input | TextArea)
         if not elsewhere or getattr(app.screen, "shows_waiting", False):
             return
         new = [case for case, _ in self._queue if case not in self._announced]
@@ -195,7 +201,7 @@ class Asker:
 
         Args:
             action: what the user has chosen already.
-            raised: it opens by itself; a failure that is closed then is put away.
+            raised: it opens by itself, if the user is still not busy by then.
         """
         if not self._busy:
             self._busy = True
@@ -222,7 +228,7 @@ class Asker:
                 log_tail=await self._tail(view),
                 clock=self._hub.clock,
                 initial_action=action,
-                raised=raised,
+                can_put_away=bool(await self._told_of(view.task)),
                 check=partial(self._check, view),
                 drafts=self._drafts_of(view.task.id, case),
             )
@@ -238,7 +244,10 @@ class Asker:
             if decision is not None:
                 await self.sender.take([Taken(view.task, view.blocker, decision)])
             elif case is not None and not screen.gave_way:
-                await self._later(view, case, raised=raised)
+                self._later(case)
+                if screen.put_away:
+                    await self.put_away([view.task.id])
+                    self.news.publish(None)
             self.sender.show()
         except TaskHubError as error:
             self._say(error)
@@ -261,7 +270,8 @@ class Asker:
         return drafts
 
     def _was_sent(self, part: Taken) -> None:
-        self._drafts.pop(part.task.id, None)
+        if not part.aside:
+            self._drafts.pop(part.task.id, None)
 
     @property
     def unsent(self) -> bool:
@@ -300,17 +310,21 @@ class Asker:
         chunk = await self._hub.read_log(view.task.id, -_TAIL, _TAIL)
         return [line.text for line in chunk.lines[-_TAIL_LINES:]]
 
-    async def _later(self, view: TaskView, case: Case, *, raised: bool) -> None:
+    def _later(self, case: Case) -> None:
         """Remember that the user has seen this question and leaves it for later."""
         self._put_off.add(case)
         self._queue = [entry for entry in self._queue if entry[0] != case]
-        if view.task.status is Status.FAILED and raised:
-            await self.put_away([view.task.id])
 
     async def put_away(self, task_ids: Sequence[str]) -> None:
         """Take failures off what waits: what was told about them counts as read."""
         told = await self._hub.unread(kind=NoticeKind.ERROR, task_ids=task_ids)
         await self._hub.mark_read([one.id for one in told])
+
+    async def _told_of(self, task: Task) -> Sequence[object]:
+        """Return what was told about a failure and not put away yet."""
+        if task.status is not Status.FAILED:
+            return ()
+        return await self._hub.unread(kind=NoticeKind.ERROR, task_ids=[task.id])
 
     # Taking back
 
@@ -329,7 +343,7 @@ class Asker:
         first = held.parts[0]
         drafts = self._drafts.get(first.task.id, (None, {}))[1]
         action = first.decision.action if first.decision is not None else None
-        typed = action if action in drafts else None
+        typed = action if action in drafts and not first.aside else None
         again = first.task.id, typed
         one = len(held.parts) == 1 and (first.case is not None or typed is not None)
         start(self._app, self._line_up, group="line up")
@@ -339,7 +353,7 @@ class Asker:
         if self._open is not None:
             if self._open[0].give_way():
                 self._again = again
-        elif len(self._app.screen_stack) == 1 or (
+        elif self._may_ask() or (
             typed is not None and not isinstance(self._app.screen, ModalScreen)
         ):
             self.ask(again[0], action=typed)

@@ -6,6 +6,8 @@ from typing import Any
 
 from textual.dom import DOMNode
 
+from taskhub_tui.tui.mistakes import where
+
 log = logging.getLogger("taskhub.app")
 
 
@@ -34,10 +36,9 @@ def start(
                 log.debug("ended late: %s", group, exc_info=error)
                 return
             log.exception("%s of %s failed", group, type(node).__name__)
-            words = (
-                f"That did not work ({type(error).__name__}): a mistake in TaskHub. Try it again"
-            )
-            node.app.notify(words, severity="error", timeout=8, markup=False)
+            kind = type(error).__name__
+            words = f"That did not work ({kind}): a mistake in TaskHub. Try it again"
+            node.app.notify(words + where(node.app), severity="error", timeout=8, markup=False)
 
     made: Any = run
     node.run_worker(made, group=group, exclusive=exclusive, exit_on_error=False)

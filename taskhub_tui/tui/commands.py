@@ -1,4 +1,4 @@
-"""The command palette: what can be done now, with its keys."""
+"""The command palette: what can be done now, with its keys, and the saved views."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -10,8 +10,11 @@ from textual.content import Content
 from textual.dom import DOMNode
 from textual.screen import Screen
 
+from taskhub_tui.domain.listing import SavedView
+from taskhub_tui.text import one_line
 from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import ACTIONS, BY_ID, Act
+from taskhub_tui.tui.screens.list_actions import ListActions, about
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -43,12 +46,21 @@ def legal(app: "App[Any]", screen: Screen[Any]) -> Iterator[Command]:
             )
 
 
+def views(screen: Screen[Any]) -> Iterator[tuple[SavedView, Callable[[], None]]]:
+    """Yield the saved views that `screen` can show, and what shows each."""
+    if isinstance(screen, ListActions):
+        for view in screen.views:
+            yield view, partial(screen.use_view, view)
+
+
 class Commands(Provider):
     """Finds actions by any words of their name and their meaning."""
 
     async def discover(self) -> Hits:
         for command in legal(self.app, self.screen):
             yield DiscoveryHit(self._line(command), command.run, text=command.act.label)
+        for view, show in views(self.screen):
+            yield DiscoveryHit(self._view(view), show, text=f"View {view.name}")
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
@@ -60,12 +72,23 @@ class Commands(Provider):
             )
             if score > 0:
                 yield Hit(score, self._line(command), command.run, text=act.label)
+        for view, show in views(self.screen):
+            words = f"View {view.name}"
+            if (score := matcher.match(words)) > 0:
+                yield Hit(score, self._view(view), show, text=words)
 
     @staticmethod
     def _line(command: Command) -> Content:
         act = BY_ID[command.act.id]
         return Content.assemble(
             (f"{command.keys:<8} ", "bold $needs"),
-            (f"{act.label:<11}", "bold $foreground"),
+            (f"{act.label:<13}", "bold $foreground"),
             (act.meaning, "not bold $muted"),
+        )
+
+    @staticmethod
+    def _view(view: SavedView) -> Content:
+        words = f"{one_line(view.name, 40)}   {one_line(about(view))}".rstrip()
+        return Content.assemble(
+            (f"{'':<8} ", ""), (f"{'View':<13}", "bold $foreground"), (words, "not bold $muted")
         )

@@ -14,6 +14,7 @@ from taskhub_tui.domain.model import Action, Blocker, BlockerKind, Decision, Sta
 from taskhub_tui.domain.waiting import Case, case_of
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
+from taskhub_tui.tui.mistakes import where
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.undo import UndoLine
 
@@ -48,16 +49,18 @@ class Taken:
     """None lets a paused task go on."""
     pause: bool = False
     """It is to be held; then there is no decision."""
+    aside: bool = False
+    """It was done in the list and answers nothing, and no words that were typed about the task."""
 
     @property
     def key(self) -> object:
         """What two decisions have in common of which only one can be sent."""
         what = self.decision.action if self.decision is not None else self.pause
-        return self.case or (self.task.id, what)
+        return self.case or (self.task.id, what, self.aside and self.decision is not None)
 
     @property
     def case(self) -> Case | None:
-        return case_of(self.task, self.blocker)
+        return None if self.aside else case_of(self.task, self.blocker)
 
     @property
     def words(self) -> tuple[str, str, str]:
@@ -66,6 +69,8 @@ class Taken:
             return _PAUSE
         if self.decision is None:
             return _DOING[None]
+        if self.aside and (priority := self.decision.data.get("priority")):
+            return f"Setting priority {priority}", f"Priority {priority}", "changed"
         asks = self.blocker is not None and self.blocker.kind is BlockerKind.INPUT
         if asks and self.decision.action is Action.PROVIDE_CONTEXT:
             return _ANSWER
@@ -134,8 +139,13 @@ class Sender:
 
     @property
     def task_ids(self) -> set[str]:
-        """The tasks of all that is not sent yet."""
-        return {part.task.id for held in (*self.held, *self._under_way) for part in held.parts}
+        """The tasks of all answers that are not sent yet."""
+        return {
+            part.task.id
+            for held in (*self.held, *self._under_way)
+            for part in held.parts
+            if not part.aside
+        }
 
     async def take(self, parts: Sequence[Taken]) -> None:
         """Send these decisions when the time to take them back is over.
@@ -158,6 +168,29 @@ class Sender:
             self._timer = self._app.set_interval(_EVERY, self.tick)
         self._news()
 
+    async def turn(self, part: Taken) -> None:
+        """Send something done aside later; the opposite, or another value, takes the first's place.
+
+        Who lets go on what is only about to be paused wants nothing sent at all.
+        """
+        before = self._aside(part)
+        if before is None:
+            await self.take([part])
+        elif part.decision is None:
+            self.undo(before)
+        else:
+            self.held.remove(before)
+            await self.take([part])
+
+    def _aside(self, part: Taken) -> Held | None:
+        """Return what is held of the same kind for the same task alone."""
+        for held in self.held:
+            match held.parts:
+                case [one] if one.aside and one.task.id == part.task.id:
+                    if (one.decision is None) is (part.decision is None):
+                        return held
+        return None
+
     def undo(self, held: Held | None = None) -> None:
         """Take back `held`, or the last decision."""
         if held is None and self.held:
@@ -177,6 +210,7 @@ class Sender:
             task = asyncio.create_task(self._deliver(held), name="send a decision")
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
+            self._show_keys()
         self.show()
 
     async def _deliver(self, held: Held) -> None:
@@ -185,7 +219,7 @@ class Sender:
         except Exception as error:
             # A mistake of ours: the person must not believe that it was sent.
             log.exception("a decision was not sent")
-            self._say(f"Not sent ({type(error).__name__}): {held.doing}")
+            self._say(f"Not sent ({type(error).__name__}): {held.doing}{where(self._app)}")
             self._news()
 
     async def flush(self) -> list[str]:
@@ -235,8 +269,13 @@ class Sender:
         if not self._app.screen_stack:
             return  # The app has ended.
         self.show()
-        self._app.refresh_bindings()
+        self._show_keys()
         self._settled()
+
+    def _show_keys(self) -> None:
+        # Under a dialog too the last line says whether the last decision can be taken back.
+        for screen in self._app.screen_stack:
+            screen.refresh_bindings()
 
     async def _send(self, held: Held, *, quiet: bool = False) -> list[str]:
         """Carry the decisions to the hub; each is refused alone. Return what went wrong."""

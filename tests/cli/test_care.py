@@ -156,3 +156,47 @@ def test_an_export_can_be_piped_into_an_import(still: Path, cli, program, monkey
     said = program("import", "-", stdin=text)
     assert (said.code, "Imported 1 task." in said.err) == (0, True)
     assert list((tmp_path / "other").glob(".import*")) == []
+
+
+def test_export_and_import_name_the_variables_that_must_be_given_anew(
+    still: Path, tmp_path: Path, cli, monkeypatch
+) -> None:
+    waits = cli("run", "--env", "TOKEN=s3cret-value", "--env", "KEY=k", "--", "ls").out.strip()
+    over_id = cli("run", "--env", "TOKEN=s3cret-value", "--", "ls").out.strip()
+    assert cli("cancel", over_id).code == 0
+    plain = cli("run", "--", "ls").out.strip()
+    printed = cli("export", "--all")
+    assert (printed.code, printed.out.count("\n"), "s3cret" in printed.out) == (0, 3, False)
+    written = cli("export", waits[:5], plain, "-o", "two.jsonl")
+    for said in (printed, written):
+        assert f"Task {waits} needs KEY, TOKEN. No export has the value" in said.err
+        assert over_id not in said.err, "what is over needs nothing"
+        assert said.err.count("needs") == 1
+    assert "needs" not in cli("export", plain).err
+
+    back = cli("import", "two.jsonl")
+    assert "needs" not in back.err, "it is here already, with its values"
+    monkeypatch.setenv("TASKHUB_HOME", str(tmp_path / "elsewhere"))
+    told = cli("import", "two.jsonl")
+    assert (told.code, told.err.count("anew")) == (0, 1)
+    give = f"taskhub resume {waits} --env KEY --env TOKEN"
+    assert f"Task {waits} needs KEY, TOKEN anew: {give}" in told.err
+    shown = cli("show", waits)
+    assert "  env      KEY, TOKEN\n" in shown.out
+    assert f"KEY, TOKEN must be given anew: {give}" in shown.out
+    assert "anew" not in cli("show", plain).out
+
+
+def test_restore_names_the_variables_that_must_be_given_anew(
+    still: Path, tmp_path: Path, cli, monkeypatch
+) -> None:
+    task_id = cli("run", "--env", "TOKEN=s3cret-value", "--", "ls").out.strip()
+    assert cli("backup", "-o", "copy.db").code == 0
+    assert b"s3cret-value" not in Path("copy.db").read_bytes()
+    here = cli("restore", "copy.db", "--yes")
+    assert (here.code, "anew" in here.err) == (0, False)
+    monkeypatch.setenv("TASKHUB_HOME", str(tmp_path / "elsewhere"))
+    told = json.loads(cli("restore", "copy.db", "--yes", "--json").out)
+    assert told["notes"] == [
+        f"Task {task_id} needs TOKEN anew: taskhub resume {task_id} --env TOKEN"
+    ]

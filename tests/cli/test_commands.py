@@ -48,6 +48,59 @@ def test_run_hands_on_the_environment_but_no_secret(still: Path, cli, monkeypatc
     assert b"0ther-value" not in stored
 
 
+def test_run_hands_on_any_text_and_says_what_is_none(still: Path, cli, monkeypatch) -> None:
+    monkeypatch.setenv("CFLAGS", "-O2\n\t-g")
+    monkeypatch.setenv("MANPATH", "/caf\udce9")
+    said = cli("run", "--", "ls")
+    env = json.loads(cli("show", ident(said), "--json").out)["options"]["env"]
+    assert env["CFLAGS"] == "-O2\n\t-g"
+    assert "MANPATH" not in env
+    assert "MANPATH is not handed on: its value is not valid UTF-8." in said.err
+
+
+def test_show_names_variables_and_decisions_give_them_anew(still: Path, cli, monkeypatch) -> None:
+    task_id = ident(cli("run", "--env", "MY_TOKEN=s3cret-value", "--", "ls"))
+    kept = still / "tasks" / task_id / "env.json"
+    shown = cli("show", task_id)
+    assert "  env      MY_TOKEN\n" in shown.out
+    assert "s3cret" not in shown.out + cli("show", task_id, "--json", "--events").out
+    assert "anew" not in shown.out
+    kept.unlink()
+    give = f"taskhub decide {task_id} modify --env MY_TOKEN"
+    assert f"MY_TOKEN must be given anew: {give}" in cli("show", task_id).out
+
+    unset = cli("decide", task_id, "modify", "--env", "MY_TOKEN")
+    assert (unset.code, "MY_TOKEN is not set here" in unset.err) == (2, True)
+    monkeypatch.setenv("MY_TOKEN", "an0ther-value")
+    assert cli("decide", task_id, "modify", "--env", "MY_TOKEN").code == 0
+    assert json.loads(kept.read_text()) == {"MY_TOKEN": "an0ther-value"}
+    cli("pause", task_id)
+    assert cli("resume", task_id, "--env", "MORE=m").code == 0
+    assert json.loads(kept.read_text()) == {"MY_TOKEN": "an0ther-value", "MORE": "m"}
+    history = cli("show", task_id, "--events")
+    assert "MORE" in history.out
+    assert "an0ther" not in history.out
+    for words in (["retry", task_id], ["decide", task_id, "cancel"]):
+        refused = cli(*words, "--env", "MORE=other")
+        assert refused.code in (2, 3), refused
+    assert cli("deny", task_id, "--env", "MORE=other").code == 2
+    assert json.loads(kept.read_text())["MORE"] == "m"
+
+
+def test_a_playbook_gets_the_variables_that_it_names(still: Path, cli) -> None:
+    Path("push.toml").write_text(
+        'name = "push"\n[[stage]]\nname = "push"\nagent = "command"\n'
+        'options = { shell = "ls", secret_env = ["TOKEN"] }\n'
+    )
+    task_id = ident(cli("add", "--playbook", "push.toml"))
+    assert "TOKEN must be given anew" in cli("show", task_id).out
+    task_id = ident(cli("add", "--playbook", "push.toml", "--env", "TOKEN=t"))
+    assert json.loads((still / "tasks" / task_id / "env.json").read_text()) == {"TOKEN": "t"}
+    assert "anew" not in cli("show", task_id).out
+    useless = cli("add", "Look", "--agent", "analyst", "--env", "TOKEN=t")
+    assert (useless.code, "would be of no use" in useless.err) == (2, True)
+
+
 def test_a_shell_reads_the_line_only_when_asked(still: Path, cli) -> None:
     task_id = ident(cli("run", "--shell", "--pty", "--", "ls | wc -l"))
     options = json.loads(cli("show", task_id, "--json").out)["options"]

@@ -10,6 +10,8 @@ from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.filtering import BadFilter, matches, parse
 from taskhub_tui.domain.listing import Group, Listing, SavedView, Sort
 from taskhub_tui.domain.model import (
+    Blocker,
+    BlockerKind,
     NoticeKind,
     Priority,
     Stage,
@@ -56,6 +58,12 @@ async def fill(hub: Hub, count: int) -> list[Task]:
             notice = Notice(NoticeKind.ACKNOWLEDGED, task.title, "")
             task = submissions.insert(tx, task, [stage], [], notice)
             asked = status is Status.IN_PROGRESS and rng.random() < 0.3
+            question = None
+            if status is Status.BLOCKED:
+                risk = rng.choice(["low", "high"])
+                question = Blocker(
+                    f"b{i}", task.id, 0, "deploy", BlockerKind.APPROVAL, "Deploy?", 1, at, risk=risk
+                )
             task = replace(
                 task,
                 status=status,
@@ -66,7 +74,7 @@ async def fill(hub: Hub, count: int) -> list[Task]:
                 eta=rng.choice([None, NOW + 60, NOW + 600]),
                 stage_agent=rng.choice([agent, "command"]),
             )
-            changes.write_decided(tx, Change(task), by="me", channel="test")
+            changes.write_decided(tx, Change(task, blocker=question), by="me", channel="test")
             made.append(task)
 
     await hub._store.write(insert)
@@ -94,6 +102,30 @@ async def test_who_needs_the_user_is_first_and_what_is_over_last(hub: Hub) -> No
         assert list(numbers) == [task.n for task in await hub.tasks()], text
         first = by_n[numbers[0]]
         assert first.status is Status.BLOCKED or first.waiting_on is WaitingOn.USER
+
+
+async def test_of_what_needs_the_user_that_of_high_risk_is_first_in_every_list(hub: Hub) -> None:
+    tasks = await fill(hub, 200)
+    asking = {pair[0].n: pair[1] for pair in await hub.with_questions([one.n for one in tasks])}
+    risky = {n for n, blocker in asking.items() if blocker is not None and blocker.risk == "high"}
+    needs = {task.n for task in await hub.matching(parse("status:needs"))}
+    assert risky
+    assert risky < needs
+    wanted = sorted(risky, reverse=True) + sorted(needs - risky, reverse=True)
+    grouped = Listing(parse("!zebra"), Sort.NEEDS, Group.STATUS)
+    for found in (
+        [task.n for task in await hub.tasks()],
+        [task.n for task in await hub.matching(parse("!zebra"))],
+        await hub.order(),
+        await hub.order(status=[one for one in Status if not one.over]),
+        (await hub.arranged(Listing(parse("")))).numbers,
+        (await hub.arranged(Listing(parse("!zebra")))).numbers,
+        (await hub.arranged(grouped)).numbers,
+    ):
+        assert list(found[: len(wanted)]) == wanted
+    heads = (await hub.arranged(grouped)).heads
+    assert heads[0].name == "needs"
+    assert heads[0].count == len(needs)
 
 
 @pytest.mark.parametrize("group", [Group.STATUS, Group.AGENT, Group.PLAYBOOK])

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from support import ScriptedAgent, house, until, working
 
+from taskhub_tui import keeper
 from taskhub_tui.agents.port import Blocker, BlockerKind, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import BadInput
@@ -127,6 +128,25 @@ async def test_a_damaged_database_is_replaced_and_kept(path: Path) -> None:
     # And back again: what was put aside is no sound backup.
     with pytest.raises(BadInput, match="is no sound backup"):
         restore(path, Path(told.aside) / path.name, NOW + 1)
+
+
+def test_whoever_wanted_a_worker_while_nobody_might_work_gets_one_afterwards(
+    where: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Paths] = []
+    monkeypatch.setattr(keeper, "start", started.append)
+    with keeper.kept_away(where):
+        pass
+    assert started == []
+
+    def refused() -> None:
+        with keeper.kept_away(where):
+            keeper._want(where.home)
+            raise BadInput("It was refused")
+
+    with pytest.raises(BadInput):
+        refused()
+    assert started == [where]
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from support import House, ScriptedAgent, house, until
 
-from taskhub_tui import care
+from taskhub_tui import care, variables
 from taskhub_tui.agents.port import Artifact, Result
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import StoreError
-from taskhub_tui.domain.model import Action, Status
+from taskhub_tui.domain.model import Action, NewTask, Status
 from taskhub_tui.domain.views import Prunable, Pruned
 from taskhub_tui.engine import runner
 from taskhub_tui.storage import claims, retention
@@ -100,6 +100,31 @@ async def test_all_that_belongs_to_a_task_goes_with_it_and_nothing_of_others(
             assert found in ([], [(other.n,)]), table
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         connection.close()
+
+
+async def test_what_can_be_retried_keeps_the_variables_it_needs(
+    where: Paths, settings: Settings
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        failed, cancelled = [
+            await h.hub.submit(NewTask(name, agent="actor"), secret_env={"TOKEN": "s3cret"})
+            for name in ("failed", "cancelled")
+        ]
+        await h.hub.decide(cancelled.id, Action.CANCEL)
+        await h.hub._store.write(
+            lambda tx: tx.execute("UPDATE task SET status = 'failed' WHERE id = ?", (failed.id,))
+        )
+        for task in (failed, cancelled):
+            fill(where, task.id)
+        told = await prune(h, keep_results=True)
+        assert {one.id for one in told.tasks} == {failed.id, cancelled.id}
+        left = [path for path in where.tasks.rglob("*") if path.is_file()]
+        assert left == [where.task(failed.id) / "env.json"]
+        assert variables.read(where.task(failed.id)) == {"TOKEN": "s3cret"}
+        # There is nothing more to take from it, so its history does not grow by each look.
+        assert (await prune(h, keep_results=True)).tasks == ()
+        assert [one.id for one in (await prune(h, status=(Status.FAILED,))).tasks] == [failed.id]
+        assert not where.task(failed.id).exists()
 
 
 async def test_results_can_be_kept(where: Paths, settings: Settings) -> None:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 # Test modules are imported by path (importlib mode), so their helpers have no package.
 sys.path.append(str(Path(__file__).parent))
 
+import pressed
 from hubs import Seed, asleep
 from play import Play, User, opened
 
@@ -26,6 +27,14 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Screens look the same whoever runs the tests."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def noted() -> Iterator[None]:
+    """What is pressed is noted, so that the last test can say what never was."""
+    with pytest.MonkeyPatch.context() as patch:
+        pressed.note(patch)
+        yield
 
 
 @pytest.fixture
@@ -63,14 +72,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--renew", action="store_true", help="write the goldens of the app anew")
 
 
+_LOOKS_BACK = "test_every_key_was_pressed_by_some_test"
+_left_out: list[pytest.Item] = []
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    _left_out.extend(items)
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests in tmux out where there is none; never in CI."""
-    if shutil.which("tmux") is not None or os.environ.get("CI"):
-        return
-    out = [item for item in items if item.get_closest_marker("tmux")]
+    """Leave the tests in tmux out where there is none, never in CI; put what looks back last."""
+    last = [item for item in items if item.name == _LOOKS_BACK]
+    # In another process keys are pressed unseen, so tests in tmux are no part of it.
+    all_here = _all_here(config, items)
+    out = [] if all_here else [*last]
+    if shutil.which("tmux") is None and not os.environ.get("CI"):
+        out += [item for item in items if item.get_closest_marker("tmux")]
     if out:
         config.hook.pytest_deselected(items=out)
-        items[:] = [item for item in items if item not in out]
+    gone = {*out, *last}
+    items[:] = [item for item in items if item not in gone]
+    items += last if all_here else []
+
+
+def _all_here(config: pytest.Config, items: list[pytest.Item]) -> bool:
+    """Return whether all tests of the app are to run, and not only some of them."""
+    here = Path(__file__).parent
+    chosen = {item.path for item in items}
+    some = any("::" in str(arg) for arg in config.args)
+    less = any(here in item.path.parents for item in _left_out)
+    return chosen >= {*here.glob("test_*.py")} and not some and not less
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

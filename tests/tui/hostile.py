@@ -1,6 +1,7 @@
-"""Opens the app on the hub of this environment, with a hostile agent, and nothing that runs tasks.
+"""Opens the app on the hub of this environment, with hostile agents, and nothing that runs tasks.
 
-At its end it writes down what is in its clipboard, which only an action can have filled.
+With TASKHUB_CALM no dialog comes up by itself. At its end it writes down what is in its clipboard,
+which only an action can have filled.
 """
 
 import asyncio
@@ -28,10 +29,18 @@ class Plugin:
         return Result("")
 
 
+class Broken(Plugin):
+    """One that cannot be used, and says so in its own words."""
+
+    card = AgentCard("broken", "BROKEN " + HOSTILE, HOSTILE, problem="PROBLEM " + HOSTILE)
+
+
 async def main() -> None:
-    registry = Registry(extra={"plugin": Plugin()})
+    registry = Registry(extra={"plugin": Plugin(), "broken": Broken()})
     async with await Hub.open(autostart=False, registry=registry) as hub:
         app = TaskHubApp(hub, services=[asyncio.Event().wait])
+        if os.environ.get("TASKHUB_CALM"):
+            app.asker.consider = lambda: None
         await app.run_async()
         if told := os.environ.get("TASKHUB_TOLD"):
             Path(told).write_text(app.clipboard, encoding="utf-8")

@@ -208,6 +208,25 @@ class Seed:
             file.write(logs.format_lines(self.hub.clock(), "agent", text))
 
 
+async def finished(seed: Seed, data: dict[str, Any], **more: Any) -> Task:
+    """Write a task that was done, with what its agent said in data."""
+    task = await seed.put("Analyse", Status.COMPLETED, **more)
+    stages = await seed.store.read(lambda r: queries.stages_of(r, task, checked=False))
+    done = replace(
+        stages[-1], status=StageStatus.DONE, output={"text": "", "data": data}, ended=1.0
+    )
+    await seed.become(await seed.now(task), [*stages[:-1], done])
+    return task
+
+
+def picture(path: Path, size: tuple[int, int] = (40, 20), colour: str = "#ff0000") -> Path:
+    """Make a picture of one colour."""
+    from PIL import Image
+
+    Image.new("RGB", size, colour).save(path)
+    return path
+
+
 async def asleep() -> None:
     """A service that does nothing, so that the app starts no worker."""
     await asyncio.Event().wait()

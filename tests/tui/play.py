@@ -32,6 +32,7 @@ from taskhub_tui.domain.model import NewTask, Status, Task, TaskView
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.screens.decision import DecisionScreen
+from taskhub_tui.tui.screens.preflight import PreflightScreen
 from taskhub_tui.tui.widgets.task_table import TaskTable
 
 NOW = 1_790_000_000.0
@@ -160,12 +161,15 @@ class User:
                 return
 
     async def waits_for_the_dialog(self) -> None:
-        """Let a decision dialog come up, and the moment pass in which it takes no keys."""
+        """Let a dialog that asks come up, and the moment pass in which it takes no keys."""
 
         def listens() -> bool:
             # Nothing was typed for long: else the dialog would wait for it in real time.
             self.app.typed = time.monotonic() - 60
             screen = self.app.screen
+            if isinstance(screen, PreflightScreen):
+                screen._touched = time.monotonic() - 60
+                return screen.is_mounted and screen.awake
             if not isinstance(screen, DecisionScreen):
                 return False
             screen._quiet_since = time.monotonic() - 60

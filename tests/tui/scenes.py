@@ -115,6 +115,23 @@ async def done(seed: Seed) -> None:
     await finished(seed)
 
 
+async def followed(seed: Seed) -> None:
+    """Put a task there whose agent says what could be done next."""
+    task = await finished(seed)
+    said = {
+        "follow_ups": [
+            {
+                "title": "The same for the whole year",
+                "request": "Report on oil prices of the whole year, month by month",
+                "agent": "analyst",
+            },
+            {"title": "What became of the week in August", "request": "Find the missing data"},
+        ]
+    }
+    last = (await seed.hub.status(task.id)).stages[-1]
+    await seed.become(await seed.now(task), [replace(last, output={"data": said})])
+
+
 async def pictured(seed: Seed) -> None:
     """Put a task there that made a picture: a disc on a ground that grows lighter."""
     from PIL import Image, ImageDraw
@@ -181,6 +198,19 @@ async def question(seed: Seed) -> None:
     )  # fmt: skip
 
 
+async def two_questions(seed: Seed) -> None:
+    await approval(seed)
+    await question(seed)
+
+
+async def proposed(seed: Seed) -> None:
+    arguments = {"to": ["ann@example.org", "all@example.org"], "subject": "Figures", "draft": False}
+    await asked(
+        seed, "Send the quarterly figures", BlockerKind.APPROVAL, "May this be sent?",
+        detail={"arguments": arguments, "reason": "The report is done"}, names=("write", "send"),
+    )  # fmt: skip
+
+
 async def review(seed: Seed) -> None:
     await asked(
         seed, "Translate onboarding copy", BlockerKind.APPROVAL, "Is the result right?",
@@ -240,6 +270,8 @@ class Scene:
     """What is on the screen when it is there."""
     typed: str = ""
     """What is typed at the end."""
+    then: str = ""
+    """Keys for the dialog that comes up after those, once it listens."""
     dialog: bool = False
     """The keys are pressed in the decision dialog that comes up."""
     calm: bool = False
@@ -260,10 +292,14 @@ SCENES = (
     Scene("task-log", busy, "enter", until="building emitter"),
     Scene("task-result", done, "enter", until="Brent"),
     Scene("task-events", busy, "enter left_square_bracket", until="anded over"),
+    Scene("log-search", busy, "enter slash", until="3 of 3", typed="building\n"),
     Scene("task-zoom", busy, "z", until="building emitter"),
     Scene("task-files", done, "enter 3", until="prices.csv"),
     Scene("task-about", busy, "enter 5", until="Request"),
     Scene("grouped", busy, "B s", until="done  1"),
+    Scene("sort", busy, "S", until="Sort by"),
+    Scene("group", busy, "B", until="Group by"),
+    Scene("priority", busy, "P", until="critical"),
     Scene("views", busy, "W", until="Failed today"),
     Scene("inbox", open_questions, "i", until="May the old keys", calm=True),
     Scene("inbox-many", waiting, "i j space", until="1 marked", calm=True),
@@ -282,11 +318,16 @@ SCENES = (
     Scene("decide-deny", approval, "d", until="eason", dialog=True),
     Scene("decide-context", approval, "c", until="Migrate billing", dialog=True),
     Scene("decide-modify", failed, "m", until="Nightly", dialog=True),
+    Scene("decide-modify-arguments", proposed, "m", until="Arguments, as JSON", dialog=True),
     Scene("decide-reassign", failed, "t", until="Nightly", dialog=True),
     Scene("decide-cancel", approval, "X", until="Cancel this task?", dialog=True),
     Scene("undo", approval, "a", until="undoes", dialog=True, undo=5.0),
+    Scene("undo-two", two_questions, "a", then="1", until="click undoes", dialog=True, undo=5.0),
+    Scene("undo-many", busy, "V p", then="y", until="undoes", undo=5.0),
+    Scene("toast", busy, "w", until="comes with TaskHub", typed="All\n"),
     Scene("new-task", empty, "n", until="New task"),
     Scene("new-task-again", done, "d", until="about 3m"),
+    Scene("new-task-follow-up", followed, "enter 1", until="It follows"),
     Scene("pick-task", busy, "n ctrl+o", until="Report on oil"),
     Scene("save-view", busy, "w", until="A name"),
     Scene("save-as", done, "enter 3 s", until="Save as"),
@@ -302,6 +343,8 @@ DRAWN = (
     ("approval", "taskhub"),
     ("task-log", "taskhub"),
     ("tasks", "taskhub-light"),
+    ("approval", "taskhub-light"),
+    ("inbox", "taskhub-light"),
 )
 """The scenes that are kept as SVG too, with the theme they are drawn in."""
 BY_NAME = {scene.name: scene for scene in SCENES}
@@ -318,6 +361,9 @@ async def go(t: User, scene: Scene) -> None:
         # What may be done with it is known once it was read in full.
         await t.until(lambda: t.app.query_one(Detail).view is not None, "the task beside it")
     await t.press(*scene.keys.split())
+    if scene.then:
+        await t.waits_for_the_dialog()
+        await t.press(*scene.then.split())
     if scene.typed:
         await t.types(scene.typed)
     if scene.until:

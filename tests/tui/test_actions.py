@@ -12,7 +12,8 @@ from taskhub_tui.tui.screens.decision_forms import Form
 from taskhub_tui.tui.screens.help import HelpScreen
 from taskhub_tui.tui.screens.inbox import InboxScreen
 from taskhub_tui.tui.screens.main import MainScreen
-from taskhub_tui.tui.screens.new_task import AfterInput, NewTaskScreen
+from taskhub_tui.tui.screens.new_task import NewTaskScreen
+from taskhub_tui.tui.screens.new_task_look import AfterInput
 from taskhub_tui.tui.screens.pick_task import PickTaskScreen
 from taskhub_tui.tui.screens.picture import PictureScreen
 from taskhub_tui.tui.screens.preflight import PreflightScreen
@@ -36,6 +37,7 @@ HOMES = {
     "view": MainScreen,
     "hub": MainScreen,
     "place": TaskHubApp,
+    "panes": TaskHubApp,
     "decision": DecisionScreen,
     "answer": Form,
     "batch": PreflightScreen,

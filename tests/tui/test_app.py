@@ -13,6 +13,7 @@ from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import BadInput, StoreError, TaskHubError, WorkerError
 from taskhub_tui.domain.model import NewTask, Status
 from taskhub_tui.hub import Hub
+from taskhub_tui.tui import commands
 from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.screens.decision import DecisionScreen
 from taskhub_tui.tui.screens.help import HelpScreen
@@ -313,7 +314,7 @@ async def test_all_commands_can_be_found_by_name(app: TaskHubApp, seed: Seed) ->
     await seed.put("Waits")
     async with app.run_test(size=(120, 30), notifications=True) as pilot:
         await until(pilot, lambda: app.query_one(Detail).view is not None)
-        names = {command.title for command in app.get_system_commands(app.screen)}
+        names = {command.act.label for command in commands.legal(app, app.screen)}
         assert {"New", "Cancel", "Pause", "Inbox", "Theme"} <= names
         assert "Retry" not in names
 

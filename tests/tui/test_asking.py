@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 from hubs import Seed, text, until
-from textual.widgets import Input
+from play import Play, User
+from textual.widgets import Input, OptionList
 
 from taskhub_tui.domain.model import Action, BlockerKind, NoticeKind, Status
 from taskhub_tui.hub import Hub
@@ -85,6 +86,55 @@ async def test_none_is_raised_while_somebody_types_or_reads_a_dialog(
         await pilot.press("escape")
         app.typed = 0.0
         await until(pilot, lambda: raised(app))
+
+
+@pytest.mark.parametrize(("key", "screen"), [("A", "AgentsScreen"), ("comma", "SettingsScreen")])
+async def test_one_comes_up_over_a_whole_screen_which_stays_as_it_is(
+    play: Play, key: str, screen: str
+) -> None:
+    async with play() as t:
+        await t.given("Calm one")
+        await t.press(key)
+        await t.is_on(screen)
+        task = await t.given("Migrate", Status.BLOCKED, question="Run it on staging?")
+        await t.waits_for_the_dialog()
+        await t.sees("Run it on staging?")
+        await t.press("a")
+        await t.is_on(screen)
+        await t.sees("Approved: Migrate")
+
+        async def answered() -> bool:
+            return (await t.hub.status(task.id)).blocker is None
+
+        await t.until(answered)
+
+
+async def test_none_comes_up_over_a_setting_that_is_typed_or_a_key_that_is_waited_for(
+    play: Play,
+) -> None:
+    async def is_raised(t: User) -> bool:
+        t.app.typed = 0.0
+        t.app.asker.consider()
+        await t.pilot.pause(0.1)
+        return isinstance(t.app.screen, DecisionScreen)
+
+    async with play() as t:
+        await t.press("comma")
+        await t.is_on("SettingsScreen")
+        rows = t.app.screen.query_one("#list", OptionList)
+        rows.highlighted = rows.get_option_index("set:concurrency")
+        await t.press("enter")
+        await t.is_in("typed")
+        await t.given("Migrate", Status.BLOCKED)
+        await t.sees("1 question waits for you")
+        assert not await is_raised(t)
+        await t.press("escape")
+        rows.highlighted = rows.get_option_index("key:hub.new")
+        await t.press("enter")
+        await t.sees("Press the new key for hub.new")
+        assert not await is_raised(t)
+        await t.press("escape")
+        await t.waits_for_the_dialog()
 
 
 async def test_none_is_raised_while_another_program_has_the_terminal_nor_right_after(
@@ -225,26 +275,60 @@ async def test_a_failure_is_raised_with_the_end_of_its_log(
         await until(pilot, retried)
 
 
-async def test_a_failure_that_was_seen_is_not_raised_at_the_next_start(
-    app: TaskHubApp, hub: Hub, seed: Seed
+async def untold(hub: Hub) -> bool:
+    """Return whether nothing is left that was told about a failure and not read."""
+    return not await hub.unread(kind=NoticeKind.ERROR)
+
+
+async def test_a_failure_that_is_left_for_later_stays_in_the_inbox_and_rests(play: Play) -> None:
+    async with play() as t:
+        await t.given("Nightly", Status.FAILED, error="Schema mismatch")
+        await t.waits_for_the_dialog()
+        await t.sees("esc decide later", "e put away")
+        await t.press("escape")
+        await t.is_on("MainScreen")
+        await t.until(lambda: t.app.asker._queue == [])
+        t.app.typed = 0.0
+        await t.later(60)
+        t.app.asker.consider()
+        await t.pilot.pause(0.1)
+        await t.is_on("MainScreen")
+        assert not await untold(t.hub)
+        await t.press("i")
+        await t.sees("1 failed", "Schema mismatch")
+
+
+async def test_a_failure_that_is_put_away_leaves_the_inbox_for_good(
+    play: Play, hub: Hub, app: TaskHubApp
 ) -> None:
-    await seed.put("Nightly", Status.FAILED, error="Schema mismatch")
+    async with play() as t:
+        task = await t.given("Nightly", Status.FAILED, error="Schema mismatch")
+        await t.decides("e")
+        await t.is_on("MainScreen")
+        await t.until(lambda: untold(t.hub))
+        assert (await t.stands(task, Status.FAILED)).task.error == "Schema mismatch"
+        await t.press("a")
+        await t.waits_for_the_dialog()
+        await t.sees("esc close")
+        assert not t.shows("put away")
+        await t.press("escape", "i")
+        await t.sees("Nothing waits for you")
     async with app.run_test(size=(120, 36), notifications=True) as pilot:
-        await until(pilot, lambda: raised(app))
-        rest(app)
-        await pilot.press("escape")
-        await until(pilot, lambda: not raised(app))
-
-        async def read() -> bool:
-            told = await hub.notifications()
-            return all(notice.read for notice in told if notice.kind is NoticeKind.ERROR)
-
-        await until(pilot, read)
-    again = TaskHubApp(hub, services=app._services)
-    async with again.run_test(size=(120, 36), notifications=True) as pilot:
-        await until(pilot, lambda: again._seen_notice is not None)
+        await until(pilot, lambda: app._seen_notice is not None)
         await pilot.pause()
-        assert again.asker._queue == []
+        assert app.asker._queue == []
+
+
+async def test_a_failure_that_was_left_for_later_is_raised_when_the_app_is_opened_again(
+    play: Play,
+) -> None:
+    async with play() as t:
+        await t.given("Nightly", Status.FAILED, error="Schema mismatch")
+        await t.decides("escape")
+        await t.is_on("MainScreen")
+    async with play() as t:
+        await t.waits_for_the_dialog()
+        await t.sees("Schema mismatch")
 
 
 async def test_a_running_task_can_be_cancelled_from_the_list_and_asks_first(

@@ -38,7 +38,7 @@ WATCHED: tuple[tuple[str, Callable[[Seed], Awaitable[None]], str, Glyphs], ...] 
 )
 """What a shell shows, with the title of the one task that is watched."""
 WATCHED_SIZES = ((80, 24), (120, 36), (80, 10))
-STILL = 0.6
+STILL = 1.6
 """Seconds without a change after which a screen is taken to be complete, to renew its golden."""
 LOST = 4.0
 """Seconds after which a screen that stands still in another shape will not become its golden."""
@@ -174,8 +174,8 @@ async def test_a_picture_looks_as_it_did(
     name: str, theme: str, where: Paths, settings: Settings, renew: bool
 ) -> None:
     scene = BY_NAME[name]
-    async with opened(where, settings, (120, 36), before=scene.put) as t:
-        t.app.theme = theme
+    settings = replace(settings, theme=theme)
+    async with opened(where, settings, (120, 36), before=scene.put, calm=scene.calm) as t:
         await go(t, scene)
         await check(t, GOLDENS / f"{name}-{theme}.svg", drawn, renew)
 

@@ -6,6 +6,7 @@ guard are tested too.
 """
 
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,11 @@ from hubs import Seed, text, until
 from outside import ESCAPES, HOSTILE
 from scenes import asked
 from terminal import Terminal
-from wire import BIDI, CONTROLS, INVISIBLE, foreign
+from wire import BIDI, CONTROLS, INVISIBLE, foreign, tokens
 
 from taskhub_tui.config import Paths
 from taskhub_tui.domain.change import Notice
+from taskhub_tui.domain.listing import Group, SavedView
 from taskhub_tui.domain.model import (
     Action,
     Artifact,
@@ -28,7 +30,7 @@ from taskhub_tui.domain.model import (
     StageStatus,
     Status,
 )
-from taskhub_tui.storage import changes, queries, stages
+from taskhub_tui.storage import changes, listings, queries, stages
 from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.widgets.detail import Detail
 from taskhub_tui.tui.widgets.tabs import TABS
@@ -73,12 +75,17 @@ def told(tmp_path: Path) -> Path:
     return tmp_path / "told"
 
 
-def opened(told: Path, size: tuple[int, int] = (120, 36)) -> Terminal:
+def opened(told: Path, size: tuple[int, int] = (120, 36), **more: str) -> Terminal:
     """Open the app in a pty of its own, where a program that is started leaves a trace."""
     script = Path(__file__).with_name("hostile.py")
-    env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TMUX", "STY", "DISPLAY")}
-    env |= {"TASKHUB_TOLD": str(told), "PYTHONPATH": str(Path(__file__).parent)}
+    env = environment(TASKHUB_TOLD=str(told), PYTHONPATH=str(Path(__file__).parent), **more)
     return Terminal([sys.executable, str(script)], env, size)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment of a plain terminal."""
+    known = ("NO_COLOR", "TMUX", "STY", "DISPLAY")
+    return {name: value for name, value in os.environ.items() if name not in known} | more
 
 
 def unharmed(terminal: Terminal, told: Path) -> None:
@@ -243,6 +250,177 @@ async def test_no_news_agent_or_echo_is_obeyed(seed: Seed, where: Paths, told: P
         terminal.press("y")
         terminal.settle(0.5)
         unharmed(terminal, told)
+
+
+# Every list, dialog and field, one after the other
+
+ON_DISK = "[@click=app.quit]q [b [red]r \x1b]52;c;SEVJTA==\x07\x9b31m\x90E\x9c\u202e\u200b\n\r$x"
+"""As much of it as the name of a file may have."""
+
+
+def as_toml(text: str) -> str:
+    """Return a text of TOML, which takes any character as a number."""
+    return '"' + "".join(f"\\U{ord(one):08X}" for one in text) + '"'
+
+
+def draw_pictures(folder: Path) -> list[Path]:
+    """Draw a picture that holds more text than points, and one that is none."""
+    from PIL import Image, PngImagePlugin
+
+    good, bad = folder / f"PICTURE {ON_DISK}.png", folder / f"NOPICTURE {ON_DISK}.png"
+    said = PngImagePlugin.PngInfo()
+    said.add_text("Comment", HOSTILE)
+    said.add_itxt("Title", HOSTILE, "en", HOSTILE)
+    Image.new("RGB", (8, 8), (90, 160, 220)).save(good, pnginfo=said)
+    bad.write_bytes(b"\x89PNG\r\n\x1a\n" + HOSTILE.encode())
+    return [good, bad]
+
+
+async def plant_more(seed: Seed, where: Paths) -> Path:
+    """Write settings, a view, pictures and a folder that are as hostile as the tasks."""
+    where.config.write_text(
+        f"owner = {as_toml('OWNER ' + HOSTILE)}\ntheme = {as_toml(HOSTILE)}\n"
+        f"[keys]\n{as_toml('hub.' + HOSTILE)} = {as_toml(HOSTILE)}\n"
+        f'"task.open" = {as_toml("KEY" + HOSTILE)}\n'
+        f"[limits.agents]\n{as_toml('LIMITED ' + HOSTILE)} = 3\n"
+    )
+    await plant(seed, where)
+    await asked(
+        seed, "ASKS " + HOSTILE, BlockerKind.APPROVAL, "MAY " + HOSTILE, detail=DETAIL, risk="high"
+    )
+    view = SavedView("HELD " + HOSTILE, "HELDFILTER " + HOSTILE, group=Group.AGENT)
+    await seed.store.write(lambda tx: listings.save_view(tx, view, 1.0))
+    (first,) = [task for task in await seed.hub.tasks() if task.status is Status.COMPLETED]
+    await seed.files(first, *draw_pictures(where.home))
+    folder = where.home / f"FOLDER {ON_DISK}"
+    folder.mkdir()
+    for name in ("[red]r[", "[@click=app.quit]q", "[b", ON_DISK, "[\x1b]0;EVIL\x07"):
+        (folder / name).mkdir()
+    easy = where.home / "easy"
+    easy.symlink_to(folder)
+    return easy
+
+
+def paste(text: str) -> str:
+    return f"\x1b[200~{text}\x1b[201~"
+
+
+async def test_no_list_dialog_or_field_obeys(seed: Seed, where: Paths, told: Path) -> None:
+    easy = await plant_more(seed, where)
+    with opened(told, TASKHUB_CALM="1") as terminal:
+
+        def go(*steps: tuple[str, str]) -> None:
+            """Press, and wait until something is there, or until it is all painted."""
+            for keys, words in steps:
+                terminal.press(keys)
+                terminal.until(words) if words else terminal.settle(0.3)
+
+        back, list_ = ("\x1b", "PROGRESS"), "PROGRESS"
+        terminal.has("ASKS")
+        terminal.has("[keys] in")  # What is wrong with the keys, as toasts.
+        for _ in range(3):
+            terminal.settle(0.3)
+            terminal.click(62, 33)
+        # The agents; one cannot be used, in its own words.
+        go(("A", "PLUGIN"), ("j", "cannot be used"), ("n", ""), back)
+        # What would be done to all, and the heads of groups.
+        go(("V", "marked"), ("X", "Cancel ·"))
+        for line in range(3, 34, 3):
+            terminal.click(30, line)
+        go(back, ("V", ""), ("B", "Group by"), ("a", list_), ("g", ""), ("\r", ""), ("Z", ""))
+        for line in range(2, 9):
+            terminal.click(20, line)
+        go(("B", "Group by"), ("n", list_))
+        # Saved views: by their list, by the palette, and one is deleted.
+        go(("W", "HELD"), ("5", "HELDFILTER"), ("\x1b", ""))
+        go(("\x10", "earch for"), ("view held", "HELD"), ("\x15", ""), (paste(PASTED), ""), back)
+        go(("W", "HELD"), ("jjjj", ""), ("\x18", "Deleted"), ("W", "Views"), ("1", list_))
+        go(
+            ("w", "A name"),
+        )
+        go((paste("NAME " + PASTED), "NAME"), ("\r", "Saved as"))
+        # The filter with what it knows, and the search in a log.
+        go(("/agent:", ""), ("\t", ""), (paste(PASTED), ""), ("\x1b", ""))
+        go(("/second\r", ""), ("\r", ""), ("/" + paste("ECHO " + PASTED), "ECHO"))
+        go(
+            ("\r", ""),
+            ("/", ""),
+            ("\x15", ""),
+            ("[b\r", " of "),
+            ("n", ""),
+            ("\x1b", ""),
+            ("\x1b", ""),
+            ("\x1b", ""),
+        )
+        # Files, pictures, and where a copy goes.
+        go(
+            ("/first\r", "REPORT"),
+            ("\r", ""),
+            ("3", "PICTURE"),
+            ("jjj", ""),
+            ("v", "is no picture"),
+        )
+        go(("\x1b", "PICTURE"), ("j", ""), ("v", "▀"), ("\x1b", "PICTURE"))
+        go(("s", "Save as"), ("\x15", ""), (f"{easy}/[", "[red]r"), ("\t", ""))
+        go(
+            ("\x15", ""),
+            (f"{easy}/none/x\r", "Make"),
+            ("\x15", ""),
+            (f"{easy}.png\r", "Saved"),
+        )
+        go(
+            ("s", "Save as"),
+            ("\x15", ""),
+            (f"{easy}.png\r", "already."),
+            ("n", ""),
+            ("\x1b", "PICTURE"),
+        )
+        go(("\x1b", ""), ("\x1b", ""), ("\x1b", ""))
+        # The form, filled from a past task; a folder whose paths are completed.
+        go(
+            ("n", "New task"),
+            ("\x0f", "Fill the form"),
+            (paste(PASTED), ""),
+            ("\x15", ""),
+            ("second", ""),
+        )
+        go(
+            ("\r", "There is no agent"),
+            ("\x1b[Z" * 5, ""),
+            ("\x15", ""),
+            (f"{easy}/[", "[red]r"),
+            ("\t", ""),
+        )
+        go(("\x1b", "Leave?"), ("y", list_), ("", ""))
+        # All that waits, together.
+        go(("i", "Needs you"), ("V", "marked"), ("a", "Approve ·"), ("\x1b", "Needs you"))
+        go(("\x1b", ""), back)
+        # The settings, and a mistake in their file.
+        go(
+            (",", "OWNER"),
+            ("jjjjj", "recorded under"),
+            ("\r", ""),
+            (paste(PASTED), ""),
+            ("\x1b", ""),
+        )
+        where.config.write_text("owner = [" + HOSTILE.replace("\n", ""), encoding="utf-8")
+        go(("c", "Line "), ("\x1b[F", ""), back)
+        unharmed(terminal, told)
+
+
+@pytest.mark.parametrize("one", [False, True], ids=["all", "one"])
+async def test_the_view_of_a_shell_obeys_nothing(seed: Seed, where: Paths, one: bool) -> None:
+    await plant(seed, where)
+    (task,) = [task for task in await seed.hub.tasks() if task.status is Status.IN_PROGRESS]
+    argv = [sys.executable, "-m", "taskhub_tui", "watch", *([task.id] if one else [])]
+    with Terminal(argv, environment(), (120, 36)) as terminal:
+        terminal.until("LASTLINE" if one else "QUESTION")
+        terminal.settle(0.5)
+        terminal.press("\x03")
+        terminal.end()
+        own = re.compile(r"\x1b\[[0-9]*[AJK]|\x1b\[[0-9;]*m|\r|\n")
+        assert [found for found in tokens(terminal.bytes) if not own.fullmatch(found)] == []
+        assert b"Traceback" not in terminal.bytes
 
 
 async def test_markup_is_shown_and_not_obeyed(app: TaskHubApp, seed: Seed, where: Paths) -> None:

@@ -173,6 +173,25 @@ async def test_what_is_taken_back_is_under_the_cursor_again(
         await until(pilot, denied)
 
 
+@pytest.mark.parametrize("number", range(1, 10))
+async def test_each_of_nine_answers_has_its_number(
+    app: TaskHubApp, hub: Hub, seed: Seed, number: int
+) -> None:
+    nine = tuple(Choice(f"c{n}", f"Answer {n}") for n in range(1, 10))
+    one = await ask(seed, "One", kind=BlockerKind.INPUT, choices=nine)
+    async with app.run_test(size=(160, 40)) as pilot:
+        screen, moments = await opened(app, pilot, "9 Answer 9"), held(app)
+        screen._still_since = 0.0
+        await pilot.press(str(number))
+        await until(pilot, lambda: bool(app.asker.sender.held))
+        await send(app, moments)
+
+        async def answered() -> bool:
+            return any(e.data.get("choice") == f"c{number}" for e in await hub.events(one.id))
+
+        await until(pilot, answered)
+
+
 async def test_a_number_answers_only_what_can_have_been_read(
     app: TaskHubApp, hub: Hub, seed: Seed
 ) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from hubs import Seed, text, until
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -325,8 +326,33 @@ async def test_priority_of_the_task_here(app: TaskHubApp, seed: Seed) -> None:
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
         await listed(pilot, app, 1)
         await choose(pilot, app, "P", "h")
-        await until(pilot, lambda: "1 changed" in text(app))
+        await until(pilot, lambda: "Priority high: Audit" in text(app))
         assert (await seed.now(task)).priority is Priority.HIGH
+
+
+async def test_keys_that_come_at_once_are_the_filter_and_no_commands(
+    app: TaskHubApp, seed: Seed
+) -> None:
+    await seed.put("Acquire a licence", Status.PAUSED)
+    await seed.put("Rotate", Status.PAUSED)
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await listed(pilot, app, 2)
+        for key, character in (("slash", "/"), *((one, one) for one in "acqui"), ("enter", None)):
+            app.post_message(events.Key(key, character))
+        await until(pilot, lambda: titles(app) == ["Acquire a licence"])
+        assert app.query_one(FilterLine).value == "acqui"
+        assert len(app.screen_stack) == 1
+
+
+async def test_a_name_that_is_pasted_is_cleaned_and_cut(app: TaskHubApp, seed: Seed) -> None:
+    await seed.put("Rotate")
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await listed(pilot, app, 1)
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, NameScreen))
+        await pilot.press("M", "y", "space")
+        app.post_message(events.Paste("\x1b[31mfailures\x9b2J" + "x" * 60))
+        await until(pilot, lambda: app.screen.query_one(Input).value == "My failures" + "x" * 29)
 
 
 async def test_a_view_is_saved_chosen_and_deleted(app: TaskHubApp, hub: Hub, seed: Seed) -> None:
@@ -345,7 +371,13 @@ async def test_a_view_is_saved_chosen_and_deleted(app: TaskHubApp, hub: Hub, see
         await listed(pilot, app, 2)
         await choose(pilot, app, "W", "5")
         await listed(pilot, app, 1)
-        assert any("Held [b]" in one.title for one in app.get_system_commands(app.screen))
+        await choose(pilot, app, "W", "1")
+        await listed(pilot, app, 2)
+        # The palette has it by its name.
+        await pilot.press("ctrl+p", *"view held")
+        await until(pilot, lambda: "Held [b]   status:pau" in text(app))
+        await pilot.press("enter")
+        await listed(pilot, app, 1)
         await pilot.press("W")
         await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
         await pilot.press("delete")

@@ -45,6 +45,20 @@ def test_every_text_and_sign_is_legible_on_every_ground(theme) -> None:
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda one: one.name)
+async def test_what_a_field_may_hold_is_legible(play: Play, theme) -> None:
+    async with play(120, 36) as t:
+        t.app.theme = theme.name
+        await t.press("n")
+        await t.sees("What is to be done", "tomorrow 8:00")
+        parts = (("#request", "text-area--placeholder"), ("#when", "input--placeholder"))
+        for field, part in parts:
+            style = t.app.screen.query_one(field).get_component_styles(part)
+            for ground in ("background", "cursor"):
+                behind = Color.parse(t.app.theme_variables[ground])
+                assert contrast(behind + style.color, behind) >= 4.5, field
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda one: one.name)
 def test_the_four_meanings_differ_for_the_colour_blind(theme) -> None:
     """Simulated after Viénot, Brettel and Mollon; each pair must differ in lightness or hue."""
 
@@ -196,7 +210,7 @@ async def test_a_task_has_its_lines_to_itself_where_it_is_said_to(
         await t.does_not_see("Weekly cost report")
         await t.sees("building emitter")
         lines = [line.strip() for line in t.lines() if line.strip()]
-        wanted = ("1 plan", "2 build", "3 test", "Log  Result", "120 modules", "building emitter")
+        wanted = ("1 plan", "2 build", "3 test", "[Log] Result", "120 modules", "building emitter")
         at = [next(i for i, line in enumerate(lines) if words in line) for words in wanted]
         assert at == sorted(at)
         assert lines[1] == "Port parser to the new grammar"

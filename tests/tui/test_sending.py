@@ -7,7 +7,7 @@ from hubs import Seed, asleep, text, until
 from textual.widgets import Input, TextArea
 
 from taskhub_tui.config import Settings
-from taskhub_tui.domain.model import Action, Decision, Status, Task
+from taskhub_tui.domain.model import Action, Decision, Priority, Status, Task
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.screens.choose import ChooseScreen
@@ -206,3 +206,106 @@ async def test_what_was_typed_and_left_is_there_again_and_leaving_the_app_asks(
         await until(pilot, lambda: len(app.screen_stack) == 1)
         app.asker.ask(task.id, action=Action.PROVIDE_CONTEXT)
         await until(pilot, lambda: isinstance(app.focused, TextArea) and "mind_it" in text(app))
+
+
+async def test_the_keys_under_a_dialog_offer_to_undo_only_while_that_is_possible(
+    hub: Hub, seed: Seed
+) -> None:
+    first = await seed.put("First", Status.BLOCKED)
+    second = await seed.put("Second", Status.BLOCKED)
+    app, moments = quiet(hub)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "Second" in text(app))
+        await approve(app, hub, first)
+        await until(pilot, lambda: "u Undo" in text(app))
+        app.asker.ask(second.id)
+        await until(pilot, lambda: isinstance(app.screen, DecisionScreen))
+        await until(pilot, lambda: "decide later" in text(app) and "u Undo" in text(app))
+        moments.at += 10
+        app.asker.sender.tick()
+        await until(pilot, lambda: "u Undo" not in text(app))
+        assert isinstance(app.screen, DecisionScreen)
+        assert "q Quit" in text(app)
+
+
+async def test_a_pause_can_be_taken_back_and_its_key_takes_it_back_too(
+    hub: Hub, seed: Seed
+) -> None:
+    task = await seed.put("Backfill")
+    app, moments = quiet(hub)
+    async with app.run_test(size=(100, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app._main.task_here is not None)
+        for back in ("u", "p"):
+            await pilot.press("p")
+            await until(pilot, lambda: "Pausing: Backfill · u undoes" in text(app))
+            await pilot.press(back)
+            await until(pilot, lambda: "Pausing taken back: Backfill" in text(app))
+            assert not app.asker.sender.held
+            app.clear_notifications()
+        await pilot.press("p")
+        await until(pilot, lambda: bool(app.asker.sender.held))
+        moments.at += 10
+        app.asker.sender.tick()
+        await until(pilot, lambda: "Paused: Backfill" in text(app))
+        assert (await seed.now(task)).status is Status.PAUSED
+        await until(pilot, lambda: app._main.task_here.status is Status.PAUSED)
+        await pilot.press("p")
+        await until(pilot, lambda: "Letting go on: Backfill · u undoes" in text(app))
+        await pilot.press("u")
+        await until(pilot, lambda: not app.asker.sender.held)
+        assert (await seed.now(task)).status is Status.PAUSED
+
+
+async def test_a_change_of_priority_can_be_taken_back_and_the_last_one_counts(
+    hub: Hub, seed: Seed
+) -> None:
+    task = await seed.put("Backfill")
+    app, moments = quiet(hub)
+
+    async def choose(key: str) -> None:
+        await pilot.press("P")
+        await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+        await pilot.press(key)
+
+    async with app.run_test(size=(100, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app._main.task_here is not None)
+        await choose("h")
+        await until(pilot, lambda: "Setting priority high: Backfill · u undoes" in text(app))
+        await pilot.press("u")
+        await until(pilot, lambda: not app.asker.sender.held)
+        await choose("h")
+        await until(pilot, lambda: bool(app.asker.sender.held))
+        await choose("l")
+        await until(pilot, lambda: "Setting priority low: Backfill · u undoes" in text(app))
+        assert "Setting priority high" not in text(app)
+        moments.at += 10
+        app.asker.sender.tick()
+        await until(pilot, lambda: "Priority low: Backfill" in text(app))
+        assert (await seed.now(task)).priority is Priority.LOW
+
+
+async def test_what_was_typed_about_a_task_outlives_a_change_of_its_priority(
+    hub: Hub, seed: Seed
+) -> None:
+    task = await seed.put("Backfill", Status.BLOCKED, question="Now?")
+    app, moments = quiet(hub)
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await until(pilot, lambda: app._main.task_here is not None)
+        app.asker._drafts[task.id] = (None, {Action.DENY: {"": "Not today"}})
+        await pilot.press("P")
+        await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+        await pilot.press("h")
+        await until(pilot, lambda: bool(app.asker.sender.held))
+        assert app.asker.unsent
+        await pilot.press("u")
+        await until(pilot, lambda: not app.asker.sender.held)
+        assert not isinstance(app.screen, DecisionScreen)
+        await pilot.press("P")
+        await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+        await pilot.press("h")
+        await until(pilot, lambda: bool(app.asker.sender.held))
+        moments.at += 10
+        app.asker.sender.tick()
+        await until(pilot, lambda: "Priority high: Backfill" in text(app))
+        assert app.asker.unsent
+        assert await is_open(hub, task)

@@ -1,5 +1,6 @@
 """The settings and the agents, as a person uses them in the app, with a real hub and worker."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from textual.widgets import Input, OptionList
 
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.model import Status
+from taskhub_tui.domain.views import AgentRecord
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui import editor
 from taskhub_tui.tui.app import TaskHubApp
@@ -204,12 +206,26 @@ async def test_agents_are_shown_with_what_came_of_their_work(
         assert app._main._filter.value == "agent:command"
 
 
-async def test_an_agent_is_given_a_task(app: TaskHubApp) -> None:
+async def test_the_list_and_the_card_say_the_same_of_how_long_an_agent_takes(
+    app: TaskHubApp, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def records(names: Sequence[str]) -> dict[str, AgentRecord]:
+        return {name: AgentRecord(name, done=3, usual=12.4) for name in names}
+
+    monkeypatch.setattr(hub, "records", records)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("A")
+        await until(pilot, lambda: "usually 12s of work" in text(app))
+        assert "100%      12s" in text(app)
+
+
+@pytest.mark.parametrize("key", ["n", "enter"])
+async def test_an_agent_is_given_a_task(app: TaskHubApp, key: str) -> None:
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.pause()
         await pilot.press("A")
         await until(pilot, lambda: "Command" in text(app))
-        await pilot.press("j", "n")
+        await pilot.press("j", key)
         await until(pilot, lambda: isinstance(app.screen, NewTaskScreen))
         await until(pilot, lambda: "Command: " in text(app))
 

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hubs import Seed, text, until
+from hubs import Seed, finished, picture, text, until
 
-from taskhub_tui.domain.model import Action, Event, StageStatus, Status
+from taskhub_tui.domain.model import Action, Event, Status
 from taskhub_tui.hub import Hub
-from taskhub_tui.storage import queries
 from taskhub_tui.tui import opening, pictures
 from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.screens import save_as
@@ -18,23 +17,6 @@ from taskhub_tui.tui.widgets import files, markdown_view
 from taskhub_tui.tui.widgets.detail import Detail
 from taskhub_tui.tui.widgets.events import exactly, sentence
 from taskhub_tui.tui.widgets.result import ResultView
-
-
-async def finished(seed: Seed, data: dict[str, Any], **more: Any) -> Any:
-    task = await seed.put("Analyse", Status.COMPLETED, **more)
-    stages = await seed.store.read(lambda r: queries.stages_of(r, task, checked=False))
-    done = replace(
-        stages[-1], status=StageStatus.DONE, output={"text": "", "data": data}, ended=1.0
-    )
-    await seed.become(await seed.now(task), [*stages[:-1], done])
-    return task
-
-
-def picture(path: Path, size: tuple[int, int] = (40, 20), colour: str = "#ff0000") -> Path:
-    from PIL import Image
-
-    Image.new("RGB", size, colour).save(path)
-    return path
 
 
 async def shown(pilot: Any, app: TaskHubApp) -> Detail:

@@ -282,6 +282,55 @@ async def test_nothing_is_copied_but_on_purpose(home: Path, seed: Seed) -> None:
         assert terminal.end() == 0
 
 
+def drag(terminal: Terminal, start: tuple[int, int], end: tuple[int, int]) -> None:
+    """Press the left button at a column and line, go, and release it; the first ones are 1."""
+    (x, y), (right, bottom) = start, end
+    terminal.press(f"\x1b[<0;{x};{y}M\x1b[<32;{x + 1};{y}M")
+    terminal.press(f"\x1b[<32;{right};{bottom}M\x1b[<0;{right};{bottom}m")
+    terminal.settle(0.5)
+
+
+async def test_rows_are_selected_by_a_drag_that_does_nothing_else(home: Path, seed: Seed) -> None:
+    await seed.put("Weekly report", Status.COMPLETED)
+    await seed.put("Wide 日本語 title", Status.PAUSED)
+    with Terminal(ALONE, env(), (80, 24)) as terminal:
+        terminal.until("Weekly report")
+        terminal.settle(0.5)
+        drag(terminal, (17, 4), (22, 4))
+        terminal.press("\x03")
+        assert copied(terminal, 1) == "Weekly"
+        # Over letters that are two cells wide, and on into the next row.
+        drag(terminal, (22, 3), (29, 4))
+        terminal.press("y")
+        first, second = copied(terminal, 2).split("\n")
+        assert first.startswith("日本語 title ")
+        assert second.endswith("Weekly report")
+        # The cursor has not moved, and where there is no text nothing is taken away.
+        drag(terminal, (20, 15), (40, 17))
+        terminal.press("\x03")
+        terminal.until("nothing was copied")
+        assert terminal.bytes.count(b"\x1b]52;") == 2
+        terminal.press("\r")
+        terminal.until("command · paused")
+        terminal.press("\x1b")
+        terminal.settle(0.5)
+        terminal.press("A")
+        terminal.until("Financial Analyst")
+        terminal.settle(0.5)
+        drag(terminal, (4, 3), (12, 3))
+        terminal.press("\x03")
+        assert copied(terminal, 3) == "Financial"
+        terminal.press("i")
+        terminal.until("Latest")
+        terminal.settle(0.5)
+        drag(terminal, (5, 6), (10, 6))
+        terminal.press("\x03")
+        assert copied(terminal, 4) in ("Weekly", "Wide 日"[:6])
+        assert b"New task" not in terminal.bytes
+        terminal.press("\x11")
+        assert terminal.end() == 0
+
+
 # Deep links
 
 

@@ -102,11 +102,12 @@ class _Tail:
 def _folder(stage: Stage) -> RunDir:
     """Return where a run is kept that has saved nothing yet.
 
-    What has begun has saved where, so one that is lost here is repeated, beside what is left.
+    What has begun has saved where. So what has begun here is of another time: it was lost, or the
+    database was put back to what it was before.
     """
     name = f"{stage.position}-{stage.attempt}"
     found, number = RunDir(stage.datadir / "run" / name), 1
-    while found.standing() == "lost":
+    while found.standing() != "unclaimed":
         number += 1
         found = RunDir(stage.datadir / "run" / f"{name}-{number}")
     return found

@@ -17,6 +17,7 @@ MEANINGS: Mapping[str, str] = {
     "ok_codes": "exit codes that mean success; [0] by default",
     "max_output_mb": "how much output is kept; 1024 by default",
     "umask": 'file mode mask such as "022"; by default that of who started the worker',
+    "secret_env": "names of variables given by --env; it runs only with all of them",
 }
 
 

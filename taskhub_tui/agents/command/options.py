@@ -1,6 +1,5 @@
 """The options of the command agent, checked, and the environment a command gets."""
 
-import json
 import os
 import re
 import shlex
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from taskhub_tui import variables
 from taskhub_tui.agents.port import AgentError, Stage
 from taskhub_tui.env import submit_env
 from taskhub_tui.text import one_line
@@ -79,22 +79,12 @@ def environment(stage: Stage, folder: Path) -> dict[str, str]:
     """Return the whole environment of the command whose run is kept in `folder`.
 
     Raises:
-        AgentError: the `env` option, or the task's `env.json`, cannot be used.
+        AgentError: the `env` option, or the task's `env.json`, cannot be used, or a variable
+            that was given apart has no value any more.
     """
     env = submit_env(os.environ)
     _overlay(env, stage.options.get("env") or {}, "The option `env`")
-    secrets = stage.datadir / "env.json"
-    try:
-        text = secrets.read_text("utf-8")
-    except FileNotFoundError:
-        pass
-    except (OSError, UnicodeError) as error:
-        raise AgentError(f"The variables of this task cannot be read: {secrets}: {error}") from None
-    else:
-        try:
-            _overlay(env, json.loads(text), f"The file {secrets}")
-        except ValueError:
-            raise AgentError(f"The variables of this task are no JSON: {secrets}") from None
+    _overlay(env, _given_apart(stage), f"The file {stage.datadir / variables.FILE}")
     if stage.options.get("pty") and env.get("TERM", "dumb") == "dumb":
         env["TERM"] = "xterm-256color"
     prompt = stage.prompt.replace("\0", "")
@@ -112,6 +102,36 @@ def environment(stage: Stage, folder: Path) -> dict[str, str]:
         "TASKHUB_ASK": str(folder / "bin" / "ask"),
         "TASKHUB_PROGRESS": str(folder / "bin" / "progress"),
     }
+
+
+def _given_apart(stage: Stage) -> dict[str, Any]:
+    """Return the variables that the task does not hold itself: all of them, or none is started."""
+    names = stage.options.get("secret_env") or ()
+    if not isinstance(names, (list, tuple)) or not all(
+        isinstance(name, str) and _NAME.fullmatch(name) for name in names
+    ):
+        raise _wrong("secret_env", "a list of names of variables")
+    path = stage.datadir / variables.FILE
+    try:
+        found = variables.read(stage.datadir)
+    except OSError as error:
+        raise AgentError(
+            f"The variables of this task cannot be read: {path}: {error.strerror}"
+        ) from None
+    except ValueError:
+        if not names:
+            raise AgentError(f"The variables of this task are no JSON: {path}") from None
+        found = {}
+    if gone := [name for name in names if found.get(name) is None]:
+        said = gone[0] if len(gone) == 1 else f"{', '.join(gone[:-1])} and {gone[-1]}"
+        has, them = ("value is", "it") if len(gone) == 1 else ("values are", "them")
+        raise AgentError(
+            f"The command was not started: it needs {said}, whose {has} not here."
+            f" `{variables.again(stage.task_id, gone)}` gives {them} anew;"
+            f" `taskhub decide {stage.task_id} modify --unset secret_env` goes on without.",
+            detail={"missing": gone},
+        )
+    return found
 
 
 def _argv(stage: Stage) -> tuple[tuple[str, ...], str]:

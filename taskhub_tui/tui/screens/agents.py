@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
@@ -21,10 +21,11 @@ from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
 from taskhub_tui.tui import render
 from taskhub_tui.tui.actions import bindings
+from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.about import wrapped
 from taskhub_tui.tui.widgets.footer import KeyLine
-from taskhub_tui.tui.widgets.options import Options
+from taskhub_tui.tui.widgets.options import Rows
 from taskhub_tui.tui.widgets.plain import Plain
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ _HABITS = {
     "rerun": "runs the stage again: repeating is harmless",
     "ask": "asks you whether to run the stage again",
 }
+
+
+class _Left(VerticalScroll, inherit_bindings=False):
+    """Scrolls with the list in it, and takes no keys from it."""
 
 
 class AgentsScreen(Screen[str | None]):
@@ -58,15 +63,20 @@ class AgentsScreen(Screen[str | None]):
             & > .option-list--option-highlighted { text-style: none; background: $cursor; }
         }
         #left > #list { height: auto; max-height: 100%; }
-        #about { height: 1fr; padding: 1 2; scrollbar-size-vertical: 1; scrollbar-color: $faint; }
+        #about {
+            height: 1fr; padding: 1 2; scrollbar-size-vertical: 1; scrollbar-color: $faint;
+            scrollbar-gutter: stable;
+        }
         &.-wide #about { border-left: vkey $faint; }
         #card { height: auto; }
     }
     .-ascii AgentsScreen.-wide #about { border-left: ascii $faint; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("agents", "place")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("agents", "place", "panes")]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     AUTO_FOCUS = "#list"
+    may_be_asked = True
+    """Questions come up over it, as they do over the list."""
     app: "TaskHubApp"
 
     def __init__(self, hub: Hub, glyphs: Glyphs = UNICODE) -> None:
@@ -80,20 +90,19 @@ class AgentsScreen(Screen[str | None]):
     def compose(self) -> ComposeResult:
         yield Plain(id="top")
         with Horizontal(id="body"):
-            with VerticalScroll(id="left", can_focus=False):
+            with _Left(id="left", can_focus=False):
                 yield Plain(id="head")
-                yield Options(id="list")
+                yield Rows(id="list")
             with VerticalScroll(id="about", can_focus=False):
                 yield Plain(id="card")
         yield KeyLine(glyphs=self._glyphs)
 
     def on_mount(self) -> None:
-        self._watch()
+        start(self, self._watch, group="agents", exclusive=True)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw)
 
-    @work(exclusive=True, exit_on_error=False, group="agents")
     async def _watch(self) -> None:
         while True:
             try:
@@ -176,7 +185,8 @@ class AgentsScreen(Screen[str | None]):
             lines += [
                 Content(""),
                 Content.assemble(
-                    (f"{self._glyphs.failed} ", "$failed"), f"It cannot be used: {card.problem}"
+                    (f"{self._glyphs.failed} ", "$failed"),
+                    f"It cannot be used: {one_line(card.problem)}",
                 ),
             ]
         if card.description:
@@ -218,7 +228,7 @@ class AgentsScreen(Screen[str | None]):
         else:
             words = f"{one.done:,} done, {one.failed:,} failed, {one.cancelled:,} cancelled"
             if one.usual is not None:
-                words += f"; usually {durations.countdown(one.usual)} of work"
+                words += f"; usually {durations.spell(one.usual)} of work"
         return lines + self._fact("So far", words)
 
     def _fact(
@@ -231,8 +241,7 @@ class AgentsScreen(Screen[str | None]):
     ) -> list[Content]:
         """Return a name and what there is to say of it, whose lines stand below each other."""
         left, right = colours
-        # A bar may come to stand at the right.
-        room = max(20, self.query_one("#card").size.width - wide - 2)
+        room = max(20, self.query_one("#card").size.width - wide - 1)
         return [
             Content.assemble((f"{name if first else '':<{wide}}", left), (line, right))
             for first, line in zip(
@@ -248,13 +257,17 @@ class AgentsScreen(Screen[str | None]):
         options = self.query_one("#list", OptionList)
         (options.action_cursor_down if by > 0 else options.action_cursor_up)()
 
+    def action_leap(self, how: str) -> None:
+        self.query_one("#list", Rows).leap(how)
+
     @on(OptionList.OptionSelected)
     def action_new(self) -> None:
         card = self._here()
         if card is None:
             return
         if card.problem:
-            self.notify(f"It cannot be used: {card.problem}", severity="warning", markup=False)
+            said = f"It cannot be used: {one_line(card.problem, 300)}"
+            self.notify(said, severity="warning", markup=False)
             return
         app = self.app
         self.dismiss(None)

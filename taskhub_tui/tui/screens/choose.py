@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.options import Options
+from taskhub_tui.tui.widgets.path_input import CleanInput
 from taskhub_tui.tui.widgets.plain import Keys, Plain
 
 _STYLE = """
@@ -145,7 +146,9 @@ class NameScreen(ModalScreen[str | None]):
         with Vertical(id="dialog") as dialog:
             dialog.border_title = f" {self._title} "
             yield Plain(self._about)
-            yield Input(placeholder="A name, such as: My failures", compact=True, max_length=40)
+            yield CleanInput(
+                placeholder="A name, such as: My failures", compact=True, max_length=40
+            )
             yield Keys([("enter", "save"), ("name.leave", "back")])
 
     @on(Input.Submitted)

@@ -11,18 +11,14 @@ from functools import partial
 from typing import ClassVar
 
 from textual import events, on
-from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.binding import BindingType
-from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
-from textual.widgets.option_list import Option
 
 from taskhub_tui.domain.delegation import Ranked
 from taskhub_tui.domain.errors import AlreadyDecided, TaskHubError
-from taskhub_tui.domain.model import Action, AgentCard, Choice, Decision, Status, TaskView
+from taskhub_tui.domain.model import Action, AgentCard, Decision, TaskView
 from taskhub_tui.domain.waiting import meant
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.actions import bindings
@@ -40,48 +36,20 @@ from taskhub_tui.tui.screens.decision_forms import (
     decision,
     running,
 )
+from taskhub_tui.tui.screens.decision_look import DecisionLook
 from taskhub_tui.tui.screens.modify_form import ModifyForm
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.case import CaseText
-from taskhub_tui.tui.widgets.pick import Pick
 from taskhub_tui.tui.widgets.plain import Keys, Plain
 
 REST = 0.5
 """Seconds without a key before the dialog listens: longer than a pause between two letters."""
 
 
-class DecisionScreen(ModalScreen[Decision | None]):
+class DecisionScreen(DecisionLook):
     """One question, or one failure, and what can be done about it; None is decide later."""
 
-    DEFAULT_CSS = """
-    DecisionScreen {
-        align: center middle;
-        background: $background 60%;
-        #dialog {
-            width: 84; max-width: 95%; height: auto; max-height: 100%;
-            padding: 1 2; background: $panel; border: round $running;
-            border-title-style: none;
-        }
-        &.-short #dialog { padding: 0 2; }
-        #dialog.-needs { border: round $needs; border-title-color: $needs; }
-        #dialog.-failed { border: round $failed; border-title-color: $failed; }
-        #dialog.-running { border: round $running; border-title-color: $running; }
-        #dialog.-muted { border: round $muted; border-title-color: $muted; }
-        #dialog.-done { border: round $done; border-title-color: $done; }
-        #place { height: 1; color: $muted; display: none; }
-        #place.-long { display: block; }
-        #choices {
-            height: auto; max-height: 11; margin-top: 1; padding: 0;
-            background: $panel; border: none;
-        }
-        #notice { color: $needs; margin-top: 1; height: auto; display: none; }
-        #notice.-said { display: block; }
-        #actions { margin-top: 1; }
-    }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("decision")]
-    AUTO_FOCUS = "#body"
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
 
     def __init__(
         self,
@@ -95,7 +63,7 @@ class DecisionScreen(ModalScreen[Decision | None]):
         clock: Callable[[], float] = time.time,
         initial_action: Action | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        raised: bool = False,
+        can_put_away: bool = False,
         check: Callable[[Decision], Awaitable[str | None]] | None = None,
         drafts: dict[Action, Draft] | None = None,
     ) -> None:
@@ -107,7 +75,7 @@ class DecisionScreen(ModalScreen[Decision | None]):
             initial_action: what the person has asked for already; its form opens at once. An
                 approval still wants its own key.
             monotonic: seconds, for the moment in which keys are dead.
-            raised: it opened by itself; to close a failure is to put it away then.
+            can_put_away: it is a failure that stands in the inbox, and need not.
             check: returns why a decision would be refused, so that it can be mended; raises
                 AlreadyDecided when it comes too late.
             drafts: what was typed in its forms before; what is typed now is kept there.
@@ -122,45 +90,17 @@ class DecisionScreen(ModalScreen[Decision | None]):
         self._initial = initial_action
         self._monotonic = monotonic
         self._quiet_since = monotonic()
-        self._awake = False
         self._ranking = ranking
-        self._raised = raised
+        self._can_put_away = can_put_away
         self._check = check
         self._drafts = drafts if drafts is not None else {}
         self._filled: set[Action] = set()
         self._checking = False
         self.gave_way = False
         """True when it closed so that another question could be put again."""
-        self._gone: str | None = None
-        self._form: Form | None = None
+        self.put_away = False
+        """True when it closed because the failure wants no answer."""
         self._forms: dict[Action, Form] = {}
-
-    # What it shows
-
-    def compose(self) -> ComposeResult:
-        now = self._clock()
-        title, colour = words.heading(self.view, self._glyphs)
-        number, total = self._place
-        with Vertical(id="dialog", classes=f"-{colour}") as dialog:
-            dialog.border_title = f" {title} · {number} of {total} " if total > 1 else f" {title} "
-            yield CaseText(self.view, now, self._log_tail, id="body")
-            yield Plain(id="place")
-            if self._choices:
-                yield Pick(
-                    *(Option(self._choice(n, one)) for n, one in enumerate(self._choices, 1)),
-                    id="choices",
-                )
-            yield Plain(id="notice")
-            yield Keys(id="actions")
-
-    @staticmethod
-    def _choice(number: int, choice: Choice) -> Content:
-        key = str(number) if number < 10 else " "
-        return Content.assemble((key, "bold $needs"), "  ", one_line(choice.label))
-
-    @property
-    def _choices(self) -> tuple[Choice, ...]:
-        return self.view.blocker.choices if self.view.blocker is not None else ()
 
     def on_mount(self) -> None:
         self._quiet_since = self._monotonic()
@@ -172,83 +112,6 @@ class DecisionScreen(ModalScreen[Decision | None]):
         self.watch(body, "virtual_size", self._show_place, init=False)
         if self._initial is not None and self._initial in self.view.legal:
             self._open_for(self._initial)
-        self.call_after_refresh(self._fit)
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._fit)
-
-    def _tick(self) -> None:
-        if self._gone_from_screen:
-            return
-        self.query_one("#body", CaseText).tick(self._clock())
-
-    def _show_place(self) -> None:
-        """Say which lines are in sight of a text that is longer than the dialog."""
-        if not self.query("#place"):
-            return
-        body, line = self.query_one("#body"), self.query_one("#place", Plain)
-        total, seen = body.virtual_size.height, body.size.height
-        long = body.display and total > seen > 0
-        if long:
-            first = round(body.scroll_y) + 1
-            last = min(total, first + seen - 1)
-            words_ = Content.styled(f"lines {first}{self._glyphs.dash}{last} of {total}", "$muted")
-            if last < total:
-                dot = Content.styled(f" {self._glyphs.dot} ", "$muted")
-                below = f"{total - last} more below"
-                colour = "$needs" if Action.APPROVE in self.view.legal else "$muted"
-                words_ = Content.assemble(words_, dot, (below, colour))
-            line.update(words_)
-        if line.has_class("-long") != long:
-            line.set_class(long, "-long")
-            self.call_after_refresh(self._fit)
-
-    def _fit(self) -> None:
-        """Give the text what the lines below it leave, so that the keys are always in sight."""
-        if self._gone_from_screen:
-            return
-        dialog = self.query_one("#dialog")
-        room = self.size.height - 4 - (dialog.outer_size.height - dialog.size.height) + 2
-        for widget in dialog.children:
-            if widget.id != "body" and widget.display and widget is not self._form:
-                room -= widget.outer_size.height + widget.styles.margin.height
-        if self._form is not None and self._form.alone:
-            self._form.styles.max_height = max(6, room)
-            return
-        if self._form is not None:
-            room -= self._form.outer_size.height + self._form.styles.margin.height
-        self.query_one("#body").styles.max_height = max(3, room)
-        self.call_after_refresh(self._show_place)
-
-    @property
-    def _gone_from_screen(self) -> bool:
-        """True when what was to be done later comes while the dialog goes, part by part."""
-        return len(self.query("#dialog, #body, #notice, #actions")) < 4
-
-    def _show_keys(self) -> None:
-        if self._gone_from_screen:
-            return
-        bar = self.query_one("#actions", Keys)
-        colour = words.heading(self.view, self._glyphs)[1]
-        if self._gone is not None:
-            copy = [("answer.copy", "copy what you typed")] if self._form is not None else []
-            bar.show([*copy, ("decision.later", "close")])
-        elif self._form is not None:
-            bar.show(self._form.keys, main=self._form.keys[0][0], colour="$running")
-        else:
-            keys = [(f"decision.{act}", words.label(self.view, act)) for act in self.view.legal]
-            main = keys[0][0] if keys else None
-            if self.query_one("#body", CaseText).has_more_log:
-                keys.append(("decision.log", "log"))
-            later = "decide later" if self.view.blocker is not None else "close"
-            if self._raised and self.view.task.status is Status.FAILED:
-                later = "put away"
-            bar.show(
-                [*keys, ("decision.later", later)],
-                main=main,
-                colour=f"${colour}",
-                awake=self._awake,
-            )
         self.call_after_refresh(self._fit)
 
     # When it listens
@@ -292,9 +155,11 @@ class DecisionScreen(ModalScreen[Decision | None]):
     # What a person does
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("begin", "choose", "scroll", "log"):
+        if action in ("begin", "choose", "scroll", "log", "away"):
             if self._form is not None or self._gone is not None:
                 return False
+            if action == "away":
+                return self._can_put_away
             if action == "begin":
                 return Action(str(parameters[0])) in self.view.legal
         return True
@@ -316,6 +181,12 @@ class DecisionScreen(ModalScreen[Decision | None]):
 
     def action_later(self) -> None:
         if self._listens():
+            self.dismiss(None)
+
+    def action_away(self) -> None:
+        """Close a failure for good: it leaves the inbox, and stands failed in the list."""
+        if self._listens():
+            self.put_away = True
             self.dismiss(None)
 
     async def action_log(self) -> None:
@@ -340,6 +211,8 @@ class DecisionScreen(ModalScreen[Decision | None]):
             return
         if event.key == "decision.log":
             await self.action_log()
+        elif event.key == "decision.away":
+            self.action_away()
         elif event.key == "answer.copy" and self._form is not None:
             self._form.action_copy_all()
         elif self._form is not None and self._gone is None:

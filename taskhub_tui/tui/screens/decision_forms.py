@@ -19,6 +19,7 @@ from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.screens import decision_words as words
+from taskhub_tui.tui.widgets.path_input import CleanInput
 from taskhub_tui.tui.widgets.pick import Pick
 from taskhub_tui.tui.widgets.plain import Plain
 
@@ -171,7 +172,7 @@ class ReasonForm(Form):
 
     def compose(self) -> ComposeResult:
         yield Plain(words.effect(self.view, Action.DENY), classes="label")
-        yield Input(placeholder="Reason (may be empty)", compact=True)
+        yield CleanInput(placeholder="Reason (may be empty)", compact=True)
 
     @property
     def first(self) -> Widget:

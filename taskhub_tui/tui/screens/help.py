@@ -13,6 +13,7 @@ from taskhub_tui.hub import Hub
 from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import ACTIONS, BY_ID, FIXED, TITLES, Act, Where, bindings
 from taskhub_tui.tui.theme import ASCII, Glyphs
+from taskhub_tui.tui.widgets.path_input import CleanInput
 from taskhub_tui.tui.widgets.plain import Keys
 
 _WHAT = (
@@ -25,6 +26,10 @@ _COLUMNS = (
     " blank while it is unknown. AGE says how long a task has been as it is. The order of the list"
     " stands still while you use it; {top} sorts it anew."
 )
+_WIDE = 84
+"""Columns of the page at most."""
+_MEANING = 20
+"""Where meanings begin."""
 _ASCII = str.maketrans({"…": "~", "–": "-", "↓": "v", "↑": "^", "←": "<", "→": ">", "\u00a0": " "})
 
 
@@ -45,7 +50,7 @@ def places(screen: Screen[object]) -> list[Where]:
         if node is screen:
             break
     # What leads elsewhere comes after what can be done here.
-    return sorted((where for where in found if where != "app"), key=lambda where: where == "place")
+    return sorted((one for one in found if one != "app"), key=lambda one: one in ("place", "panes"))
 
 
 def numbered(own: keymap.Keymap) -> Iterator[tuple[Act, str, str]]:
@@ -71,6 +76,10 @@ def legal(screen: Screen[object]) -> set[str]:
             if screen.app.check_action(name, ()):
                 found.add(act.id)
     return found
+
+
+class _Page(VerticalScroll, inherit_bindings=False):
+    """Scrolls by the keys of the help, as the user has them."""
 
 
 class HelpScreen(ModalScreen[str | None]):
@@ -121,9 +130,9 @@ class HelpScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="page") as page:
             page.border_title = " Help "
-            with VerticalScroll(id="keys"):
+            with _Page(id="keys"):
                 yield Static(markup=False, id="text")
-            yield Input(placeholder="words that a key's line has", compact=True)
+            yield CleanInput(placeholder="words that a key's line has", compact=True)
             yield Keys(
                 [("help.search", "search"), ("help.down", "scroll"), ("help.close", "close")],
                 id="line",
@@ -134,6 +143,7 @@ class HelpScreen(ModalScreen[str | None]):
         self._fit()
 
     def on_resize(self) -> None:
+        self._draw()
         self._fit()
 
     def _fit(self) -> None:
@@ -179,8 +189,13 @@ class HelpScreen(ModalScreen[str | None]):
             and act.id not in self._legal
         )
         keys_style, style = ("$muted", "$muted") if idle else ("bold $needs", "$foreground")
-        shown = Content.assemble((f"  {keys:<16}", keys_style), "  ", (meaning, style))
-        return shown + Content.styled("  not now", "$muted") if idle else shown
+        said = Content.styled(meaning, style)
+        if idle:
+            said += Content.styled("  not now", "$muted")
+        # What is too long goes on below its beginning. The rest is borders, and a scroll bar.
+        room = min(_WIDE, self.size.width) - _MEANING - 7
+        words = Content("\n" + " " * _MEANING).join(said.wrap(max(20, room)))
+        return Content.assemble((f"  {keys:<{_MEANING - 4}}", keys_style), "  ", words)
 
     def _about(self) -> Iterator[Content]:
         own, glyphs = keymap.of(self.app), self._glyphs
@@ -217,6 +232,10 @@ class HelpScreen(ModalScreen[str | None]):
     def action_page(self, sign: int) -> None:
         body = self.query_one("#keys")
         body.scroll_relative(y=sign * max(1, body.size.height - 1), animate=False)
+
+    def action_edge(self, sign: int) -> None:
+        body = self.query_one("#keys")
+        (body.scroll_end if sign > 0 else body.scroll_home)(animate=False)
 
     def action_search(self) -> None:
         line = self.query_one(Input)

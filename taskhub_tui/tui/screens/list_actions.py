@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, cast
 
 from textual.screen import Screen
 
-from taskhub_tui.domain.batch import Deed, forecast, summary
-from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.domain.batch import Deed, forecast
+from taskhub_tui.domain.errors import ReadOnly, TaskHubError
 from taskhub_tui.domain.listing import Group, SavedView, Sort
-from taskhub_tui.domain.model import Action, Blocker, Decision, Priority, Task
+from taskhub_tui.domain.model import Action, Blocker, Decision, Priority, Status, Task
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui.background import start
@@ -117,7 +117,7 @@ class ListActions(Screen[None]):
             (
                 str(place + 1) if place < 9 else "",
                 one_line(view.name, 40),
-                _about(view),
+                about(view),
                 not view.built_in,
             )
             for place, view in enumerate(self.views)
@@ -143,7 +143,7 @@ class ListActions(Screen[None]):
         from taskhub_tui.tui.screens.choose import NameScreen
 
         view = self._now_shown()
-        screen = NameScreen("Save this view", _about(view) or "all tasks, needs you first")
+        screen = NameScreen("Save this view", about(view) or "all tasks, needs you first")
         name = await self.app.push_screen_wait(screen)
         if name is not None:
             kept = await self._hub.save_view(replace(view, name=name))
@@ -157,7 +157,10 @@ class ListActions(Screen[None]):
 
     def begin(self, deed: Deed) -> None:
         """Do something to all marked tasks, after the person has seen what it would do."""
-        self._try(partial(self._begin, deed))
+        if self._hub.read_only:
+            self.app.say(ReadOnly())
+        else:
+            self._try(partial(self._begin, deed))
 
     async def _begin(self, deed: Deed) -> None:
         priority = None
@@ -173,7 +176,8 @@ class ListActions(Screen[None]):
         marks = sorted(self.table.marks, reverse=True)
         if not marks:
             if self.table.here is not None:
-                await self._carry_out(deed, [self.table.here.id], priority)
+                part = _taken(self.table.here, None, deed, priority)
+                await self.app.asker.sender.turn(part)
             return
         pairs = await self._hub.with_questions(marks)
         if deed is Deed.PAUSE and not any(forecast(*pair, deed).possible for pair in pairs):
@@ -210,14 +214,14 @@ class ListActions(Screen[None]):
             self.table.action_unmark()
             await self.app.asker.sender.take(parts)
 
-    async def _carry_out(
-        self, deed: Deed, task_ids: Sequence[str], priority: Priority | None
-    ) -> None:
-        outcomes = await self._hub.do(deed, task_ids, priority=priority)
-        await self.app.look()
-        bad = any(one.refused for one in outcomes)
-        said = one_line(summary(deed, outcomes), 300)
-        self.app.notify(said, severity="warning" if bad else "information", timeout=6, markup=False)
+    def hold(self, task: Task) -> None:
+        """Pause a task, or let it go on; it can be taken back for a moment."""
+        if self._hub.read_only:
+            self.app.say(ReadOnly())
+            return
+        held = task.status is Status.PAUSED or task.pausing
+        deed = Deed.RESUME if held else Deed.PAUSE
+        self._try(partial(self.app.asker.sender.turn, _taken(task, None, deed, None)))
 
     def action_priority(self) -> None:
         self.begin(Deed.PRIORITY)
@@ -240,16 +244,18 @@ def _taken(task: Task, blocker: Blocker | None, deed: Deed, priority: Priority |
     """Return a deed as what is sent later, bound to the question that was shown."""
     match deed:
         case Deed.PAUSE | Deed.RESUME:
-            return Taken(task, None, None, pause=deed is Deed.PAUSE)
+            return Taken(task, None, None, pause=deed is Deed.PAUSE, aside=True)
         case Deed.PRIORITY if priority is not None:
             # It answers nothing: a question stays open, and another one does not hinder it.
             changed = {"priority": priority.name.lower()}
-            return Taken(task, None, Decision(Action.MODIFY, by="", channel="app", data=changed))
+            wanted = Decision(Action.MODIFY, by="", channel="app", data=changed)
+            return Taken(task, None, wanted, aside=True)
         case _:
             return Taken(task, blocker, Decision(DEEDS_AS[deed], by="", channel="app"))
 
 
-def _about(view: SavedView) -> str:
+def about(view: SavedView) -> str:
+    """Return what a view shows, in what order, under what heads."""
     parts = [view.filter]
     if view.sort is not Sort.NEEDS:
         parts.append(f"by {view.sort.value}")

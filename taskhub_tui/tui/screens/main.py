@@ -54,7 +54,7 @@ _HELD = (Status.PENDING, Status.IN_PROGRESS, Status.PAUSED)
 class MainScreen(ListActions):
     """At 110 columns and more the task stands beside the list; below, it takes its place."""
 
-    BINDINGS = [*bindings("task", "view", "hub", "place")]
+    BINDINGS = [*bindings("task", "view", "hub", "place", "panes")]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (180, "-huge")]
     AUTO_FOCUS = "TaskTable"
     app: "TaskHubApp"
@@ -77,6 +77,7 @@ class MainScreen(ListActions):
         self.pane = InboxPane(glyphs=glyphs, clock=hub.clock)
         self.table = TaskTable(hub.rows, glyphs=glyphs, clock=hub.clock)
         self.table.wanted = self._belongs
+        self.table.finder = self.action_filter
         self.detail = Detail(hub, glyphs=glyphs, clock=hub.clock)
 
     def compose(self) -> ComposeResult:
@@ -273,8 +274,7 @@ class MainScreen(ListActions):
         if self.pane.has_keys:
             self.table.focus()
         elif self.has_class("-open") or isinstance(self.focused, LinesView):
-            self.remove_class("-open")
-            self.table.focus()
+            self.show_list()
         elif self._filter.value:
             self._filter.value = ""
 
@@ -285,6 +285,11 @@ class MainScreen(ListActions):
         """Give the keys to what is in sight, after what had them has gone."""
         if self.app.app_focus and (self.focused is None or not self.focused.is_on_screen):
             (self.detail.content if self.has_class("-open") else self.table).focus()
+
+    def show_list(self) -> None:
+        """Give the list the keys, and the room that it needs."""
+        self.remove_class("-open")
+        self.table.focus()
 
     async def open_task(self, task_id: str) -> None:
         """Put the cursor on a task and open it."""
@@ -314,7 +319,9 @@ class MainScreen(ListActions):
         line = self._filter
         self.remove_class("-open")
         line.add_class("-shown")
-        line.focus()
+        # At once, not in its turn: see `App.on_event`.
+        self.app.stylesheet.update(line)
+        self.set_focus(line)
 
         start(self, self._learn_values, group="values", exclusive=True)
         self._say_filter()
@@ -326,6 +333,11 @@ class MainScreen(ListActions):
             return  # They only help; what is wrong with the store is said by the watcher.
         self._say_filter()
 
+    def action_filter_again(self) -> None:
+        """Take the filter away, or show by the last one again."""
+        self._filter.value = "" if self._filter.value else self._filter.last
+        self.table.focus()
+
     def _clear_filter(self) -> None:
         self._filter.value = ""
         self._filter.read()
@@ -334,6 +346,8 @@ class MainScreen(ListActions):
     def _filter_changed(self, event: Input.Changed) -> None:
         self._filter.set_class(bool(event.value) or event.input.has_focus, "-shown")
         if self._filter.read():
+            if not event.input.has_focus:
+                self._filter.remember()
             start(self, self._sort_soon, group="typing", exclusive=True)
         self._say_filter()
         self.refresh_bindings()
@@ -348,6 +362,7 @@ class MainScreen(ListActions):
     @on(FilterLine.Closed)
     def _filter_closed(self, event: FilterLine.Closed) -> None:
         line = self._filter
+        line.remember()
         if not event.keep:
             line.value = ""
         line.set_class(bool(line.value), "-shown")
@@ -400,6 +415,8 @@ class MainScreen(ListActions):
                 )
             case "sample":
                 return self.has_class("-empty")
+            case "filter_again":
+                return bool(self._filter.value or self._filter.last)
             case "filter" | "sort_by" | "group_by" | "views" | "save_view":
                 return not self.has_class("-empty")
         return True
@@ -418,12 +435,7 @@ class MainScreen(ListActions):
         if self.table.marks:
             self.begin(Deed.PAUSE)
         elif (task := self.task_here) is not None:
-            held = task.status is Status.PAUSED or task.pausing
-            self._try(partial(self._pause, task.id, held))
-
-    async def _pause(self, task_id: str, held: bool) -> None:
-        await (self._hub.resume(task_id) if held else self._hub.pause(task_id))
-        await self.app.look()
+            self.hold(task)
 
     def action_copy_id(self) -> None:
         if selected := self.get_selected_text():

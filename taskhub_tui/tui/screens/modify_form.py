@@ -15,6 +15,7 @@ from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui.screens import decision_words as words
 from taskhub_tui.tui.screens.decision_forms import Form, decision, edit_in
 from taskhub_tui.tui.widgets import values
+from taskhub_tui.tui.widgets.path_input import CleanInput
 from taskhub_tui.tui.widgets.plain import Plain
 
 _NO = object()
@@ -77,7 +78,7 @@ class ModifyForm(Form):
             asked = self.view.blocker is not None
             alone = " (changed alone, it leaves the question open)" if asked else ""
             yield Plain(f"Deadline{alone}", classes="label")
-            yield Input(
+            yield CleanInput(
                 self._deadline,
                 placeholder="none · 2h from now · 18:00",
                 compact=True,
@@ -101,7 +102,8 @@ class ModifyForm(Form):
             if isinstance(old, str) and ("\n" in text or len(text) > _LONG):
                 yield TextArea(text, compact=True, id=f"option-{place}")
             else:
-                yield Input(text, placeholder=_kind_words(old), compact=True, id=f"option-{place}")
+                kind = _kind_words(old)
+                yield CleanInput(text, placeholder=kind, compact=True, id=f"option-{place}")
             yield Plain(classes="wrong", id=f"option-{place}-wrong")
 
     @property

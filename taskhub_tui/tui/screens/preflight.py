@@ -22,6 +22,7 @@ from taskhub_tui.tui import keymap, render
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.lines import LinesView
+from taskhub_tui.tui.widgets.path_input import CleanInput
 from taskhub_tui.tui.widgets.plain import Keys, Plain
 
 REST = 0.5
@@ -185,7 +186,7 @@ class PreflightScreen(ModalScreen[str | None]):
             yield Rows(self._rows, self._glyphs)
             if self._reason and self._possible:
                 yield Plain("Reason (may be empty); enter leaves the field", classes="ask")
-                yield Input(compact=True, id="reason")
+                yield CleanInput(compact=True, id="reason")
             if self._risky:
                 many = "1 is" if self._risky == 1 else f"{self._risky:,} are"
                 said = f"{many} of high risk. Type y and press Enter to do it."

@@ -26,7 +26,7 @@ from taskhub_tui.tui.background import start
 from taskhub_tui.tui.handing import short
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.footer import KeyLine
-from taskhub_tui.tui.widgets.options import Options
+from taskhub_tui.tui.widgets.options import Rows
 from taskhub_tui.tui.widgets.path_input import CleanInput
 from taskhub_tui.tui.widgets.plain import Plain
 
@@ -46,7 +46,7 @@ _NAME = 27
 _MEANINGS = {"in-app": "the list and the toasts here", "desktop": "bubbles of this machine"}
 
 
-class Rows(Options):
+class SettingRows(Rows):
     """Keeps the row under the cursor in sight when more is said of it, and less room is left."""
 
     def on_resize(self) -> None:
@@ -76,7 +76,7 @@ class SettingsScreen(Screen[str | None]):
     }
     .-ascii SettingsScreen #foot { border-top: ascii $faint; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("settings", "place")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("settings", "place", "panes")]
     AUTO_FOCUS = "#list"
     app: "TaskHubApp"
 
@@ -93,9 +93,14 @@ class SettingsScreen(Screen[str | None]):
         self._key_of = ""
         """The action whose new key is waited for; "" when none is."""
 
+    @property
+    def may_be_asked(self) -> bool:
+        """Questions come up over it, as over the list, but not while a new key is waited for."""
+        return not self._key_of
+
     def compose(self) -> ComposeResult:
         yield Plain(id="top")
-        yield Rows(id="list")
+        yield SettingRows(id="list")
         with Vertical(id="foot"):
             yield Plain(id="meaning")
             yield CleanInput(id="typed", compact=True)
@@ -411,6 +416,9 @@ class SettingsScreen(Screen[str | None]):
         options = self.query_one("#list", OptionList)
         (options.action_cursor_down if by > 0 else options.action_cursor_up)()
 
+    def action_leap(self, how: str) -> None:
+        self.query_one("#list", Rows).leap(how)
+
     # The file, the worker, the channels
 
     def action_file(self) -> None:
@@ -498,5 +506,5 @@ def _under(words: str, column: int, width: int) -> Content:
     return Content("\n" + " " * column).join(lines).stylize("$muted")
 
 
-_LETTERS = ("edit", "default", "test", "file", "worker", "check", "move")
+_LETTERS = ("edit", "default", "test", "file", "worker", "check", "move", "leap")
 """What keys do in the list only."""

@@ -20,13 +20,13 @@ from taskhub_tui.domain.model import NewTask, Status, TaskView, WaitingOn
 from taskhub_tui.domain.reported import next_task
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
-from taskhub_tui.tui import opening, render
+from taskhub_tui.tui import keymap, opening, render
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs, task_look
 from taskhub_tui.tui.widgets.about import AboutView
 from taskhub_tui.tui.widgets.events import EventsView
-from taskhub_tui.tui.widgets.files import FilesView, files_of
+from taskhub_tui.tui.widgets.files import FilesView, counted, files_of
 from taskhub_tui.tui.widgets.find_line import FindLine
 from taskhub_tui.tui.widgets.lines import LinesView
 from taskhub_tui.tui.widgets.log_view import LogView
@@ -169,7 +169,7 @@ class Detail(Vertical):
         put(self._asked, asking)
         self._asked.display = bool(asking.plain)
         self._stages.display = self._tabs.display = True
-        self._tabs.files = len(view.artifacts)
+        self._tabs.files = counted(view)
         self._stages.show(
             view.stages,
             task,
@@ -204,12 +204,17 @@ class Detail(Vertical):
             words, colour, glyph = view.task.error or "It failed", "$failed", self._glyphs.failed
         else:
             return Content("")
-        return Content.assemble(
-            (f"{glyph} ", f"bold {colour}"),
-            (one_line(words, 300), "$foreground"),
-            ("  a", "bold $needs"),
-            ("\u00a0decide", "$muted"),
+        said = Content.assemble(
+            (f"{glyph} ", f"bold {colour}"), (one_line(words, 300), "$foreground")
         )
+        if not (key := keymap.of(self.app).short("task.decide")):
+            return said
+        answer = Content.assemble((key, "bold $needs"), ("\u00a0decide", "$muted"))
+        # A key and its meaning stay on one line.
+        width = self._asked.content_size.width or 80
+        last = said.wrap(width)[-1].cell_length
+        gap = "  " if last + 2 + answer.cell_length <= width else "\n  "
+        return said + Content(gap) + answer
 
     # The tabs
 

@@ -13,6 +13,7 @@ from textual.strip import Strip
 
 from taskhub_tui.tui import render
 from taskhub_tui.tui.theme import UNICODE, Glyphs
+from taskhub_tui.tui.widgets.selecting import Selecting
 
 Part = tuple[str, str]
 """Words, and the names of their look separated by blanks."""
@@ -32,7 +33,7 @@ class Entry:
     heading: bool = False
 
 
-class EntryList(ScrollView, can_focus=True):
+class EntryList(Selecting, ScrollView, can_focus=True, inherit_bindings=False):
     """The cursor and the marks belong to entries, not to places."""
 
     COMPONENT_CLASSES = {
@@ -89,6 +90,8 @@ class EntryList(ScrollView, can_focus=True):
     ) -> None:
         """Show these; the cursor stays on its entry, or else at its place."""
         here, at = self.here, self._cursor
+        if [*ids] != [*self._entries]:
+            self.unselect()
         self._entries, self._headings, self._draw = ids, headings, draw
         self.marked &= set(ids)
         self.virtual_size = Size(0, len(ids) * TALL)
@@ -170,6 +173,8 @@ class EntryList(ScrollView, can_focus=True):
         self._show_cursor()
 
     def on_click(self, event: events.Click) -> None:
+        if self.text_selection:
+            return  # It was a drag.
         place = (event.y + self.scroll_offset.y) // TALL
         if 0 <= place < len(self._entries) and self._entries[place] not in self._headings:
             self.go(place)
@@ -192,8 +197,15 @@ class EntryList(ScrollView, can_focus=True):
         return style
 
     def render_line(self, y: int) -> Strip:
+        y += self.scroll_offset.y
+        return self.selectable(self._line(y), y)
+
+    def text_of(self, y: int) -> str:
+        return self._line(y).text
+
+    def _line(self, y: int) -> Strip:
         width = self.scrollable_size.width
-        place, line = divmod(y + self.scroll_offset.y, TALL)
+        place, line = divmod(y, TALL)
         blank = self._style("", False)
         entry = self._draw(self._entries[place]) if place < len(self._entries) else None
         if entry is None:

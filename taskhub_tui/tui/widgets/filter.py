@@ -6,11 +6,12 @@ from textual import events
 from textual.content import Content
 from textual.message import Message
 from textual.suggester import Suggester
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from taskhub_tui.domain.filtering import BadFilter, Filter, help_for, parse
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.theme import UNICODE, Glyphs
+from taskhub_tui.tui.widgets.path_input import CleanInput
 
 PLACEHOLDER = 'words, status:failed, agent:claude, older:2d, !status:over, "a phrase"'
 
@@ -27,7 +28,7 @@ class _Suggests(Suggester):
         return value + rest if rest else None
 
 
-class FilterLine(Input):
+class FilterLine(CleanInput):
     """Filters while it is typed; Enter keeps the filter, Escape takes it away."""
 
     DEFAULT_CSS = """
@@ -59,6 +60,13 @@ class FilterLine(Input):
         self.filter = Filter()
         """The last filter that made sense."""
         self.problem: BadFilter | None = None
+        self.last = ""
+        """The last filter that was more than typed."""
+
+    def remember(self) -> None:
+        """Keep what stands here, if it is a filter, for when it is wanted again."""
+        if self.value.strip() and self.problem is None:
+            self.last = self.value
 
     def knows(self, values: Mapping[str, Sequence[str]]) -> None:
         """Take note of what there is to filter by."""

@@ -8,9 +8,10 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from taskhub_tui.text import one_line
+from taskhub_tui.tui.widgets.path_input import CleanInput
 
 
-class _Words(Input):
+class _Words(CleanInput):
     def on_key(self, event: events.Key) -> None:
         if event.key in ("escape", "enter", "down", "up"):
             event.stop()

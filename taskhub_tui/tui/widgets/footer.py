@@ -1,5 +1,7 @@
 """The last line: the keys that matter here. What does not fit is left out, never cut."""
 
+from typing import NamedTuple
+
 from rich.cells import cell_len
 from textual import events
 from textual.content import Content
@@ -10,6 +12,17 @@ from taskhub_tui.tui.actions import BY_ID
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 
 _LAST = ("hub.help", "hub.quit")
+_UNDO = "undo.undo"
+
+
+class _Shown(NamedTuple):
+    """One key; they sort by their rank."""
+
+    rank: int
+    key: str
+    written: str
+    label: str
+    id: str
 
 
 class KeyLine(Widget):
@@ -24,8 +37,8 @@ class KeyLine(Widget):
         super().__init__()
         self._glyphs = glyphs
         self._spots: list[tuple[int, int, str]] = []
-        self._drawn: list[tuple[int, str, str, str]] = []
-        self._last: list[tuple[int, str, str, str]] = []
+        self._drawn: list[_Shown] = []
+        self._last: list[_Shown] = []
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self._look())
@@ -35,12 +48,14 @@ class KeyLine(Widget):
         if self._keys() != self._drawn:
             self.refresh()
 
-    def _keys(self) -> list[tuple[int, str, str, str]]:
-        """Return rank, name of the key, how it is written, and label, by rank."""
+    def _keys(self) -> list[_Shown]:
+        """Return the keys by rank."""
         if self.app.screen is not self.screen and self._last:
-            return [*self._last]  # Under a dialog nothing moves.
+            # Under a dialog nothing moves; but what is over must not be offered there either.
+            undo = self.app.check_action("undo", ())
+            return [one for one in self._last if undo or one.id != _UNDO]
         own = keymap.of(self.app)
-        found: dict[str, tuple[int, str, str, str]] = {}
+        found: dict[str, _Shown] = {}
         for active in self.screen.active_bindings.values():
             act = BY_ID.get(active.binding.id or "")
             if act is None or not act.rank or not active.enabled or act.id in found:
@@ -51,7 +66,8 @@ class KeyLine(Widget):
             key = own.keys(act.id)[0]
             if key == "enter":
                 written = self._glyphs.enter
-            found[act.id] = (self._group(act.id) * 100 + act.rank, key, written, act.label)
+            rank = self._group(act.id) * 100 + act.rank
+            found[act.id] = _Shown(rank, key, written, act.label, act.id)
         self._last = sorted(found.values())
         return [*self._last]
 
@@ -64,13 +80,13 @@ class KeyLine(Widget):
         room = self.content_size.width
         keys = self._keys()
         self._drawn = [*keys]
-        while keys and sum(cell_len(k[2] + k[3]) + 3 for k in keys) - 2 > room:
-            others = [place for place, one in enumerate(keys) if one[0] < 100]
+        while keys and sum(cell_len(k.written + k.label) + 3 for k in keys) - 2 > room:
+            others = [place for place, one in enumerate(keys) if one.rank < 100]
             keys.pop(others[-1] if others else -1)
         self._spots = []
         parts: list[Content] = []
         at = 0
-        for _, key, written, label in keys:
+        for _, key, written, label, _ in keys:
             width = cell_len(written + label) + 1
             self._spots.append((at, at + width, key))
             at += width + 2

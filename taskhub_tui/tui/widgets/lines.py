@@ -2,29 +2,22 @@
 
 from collections.abc import Callable, Sequence
 
-from rich.cells import cell_len
-from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
-from textual.selection import Selection
 from textual.strip import Strip
-from textual.widgets import Input
 
 from taskhub_tui.domain.finding import Words
 from taskhub_tui.text import clean
+from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.theme import for_rich
-
-_OFTEN = frozenset({"j", "k", "up", "down", "pageup", "pagedown"})
-"""Keys that are held down; they are never looked at twice."""
-_MOST_COPIED = 10_000
-"""Lines that are copied at most."""
+from taskhub_tui.tui.widgets.selecting import Selecting, styled
 
 
-class LinesView(ScrollView, can_focus=True):
+class LinesView(Selecting, ScrollView, can_focus=True):
     """Shows strips; a subclass may produce them on demand by overriding `line` and `count`."""
 
     BINDINGS = [*bindings("scroll")]
@@ -102,15 +95,11 @@ class LinesView(ScrollView, can_focus=True):
 
     def _dressed(self, strip: Strip, y: int) -> Strip:
         """Return a line with what is selected and found in it."""
-        text = strip.text if self.words.text or self.text_selection else ""
+        text = strip.text if self.words.text else ""
         if self.words.text and (spans := self.words.spans(text)):
             how = self.theme_style("needs") + Style(reverse=y == self.at, underline=True, bold=True)
-            strip = _styled(strip, text, spans, how)
-        if (selection := self.text_selection) and (span := selection.get_span(y)) is not None:
-            start, end = span
-            chosen = self.screen.get_component_rich_style("screen--selection")
-            strip = _styled(strip, text, [(start, len(text) if end < 0 else end)], chosen)
-        return strip
+            strip = styled(strip, text, spans, how)
+        return self.with_selection(strip, y)
 
     def _fitted(self, strip: Strip, y: int, x: int) -> Strip:
         """Return a line, or a part of it from `x` on, as wide as the view."""
@@ -188,28 +177,12 @@ class LinesView(ScrollView, can_focus=True):
         if self.finder is not None:
             self.finder()
 
-    def on_key(self, event: events.Key) -> None:
-        """Open the line for words before the next keys are looked at: they are meant for it.
-
-        Keys may come faster than they are answered, over a slow line above all, and a word would be
-        taken for so many commands.
-        """
-        focused = self.screen.focused
-        if self.finder is None:
-            return
-        if focused is self:
-            if event.key in _OFTEN:
-                return
-            bound = self.screen.active_bindings.get(event.key)
-            if bound is None or bound.node is not self or bound.binding.action != "find":
-                return
+    def opens(self, key: str) -> bool:
+        """Open the line in which words are typed, if this key does so; see `App.on_event`."""
+        found = self.finder is not None and key in keymap.of(self.app).keys("scroll.find")
+        if found and self.finder is not None:
             self.finder()
-        elif isinstance(focused, Input):
-            focused.post_message(events.Key(event.key, event.character))
-        else:
-            return
-        event.stop()
-        event.prevent_default()
+        return found
 
     def find(self, words: str) -> None:
         """Find `words` in all lines, and go to the nearest; "" ends the search."""
@@ -262,21 +235,7 @@ class LinesView(ScrollView, can_focus=True):
 
     # Copying
 
-    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """Return the text of what was selected with the mouse."""
-        start = selection.start.y if selection.start is not None else 0
-        end = selection.end.y if selection.end is not None else self.count - 1
-        texts = []
-        for y in range(start, min(end + 1, start + _MOST_COPIED)):
-            text = self.text_of(y)
-            if (span := selection.get_span(y)) is not None:
-                left, right = span
-                text = text[left:] if right < 0 else text[left:right]
-            texts.append(text.rstrip())
-        return "\n".join(texts), "\n"
-
-    def selection_updated(self, selection: Selection | None) -> None:
-        self.refresh()
+    double_click_selects = True
 
     def text_of(self, y: int) -> str:
         """Return line `y` as it is shown."""
@@ -312,20 +271,6 @@ class LinesView(ScrollView, can_focus=True):
         """Return which line is drawn in a row of the view."""
         y = row + self.scroll_offset.y
         return y if 0 <= y < self.count else None
-
-
-def _styled(strip: Strip, text: str, spans: Sequence[tuple[int, int]], style: Style) -> Strip:
-    """Return a strip with a style over some of its characters."""
-    cuts: list[int] = []
-    flat = text.isascii()
-    for start, end in spans[:200]:
-        cuts += [start, end] if flat else [cell_len(text[:start]), cell_len(text[:end])]
-    parts = strip.divide([*cuts, strip.cell_length]) if cuts else [strip]
-    return Strip.join([_over(part, style) if n % 2 else part for n, part in enumerate(parts)])
-
-
-def _over(strip: Strip, style: Style) -> Strip:
-    return Strip([Segment(s.text, s.style + style if s.style else style) for s in strip])
 
 
 def _short(text: str) -> str:

@@ -18,7 +18,7 @@ from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.finding import Errors, Wanted, Words
 from taskhub_tui.domain.views import LogLine, LogPiece
 from taskhub_tui.hub import Hub
-from taskhub_tui.tui import opening
+from taskhub_tui.tui import keymap, opening
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs
@@ -316,7 +316,10 @@ class LogView(LinesView):
         ]
         most = max(1, self.size.height)
         if len(rows) >= most > 1:
-            words = f"{self._glyphs.more} goes on; without wrapping (w) or in the pager (o)"
+            own = keymap.of(self.app)
+            ways = [("log.wrap", "unwraps it"), ("log.page", "opens the pager")]
+            said = [f"{key} {what}" for one, what in ways if (key := own.short(one))]
+            words = f"{self._glyphs.more} goes on{': ' if said else ''}{', '.join(said)}"
             rows[most - 1 :] = [Strip([Segment(" " * _STAMP + words, self.theme_style("muted"))])]
         return rows
 

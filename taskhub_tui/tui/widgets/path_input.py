@@ -60,8 +60,12 @@ class CleanInput(Input):
     """An input into which nothing is pasted that could be an escape sequence."""
 
     def _on_paste(self, event: events.Paste) -> None:
-        # Textual's own handler comes next, with what is left.
-        event.text = one_line(event.text, 10_000)
+        # Textual's own handler comes next, with what is left. It would refuse what is too long
+        # as a whole, with a beep.
+        text = one_line(event.text, 10_000)
+        if self.max_length:
+            text = text[: max(0, self.max_length - len(self.value) + len(self.selected_text))]
+        event.text = text
 
 
 class PathInput(CleanInput):

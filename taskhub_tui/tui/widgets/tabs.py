@@ -42,8 +42,10 @@ class TabLine(Widget):
             name = tab.capitalize()
             if tab == "files" and self.files:
                 name += f" {self.files}"
-            style = "bold $foreground" if tab == self.tab else "$muted"
-            line = line + Content.styled(f" {name} ", style)
+            # The open one is told by its brackets, so that it is without colours, and in words.
+            open_ = tab == self.tab
+            named = f"[{name}]" if open_ else f" {name} "
+            line = line + Content.styled(named, "bold $foreground" if open_ else "$muted")
             self._spots.append((start, line.cell_length, tab))
         rest = max(0, self.content_size.width - line.cell_length)
         return line + Content.styled(self._glyphs.rest * rest, "$faint")

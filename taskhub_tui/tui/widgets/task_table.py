@@ -23,10 +23,11 @@ from textual.strip import Strip
 from taskhub_tui.domain import filtering
 from taskhub_tui.domain.listing import Group, Head, Sort
 from taskhub_tui.domain.model import Task
-from taskhub_tui.tui import render
+from taskhub_tui.tui import keymap, render
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs
+from taskhub_tui.tui.widgets.selecting import Selecting
 from taskhub_tui.tui.widgets.task_rows import LIVE, Columns, first_line, head_line, row_line
 
 PAGE = 100
@@ -40,7 +41,7 @@ _STEP = 10.0
 """Seconds by which ages go in the last minute: a table that ticks everywhere is never calm."""
 
 
-class TaskTable(ScrollView, can_focus=True):
+class TaskTable(Selecting, ScrollView, can_focus=True):
     """Rows are addressed by their place in the order."""
 
     BINDINGS = [*bindings("list")]
@@ -132,6 +133,8 @@ class TaskTable(ScrollView, can_focus=True):
         self.wanted: Callable[[Task], bool] = lambda task: True
         """Whether a task belongs to the list; asked about those that are not in it."""
         self.empty_words = ""
+        self.finder: Callable[[], None] | None = None
+        """Opens the line in which a filter is typed, at once."""
 
     # What it holds
 
@@ -205,6 +208,7 @@ class TaskTable(ScrollView, can_focus=True):
             head = self.head_here
             held = self._order[self.cursor] if head is None else head.name
         line = self.cursor - self.scroll_offset.y
+        self.unselect()
         known = {task.n: task for page in self._pages.values() for task in page if task}
         known.update({task.n: task for task in rows})
         self._heads = heads
@@ -402,6 +406,13 @@ class TaskTable(ScrollView, can_focus=True):
             self.cursor = place
         return place >= 0
 
+    def opens(self, key: str) -> bool:
+        """Open the line in which a filter is typed, if this key does so; see `App.on_event`."""
+        found = self.finder is not None and key in keymap.of(self.app).keys("hub.filter")
+        if found and self.finder is not None:
+            self.finder()
+        return found
+
     def action_move(self, by: int) -> None:
         self.cursor += by
 
@@ -472,6 +483,8 @@ class TaskTable(ScrollView, can_focus=True):
         self.post_message(self.Marked())
 
     def on_click(self, event: events.Click) -> None:
+        if self.text_selection:
+            return  # It was a drag.
         place = event.y + self.scroll_offset.y - 1
         if event.y == 0:
             columns = Columns.of(self.scrollable_size.width)
@@ -540,6 +553,14 @@ class TaskTable(ScrollView, can_focus=True):
                 columns, width, self.sort, marked, self.unseen, self._glyphs, self._style
             )
         place = y + self.scroll_offset.y - 1
+        return self.selectable(self._line(place, y, columns, width), place)
+
+    def text_of(self, y: int) -> str:
+        width = self.scrollable_size.width
+        return self._line(y, y + 1, Columns.of(width), width).text
+
+    def _line(self, place: int, y: int, columns: Columns, width: int) -> Strip:
+        """Return the line of a place in the order, which is drawn in line `y` of the window."""
         blank = self._style()
         if place >= len(self._order):
             if not self._order and y == 2 and self.empty_words:

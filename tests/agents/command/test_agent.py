@@ -141,6 +141,31 @@ async def test_a_command_gets_the_allowed_variables_and_its_own(
     assert "given" not in json.dumps(desk.ctx.state())
 
 
+@pytest.mark.parametrize("kept", [None, "{}", '{"API_TOKEN": null, "KEY": "k"}', "\0\0", "[1]"])
+async def test_no_command_runs_without_the_variables_that_were_given_apart(
+    desk: Desk, kept: str | None
+) -> None:
+    if kept is not None:
+        (desk.root / "data" / "env.json").write_text(kept)
+    error = await failure(desk, shell="touch ran", secret_env=["API_TOKEN", "KEY"])
+    gone = ["API_TOKEN"] if kept and "KEY" in kept else ["API_TOKEN", "KEY"]
+    assert f"it needs {' and '.join(gone)}, whose value" in str(error)
+    assert "`taskhub retry t1 --env API_TOKEN" in str(error)
+    assert (error.retryable, error.detail) == (False, {"missing": gone})
+    assert not (desk.work / "ran").exists()
+
+    (desk.root / "data" / "env.json").write_text('{"API_TOKEN": "", "KEY": "k", "MORE": "m"}')
+    said = await desk.run(shell='echo "[$API_TOKEN] $KEY $MORE"', secret_env=["API_TOKEN", "KEY"])
+    assert said.text == "[] k m", "an empty value is one"
+
+
+@pytest.mark.parametrize("names", ["TOKEN", [1], ["A=B"], {"TOKEN": "x"}])
+async def test_names_of_variables_are_names(desk: Desk, names: object) -> None:
+    error = await failure(desk, shell="touch ran", secret_env=names)
+    assert "`secret_env` of the command agent must be a list of names" in str(error)
+    assert not (desk.work / "ran").exists()
+
+
 async def test_what_is_kept_is_for_its_owner_only(desk: Desk) -> None:
     await desk.run(shell="echo hi")
     modes = {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in desk.rundir.rglob("*")}

@@ -124,10 +124,22 @@ async def test_a_folder_that_cannot_be_written_is_no_bug_but_a_sentence(
 async def test_a_run_that_had_ended_unseen_is_not_repeated(desk: Desk) -> None:
     folder = RunDir(desk.rundir)
     folder.prepare(read_job(desk.stage(shell="echo run >> ledger; echo fine")), ())
+    await desk.ctx.save(dir=str(desk.rundir))
     folder.launch(dict(os.environ))
     await until(desk.rundir / "rc")
-    assert (await desk.run(shell="echo run >> ledger; echo fine")).text == "fine"
+    again = desk.again()
+    assert (await again.run(shell="echo run >> ledger; echo fine")).text == "fine"
     assert (desk.work / "ledger").read_text() == "run\n"
+
+
+async def test_what_ran_before_the_database_was_put_back_is_not_taken_for_this_run(
+    desk: Desk,
+) -> None:
+    assert (await desk.run(shell="echo first >> ledger; echo first")).text == "first"
+    (desk.root / "state.json").unlink()  # As in a backup of before.
+    again = desk.again()
+    assert (await again.run(shell="echo second >> ledger; echo second")).text == "second"
+    assert (desk.work / "ledger").read_text() == "first\nsecond\n"
 
 
 async def test_cancelled_while_no_worker_lived_the_command_is_stopped(desk: Desk) -> None:
