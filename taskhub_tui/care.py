@@ -20,6 +20,7 @@ from taskhub_tui.domain.views import Compacted, Copy, Exported, Imported, Pruned
 from taskhub_tui.doorbell import Doorbell
 from taskhub_tui.storage import apart, backups, compaction, queries, retention
 from taskhub_tui.storage import restore as restoring
+from taskhub_tui.storage.database import refuse_lost
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.store import Store
 
@@ -33,6 +34,7 @@ async def back_up(paths: Paths, settings: Settings, target: Path | None = None) 
     """
     if target is not None:
         return await asyncio.to_thread(backups.write, paths.database, target.absolute())
+    refuse_lost(paths.database)
     if not paths.database.exists():
         raise BadInput("There is nothing to back up: no task was ever handed over")
     copy = await asyncio.to_thread(
@@ -92,6 +94,7 @@ async def prune(
     """
     now = time.time()
     before = now - older_than
+    refuse_lost(paths.database)
     if not paths.database.exists():
         return Pruned((), 0, 0, 0, 0)
     async with _opened(paths) as store:
@@ -136,6 +139,7 @@ async def export(paths: Paths, wanted: Sequence[str], out: TextIO) -> Exported:
     """
     from taskhub_tui.storage import exports
 
+    refuse_lost(paths.database)
     if not wanted and not paths.database.exists():
         return Exported(0, ())
     async with _opened(paths) as store:

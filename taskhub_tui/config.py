@@ -218,7 +218,8 @@ def settings(where: Paths) -> Settings:
     except FileNotFoundError:
         text = ""
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{where.config} cannot be read: {error}") from error
+        said = error.strerror if isinstance(error, OSError) else error
+        raise BadInput(f"{where.config} cannot be read: {said}") from error
     return read(text, where.config, account())
 
 

@@ -37,7 +37,7 @@ async def checks(paths: Paths, settings: Settings) -> list[Check]:
     found = [*_settings(paths, settings), _python(), checkup.sqlite(), files, place]
     if files.state != "fail" and place.state != "fail":
         database = await asyncio.to_thread(checkup.database, paths)
-        found += [checkup.disk(paths.home), database]
+        found += [checkup.results(paths), checkup.disk(paths.home), database]
         now = time.time()
         if database.state != "fail":
             found += await _hub(paths, settings)

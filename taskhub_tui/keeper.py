@@ -10,6 +10,7 @@ lock go. So of two, one is always there; the worker takes the byte away once all
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -22,6 +23,7 @@ from types import FrameType
 
 from taskhub_tui.config import Paths, make_private
 from taskhub_tui.domain.errors import StoreBusy, StoreError, WorkerError
+from taskhub_tui.text import one_line
 
 LOG_LIMIT = 5_000_000
 """Size in bytes from which the worker's log is begun anew; the old one is kept beside it."""
@@ -44,12 +46,16 @@ def start(paths: Paths) -> None:
     """Start a keeper in a session of its own; one that finds another at work leaves at once.
 
     Raises:
-        WorkerError: no process can be started.
+        WorkerError: no process can be started; or the one that this process started before could
+            keep no worker alive, though another is trying now.
     """
     make_private(paths.home)
     _want(paths.home)
+    failed = False
     for old in [process for process in _started if process.poll() is not None]:
         _started.remove(old)
+        failed = failed or old.returncode > 0
+    said = _last_line(paths.worker_log) if failed else ""
     env = dict(os.environ)
     if "TASKHUB_HOME" in env:
         # The keeper works in another folder, where a relative path would mean something else.
@@ -70,9 +76,24 @@ def start(paths: Paths) -> None:
             )
     except OSError as error:
         raise WorkerError(
-            f"No worker could be started: {error.strerror}",
+            f"No worker could be started: {error.strerror}: {error.filename or sys.executable}",
             f"`taskhub worker` starts one in the foreground; {paths.worker_log} may say more",
         ) from error
+    if failed:
+        raise WorkerError(
+            f"The last worker could not be kept alive: {said or 'it did not say why'}",
+            "`taskhub doctor` may say what to do; another is being tried",
+        )
+
+
+def _last_line(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return one_line(next((line for line in reversed(lines) if line.strip()), ""), 300)
 
 
 @contextlib.contextmanager
@@ -109,12 +130,24 @@ def kept_away(paths: Paths) -> Iterator[None]:
 
 
 def _want(home: Path) -> None:
-    with contextlib.suppress(OSError):  # Such as a full disk: then it is as with a stopped machine.
+    """Say that a worker is wanted.
+
+    Raises:
+        WorkerError: no keeper could use the lock, so none is to be started.
+    """
+    try:
         lock = _lock(home)
         try:
             os.write(lock, b"w")
         finally:
             os.close(lock)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise WorkerError(
+                f"No worker can be started: {home / 'keeper.lock'}: {error.strerror}",
+                "`taskhub doctor` says what to do",
+            ) from error
+        # A full disk: then it is as with a stopped machine.
 
 
 def _wanted(lock: int) -> bool:
@@ -149,6 +182,15 @@ def set_umask() -> None:
 def main(home: Path) -> int:
     """Keep one worker alive until it leaves by itself."""
     set_umask()
+    try:
+        return _keep(home)
+    except OSError as error:
+        what = error.filename or sys.executable
+        print(f"keeper: no worker can be kept alive: {what}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+def _keep(home: Path) -> int:
     lock = _lock(home)
     end = time.monotonic() + PATIENCE
     while not _taken(lock):

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from taskhub_tui import config
+from taskhub_tui.domain.errors import WorkerError
 from taskhub_tui.seeing import Seeing
 from taskhub_tui.storage import queries
 
@@ -37,6 +38,8 @@ class Waking(Seeing):
         super().__init__(paths, settings, store, clock)
         self._autostart = autostart
         self._started_worker = -1e9
+        self.trouble: WorkerError | None = None
+        """Why no worker could be started for what was written last; it is on disk all the same."""
 
     async def ensure_worker(self) -> None:
         """Start a worker, detached from this process, unless one is alive.
@@ -46,6 +49,7 @@ class Waking(Seeing):
             BadInput: one would end at once, because the settings have a mistake.
         """
         if not await self._served():
+            self._check_room()
             self._check_settings()
             self._start()
 
@@ -55,6 +59,7 @@ class Waking(Seeing):
         Raises:
             WorkerError, BadInput: as `ensure_worker`.
         """
+        self._check_room()
         if (
             self._autostart
             and not await self._served()
@@ -88,6 +93,13 @@ class Waking(Seeing):
         if self._autostart and self.settings.notifications and not await self._served():
             self._check_settings()
 
+    def _check_room(self) -> None:
+        if (full := self._store.full) is not None:
+            raise WorkerError(
+                f"The disk that holds {self.paths.home} is full, so no worker can save anything",
+                full.hint,
+            )
+
     def _check_settings(self) -> None:
         # A worker reads the file, which may have changed since we did.
         settings = config.settings(self.paths)
@@ -98,9 +110,13 @@ class Waking(Seeing):
             diagnosis.check_notifications(self.paths, settings)
 
     async def _wake(self) -> None:
-        """Start a worker for what was just written; raises nothing about the settings."""
+        """Start a worker for what was just written; that none can be is noted in `trouble`."""
+        self.trouble = None
         if self._autostart and not await self._served():
-            self._start()
+            try:
+                self._start()
+            except WorkerError as error:
+                self.trouble = error
 
     def _start(self) -> None:
         if time.monotonic() - self._started_worker < PAUSE:

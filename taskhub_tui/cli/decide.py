@@ -62,6 +62,7 @@ async def _decided(args: Namespace, out: Output) -> int:
             secret_env=secret or None,
         )
     _show(out, view)
+    out.no_worker(hub.trouble)
     if ({"request", "options"} & data.keys() or secret) and view.task.status is Status.IN_PROGRESS:
         out.say("The stage that runs goes on as it was begun; what starts after it is changed.")
     return 0
@@ -128,7 +129,9 @@ async def _held(args: Namespace, out: Output, *, pause: bool) -> int:
             view = await hub.pause(task_id)
         else:
             view = await hub.resume(task_id, secret_env=secret or None)
-    return _show(out, view)
+    _show(out, view)
+    out.no_worker(hub.trouble)
+    return 0
 
 
 def _show(out: Output, view: TaskView) -> int:

@@ -75,7 +75,7 @@ async def rouse(hub: "Hub", out: Output) -> None:
     try:
         await hub.rouse()
     except WorkerError as error:
-        out.say(f"{error}", "yellow")
+        out.no_worker(error)
 
 
 def show(args: Namespace, out: Output) -> int:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TextIO, cast
 
-from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.domain.errors import TaskHubError, WorkerError
 from taskhub_tui.text import clean
 
 _COLOURS = {
@@ -147,6 +147,13 @@ class Output:
             word = self.paint("hint:", "cyan", self.err)
             print(f"\n{word} {clean(hint).strip()}", file=self.err)
         self.err.flush()
+
+    def no_worker(self, why: WorkerError | None) -> None:
+        """Say that nobody works on what is there, unless somebody does."""
+        if why is not None:
+            self.say(str(why), "yellow")
+            if why.hint:
+                self.say(why.hint, "dim")
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> None:
         """Print rows under a head; on a terminal the last column is cut at its edge."""

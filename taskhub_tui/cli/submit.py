@@ -125,6 +125,7 @@ async def _submitted(args: Namespace, out: Output, new: NewTask, secret: Mapping
     else:
         out.line(task.id)
         out.say(f"{task.title} · {task.agent} · `taskhub show {task.id}`", "dim")
+    out.no_worker(hub.trouble)
     return 0
 
 

@@ -9,7 +9,8 @@ TaskHubError            exit code 1
 ├─ ReadOnly             3   this hub was opened to be looked at only
 ├─ LeaseLost            4   another worker has taken the task over
 ├─ StoreError           5   the database cannot be opened, read or written
-│  ├─ StoreBusy         5   for now: another process writes, or the disk is full
+│  ├─ StoreBusy         5   for now: another process writes, or there is no room
+│  │  └─ DiskFull       5   the disk takes nothing more; what is there can be read
 │  ├─ Outdated          5   a newer TaskHub has changed the database meanwhile
 │  └─ Damaged           5   what is stored of a task is not what was written
 └─ WorkerError          6   no worker could be started
@@ -77,6 +78,15 @@ class StoreError(TaskHubError):
 
 class StoreBusy(StoreError):
     """The database cannot be written now, but may be soon: it is kept busy, or the disk is full."""
+
+
+class DiskFull(StoreBusy):
+    """The disk takes nothing more, or a quota is used up; nothing was changed."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"The disk that holds {path} is full; nothing was changed", "Free some space"
+        )
 
 
 class Outdated(StoreError):

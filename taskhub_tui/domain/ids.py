@@ -14,3 +14,8 @@ def new_id(below: Callable[[int], int]) -> str:
         number, digit = divmod(number, len(ALPHABET))
         letters.append(ALPHABET[digit])
     return "".join(letters)
+
+
+def is_id(name: str) -> bool:
+    """Return whether this may be the ID of a task."""
+    return len(name) == LENGTH and set(name) <= set(ALPHABET)

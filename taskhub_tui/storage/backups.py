@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from taskhub_tui.config import make_private
-from taskhub_tui.domain.errors import BadInput, StoreBusy, StoreError
+from taskhub_tui.domain.errors import BadInput, DiskFull, StoreBusy, StoreError
 from taskhub_tui.domain.views import Copy
-from taskhub_tui.storage.database import explain
+from taskhub_tui.storage import filesystem
+from taskhub_tui.storage.database import explain, refuse_lost
 from taskhub_tui.storage.soundness import Stopped, problems, read_only
 
 _NAME = re.compile(r"taskhub-(\d{8}T\d{6}Z)\.db")
@@ -114,6 +115,7 @@ def write(database: Path, target: Path, *, stop: threading.Event | None = None) 
         StoreError: the database cannot be read, or is damaged.
         Stopped: `stop` was set meanwhile.
     """
+    refuse_lost(database)
     if not database.exists():
         raise BadInput("There is nothing to back up: no task was ever handed over")
     if target.exists() or target.is_symlink():
@@ -138,6 +140,8 @@ def write(database: Path, target: Path, *, stop: threading.Event | None = None) 
             for left in target.parent.glob(f"{part.name}*"):
                 left.unlink(missing_ok=True)
     except OSError as error:
+        if filesystem.no_room(error):
+            raise DiskFull(target.parent) from error
         raise BadInput(f"{target} cannot be written: {error.strerror}") from error
     return Copy(str(target), time.time(), target.stat().st_size)
 
@@ -194,7 +198,8 @@ def _check_room(database: Path, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < size + _ROOM:
         raise StoreBusy(
-            f"There is no room for a backup at {folder}: it needs {size / 1e6:.0f} MB, and"
+            f"The disk that holds {folder} is too full for a backup: it needs"
+            f" {(size + _ROOM) / 1e6:.0f} MB, and"
             f" {free / 1e6:.0f} MB are free",
             "Free some space, or set `[backup] keep` lower",
         )

@@ -1,26 +1,27 @@
 """What `taskhub doctor` finds out about the store: its place, files, workers and copies."""
 
+import contextlib
 import os
 import shutil
 import sqlite3
 import stat
-import tempfile
 import time
 from pathlib import Path
 
 from taskhub_tui.config import Backups, Paths, make_private
-from taskhub_tui.domain import durations
-from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.domain import durations, ids
+from taskhub_tui.domain.errors import StoreError, TaskHubError
 from taskhub_tui.domain.views import Check
 from taskhub_tui.process import Identity
 from taskhub_tui.storage import backups, filesystem, newest
-from taskhub_tui.storage.database import explain, migrations
+from taskhub_tui.storage.database import explain, migrations, remains, says_nothing
 from taskhub_tui.storage.guard import exposed
 from taskhub_tui.storage.soundness import problems, read_only
 
 LOW_DISK = 500_000_000
 FULL_DISK = 50_000_000
 """Bytes free below which it is worth a warning, and below which work will fail."""
+_LOOK_AGAIN = "Mend that, then look again; nothing is known of what is in the file"
 LONG_LOG = 200_000_000
 """Bytes of the write-ahead log from which something must hold it open."""
 
@@ -44,10 +45,11 @@ def files(paths: Paths) -> Check:
     home = paths.home
     try:
         make_private(home)
-        found = [home, *_own(paths)]
-        foreign = [path for path in found if path.lstat().st_uid != os.getuid()]
-        loose = [path for path in found if stat.S_IMODE(path.stat().st_mode) & 0o077]
-        closed = [path for path in found if not os.access(path, os.R_OK | os.W_OK)]
+        own = [home, *_own(paths)]
+        used = list(dict.fromkeys([*own, *_used(paths)]))
+        foreign = [path for path in used if path.lstat().st_uid != os.getuid()]
+        loose = [path for path in own if stat.S_IMODE(path.stat().st_mode) & 0o077]
+        closed = [path for path in used if not os.access(path, _needed(path, paths))]
     except TaskHubError as error:
         remedy = error.hint or "Give the folder to yourself, or name another with TASKHUB_HOME"
         return Check("files", "fail", str(error), remedy)
@@ -75,6 +77,40 @@ def _own(paths: Paths) -> list[Path]:
     ours = (paths.tasks, paths.backups, *logs)
     found += [path for path in ours if path.exists()]
     return [*found, *(Path(copy.path) for copy in backups.listed(paths.backups))]
+
+
+def _used(paths: Paths) -> list[Path]:
+    """Return what else must be ours for work to be done; what agents left is their own."""
+    found = [paths.home / "keeper.lock", paths.home / "run", paths.config]
+    with contextlib.suppress(OSError):  # One that is closed is named itself.
+        for task in os.scandir(paths.tasks):
+            if ids.is_id(task.name):
+                folder = Path(task.path)
+                found += [folder, folder / "log", folder / "run"]
+    return [path for path in found if os.path.lexists(path) and not path.is_symlink()]
+
+
+def _needed(path: Path, paths: Paths) -> int:
+    if path == paths.config:
+        return os.R_OK
+    return os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)
+
+
+def results(paths: Paths) -> Check:
+    """Look whether results can be put where they are to go."""
+    folder = paths.results
+    there = folder
+    while not os.path.exists(there) and there != there.parent:  # One that is closed hides others.
+        there = there.parent
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return Check("results", "ok", f"Results go to {folder}")
+    if not there.is_dir():
+        remedy = f"Move {there} aside: a folder is to be there"
+    elif there.stat().st_uid != os.getuid():
+        remedy = f"sudo chown -R {os.getuid()}:{os.getgid()} {there}"
+    else:
+        remedy = f"chmod u+rwx {there}"
+    return Check("results", "fail", f"Nothing can be put into {there}, where results go", remedy)
 
 
 def _names(found: list[Path]) -> str:
@@ -109,17 +145,14 @@ def disk(home: Path) -> Check:
     try:
         free = shutil.disk_usage(home).free
         said = f"{free / 1e9:.1f} GB free at {home}"
-        with tempfile.TemporaryFile(dir=home) as file:
-            file.write(b"\0" * 65536)
-            file.flush()
-            os.fsync(file.fileno())
+        filesystem.try_to_write(home)
     except OSError as error:
-        return Check(
-            "disk",
-            "fail",
-            f"Nothing can be written at {home}: {error.strerror}",
-            "Free some space, or look how the disk is mounted; tasks cannot be saved",
-        )
+        if filesystem.no_room(error):
+            said, remedy = f"The disk that holds {home} is full", "Free some space"
+        else:
+            said = f"Nothing can be written at {home}: {error.strerror}"
+            remedy = "Look how the disk is mounted, and at the system's log"
+        return Check("disk", "fail", said, f"{remedy}; tasks cannot be saved")
     if free < FULL_DISK:
         return Check("disk", "fail", said, "Free some space: tasks cannot be saved")
     if free < LOW_DISK:
@@ -130,7 +163,15 @@ def disk(home: Path) -> Check:
 def database(paths: Paths) -> Check:
     """Read the whole file once; it is neither made nor brought up to date here."""
     path = paths.database
-    if not path.exists():
+    if not path.exists() or path.stat().st_size == 0:
+        # It is not opened: SQLite deletes the log beside an empty file, with what stands in it.
+        if left := remains(path):
+            return Check(
+                "database",
+                "fail",
+                f"{path} is empty or gone, but there are {left}",
+                _from_backup(paths) or "There is no sound backup: to begin anew, move those aside",
+            )
         if newest.known(path):
             lost = newest.gone(path)
             return Check("database", "fail", str(lost), lost.hint)
@@ -146,10 +187,13 @@ def database(paths: Paths) -> Check:
             said = f"{path} has schema {version}, but this TaskHub knows only {known}"
             return Check("database", "fail", said, "Update TaskHub")
         wrong = problems(path)
+    except StoreError as error:
+        return Check("database", "fail", str(error), error.hint or _LOOK_AGAIN)
     except (sqlite3.Error, UnicodeDecodeError) as error:
-        wrong = [str(explain(error, path))]
-    if wrong and "kept busy" in wrong[0]:
-        return Check("database", "fail", wrong[0], "Try again in a moment")
+        meant = explain(error, path)
+        if says_nothing(error):
+            return Check("database", "fail", str(meant), meant.hint or _LOOK_AGAIN)
+        wrong = [str(meant)]
     if wrong and newest.LOST in wrong[0]:
         return Check("database", "fail", wrong[0], newest.REMEDY)
     if wrong:
@@ -169,17 +213,23 @@ def database(paths: Paths) -> Check:
 
 
 def _cure(paths: Paths) -> str:
-    for copy in backups.listed(paths.backups):
-        if not problems(Path(copy.path), alone=True):
-            ago = durations.spell(time.time() - copy.made)
-            return (
-                f"`taskhub worker --stop`, then `taskhub restore {copy.path}`: it is {ago} old and"
-                " sound; the damaged file is kept"
-            )
-    return (
+    return _from_backup(paths) or (
         "There is no sound backup. Save what is readable:"
         f" sqlite3 {paths.database} .recover | sqlite3 {paths.database}.new"
     )
+
+
+def _from_backup(paths: Paths) -> str | None:
+    """Say how to put the newest sound backup back; None where there is none."""
+    for copy in backups.listed(paths.backups):
+        with contextlib.suppress(StoreError):  # One that cannot be read is none that helps.
+            if not problems(Path(copy.path), alone=True):
+                ago = durations.spell(time.time() - copy.made)
+                return (
+                    f"`taskhub worker --stop`, then `taskhub restore {copy.path}`: it is {ago} old"
+                    " and sound; what it replaces is kept"
+                )
+    return None
 
 
 def workers(path: Path, now: float) -> list[Check]:
@@ -252,7 +302,7 @@ def agents_asked_for(path: Path) -> set[str]:
 def copies(paths: Paths, wish: Backups, now: float) -> Check:
     """Look how old the newest backup is, and whether the last try failed."""
     found = backups.listed(paths.backups)
-    if not paths.database.exists():
+    if not paths.database.exists() and not found:
         return Check("backup", "ok", "There is nothing to back up yet")
     newest = "There is no backup yet"
     if found:

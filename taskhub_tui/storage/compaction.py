@@ -8,7 +8,7 @@ from pathlib import Path
 from taskhub_tui.domain.errors import StoreBusy
 from taskhub_tui.domain.views import Compacted
 from taskhub_tui.storage import newest
-from taskhub_tui.storage.database import BUSY_MS, explain, which
+from taskhub_tui.storage.database import BUSY_MS, explain, refuse_lost, which
 from taskhub_tui.storage.guard import Guard
 from taskhub_tui.storage.restore import closed
 
@@ -29,6 +29,7 @@ def compact(path: Path) -> Compacted:
         StoreBusy: the file is large and in use, or there is no room for the copy.
         StoreError: the file cannot be read or written.
     """
+    refuse_lost(path)
     if not path.exists():
         return Compacted(0, 0)
     before = _size(path)
@@ -38,7 +39,8 @@ def compact(path: Path) -> Compacted:
     free = shutil.disk_usage(path.parent).free
     if free < 2 * before + _ROOM:
         raise StoreBusy(
-            f"Compacting needs {2 * before / 1e6:.0f} MB at {path.parent}, and"
+            f"The disk that holds {path} is too full to compact it: that needs"
+            f" {(2 * before + _ROOM) / 1e6:.0f} MB, and"
             f" {free / 1e6:.0f} MB are free",
             "Free some space",
         )

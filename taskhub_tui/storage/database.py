@@ -13,7 +13,8 @@ from typing import Any
 import aiosqlite
 
 from taskhub_tui.config import make_private
-from taskhub_tui.domain.errors import Outdated, StoreBusy, StoreError
+from taskhub_tui.domain import ids
+from taskhub_tui.domain.errors import DiskFull, Outdated, StoreBusy, StoreError
 from taskhub_tui.storage import filesystem
 from taskhub_tui.storage.guard import Guard
 
@@ -30,6 +31,7 @@ def create(path: Path) -> Guard:
         StoreError: it cannot be created, or opened.
     """
     filesystem.refuse_network(path.parent)
+    refuse_lost(path)
     _create_private(path)
     return Guard(path.parent, BUSY_MS / 1000)
 
@@ -92,6 +94,45 @@ async def _opened(path: Path, mode: str) -> aiosqlite.Connection:
         raise explain(error, path) from error
 
 
+async def connect_to_look(path: Path) -> aiosqlite.Connection:
+    """Open for reading only where the disk is full; see `how_to_look`.
+
+    Raises:
+        StoreError: the file cannot be read, or not with what this TaskHub knows.
+    """
+    connection = await _opened(path, how_to_look(path))
+
+    def look() -> None:
+        version = _version(connection._conn)
+        if _mark(connection._conn) != APPLICATION_ID or version != len(migrations()):
+            raise DiskFull(path)  # It would have to be made, or brought up to date.
+
+    run: Any = connection._execute
+    try:
+        await run(look)
+    except BaseException as error:
+        await connection.close()
+        if isinstance(error, sqlite3.Error | UnicodeDecodeError):
+            raise explain(error, path) from error
+        raise
+    return connection
+
+
+def how_to_look(path: Path) -> str:
+    """Return the mode of a URI that opens the database for reading where no file can grow.
+
+    Even to read, SQLite makes a file that all who use the database share as memory. One that is
+    there and empty will do: SQLite then keeps that memory for itself, until somebody shares it.
+    """
+    log, memory = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    if not log.exists() or log.stat().st_size == 0:
+        return "ro&immutable=1"  # All that was written is in the file.
+    # One that is there is not opened, as in `_create_private`.
+    with contextlib.suppress(OSError):
+        os.close(os.open(memory, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    return "ro&readonly_shm=1"
+
+
 async def _use_wal(
     connection: aiosqlite.Connection, guard: Guard, path: Path, opened: tuple[int, int]
 ) -> bool:
@@ -117,6 +158,49 @@ async def _use_wal(
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 raise
         await asyncio.sleep(0.01)
+
+
+def refuse_lost(path: Path) -> None:
+    """Raise StoreError where a database is gone, or empty, that was in use."""
+    # Looked at twice: what lies beside it may be that of a hub which was new a moment ago.
+    if _empty(path) and (left := remains(path)) and _empty(path):
+        raise _lost(path, left)
+
+
+def _empty(path: Path) -> bool:
+    try:
+        return path.stat().st_size == 0
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # Whoever opens it will say what is wrong.
+
+
+def remains(path: Path) -> str:
+    """Return, in words, what lies beside a database that only one which was in use leaves.
+
+    Nothing, where the hub may be new.
+    """
+    home = path.parent
+    folders, copies = home / "tasks", home / "backups"
+    found = []
+    with contextlib.suppress(OSError):
+        count = sum(ids.is_id(one.name) for one in os.scandir(folders))
+        if count:
+            found.append(f"{'1 folder' if count == 1 else f'{count} folders'} in {folders}")
+    with contextlib.suppress(OSError):
+        count = sum(one.name.endswith(".db") for one in os.scandir(copies))
+        if count:
+            found.append(f"{'1 backup' if count == 1 else f'{count} backups'} in {copies}")
+    return " and ".join(found)
+
+
+def _lost(path: Path, left: str) -> StoreError:
+    return StoreError(
+        f"The database {path} is empty or gone, but there are {left}, so it is not taken for that"
+        " of a new hub",
+        "`taskhub restore` puts the newest backup back; to begin anew, move those aside",
+    )
 
 
 def _create_private(path: Path) -> None:
@@ -151,11 +235,16 @@ def migrations() -> list[str]:
     return [script.read_text(encoding="utf-8") for script in sorted(folder.glob("*.sql"))]
 
 
-def migrate(connection: sqlite3.Connection, scripts: list[str] | None = None) -> int:
+def migrate(
+    connection: sqlite3.Connection, scripts: list[str] | None = None, *, path: Path | None = None
+) -> int:
     """Bring the schema up to date, all in one transaction, and return its version.
 
+    Args:
+        path: of the database of a hub, which is not made anew where an earlier one was lost.
+
     Raises:
-        StoreError: the file was written by a newer TaskHub.
+        StoreError: the file was written by a newer TaskHub, or holds nothing of what it held.
     """
     scripts = migrations() if scripts is None else scripts
     if _version(connection) == len(scripts) and _mark(connection) == APPLICATION_ID:
@@ -165,6 +254,8 @@ def migrate(connection: sqlite3.Connection, scripts: list[str] | None = None) ->
         # Read only now: another process may have migrated while we waited for the lock.
         _refuse_strangers(connection)
         version = _version(connection)
+        if version == 0 and path is not None and (left := remains(path)):
+            raise _lost(path, left)
         if version > len(scripts):
             raise Outdated(
                 f"The database has schema {version}, but this TaskHub knows only {len(scripts)}",
@@ -236,16 +327,16 @@ def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreError
     """Return what an SQLite error means to a person.
 
     Where the names of tables are damaged, so is what SQLite says of it, and cannot be decoded.
+    On a full disk SQLite speaks of an input/output error where a file beside the database is to
+    grow, and of one that cannot be opened where it is to be made.
     """
     said = "malformed schema" if isinstance(error, UnicodeDecodeError) else str(error)
     if "locked" in said or "busy" in said:
         return StoreBusy(
             f"The database {path} is kept busy by another process", "Try again in a moment"
         )
-    if "full" in said:
-        return StoreBusy(
-            f"The disk that holds {path} is full; nothing was changed", "Free some space"
-        )
+    if "full" in said or (_code(error) in _GROWING and filesystem.full(path.parent)):
+        return DiskFull(path)
     if "malformed" in said or "not a database" in said:
         return StoreError(
             f"The database {path} is damaged: {said}",
@@ -259,3 +350,20 @@ def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreError
             "Look what the system's log says of this disk, and that it is not full",
         )
     return StoreError(f"The database {path} gave an error: {said}")
+
+
+_GROWING = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+_PASSING = (*_GROWING, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
+_DATA = (
+    sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_DATA, sqlite3.SQLITE_IOERR_CORRUPTFS,
+)  # fmt: skip
+
+
+def says_nothing(error: sqlite3.Error | UnicodeDecodeError) -> bool:
+    """Return whether the file cannot be read now, which says nothing of what is in it."""
+    whole = getattr(error, "sqlite_errorcode", 0)
+    return _code(error) in _PASSING and whole not in _DATA
+
+
+def _code(error: sqlite3.Error | UnicodeDecodeError) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

@@ -4,6 +4,7 @@ SQLite's write-ahead log needs memory that all who use the file share, and locks
 network there is neither (https://sqlite.org/wal.html, "Overview", disadvantage 2).
 """
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -56,3 +57,35 @@ def refuse_network(folder: Path) -> None:
             "Name a folder on a disk of this machine with TASKHUB_HOME, or set"
             f" {ACCEPT}=1 if no other machine ever uses it",
         )
+
+
+def no_room(error: OSError) -> bool:
+    """Return whether a disk is full, or a quota used up."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def full(folder: Path) -> bool:
+    """Return whether nothing more can be written in `folder`; nothing is left there.
+
+    By writing: what a file system says is free need not be there for us.
+    """
+    try:
+        try_to_write(folder)
+    except OSError as error:
+        return no_room(error)
+    return False
+
+
+def try_to_write(folder: Path) -> None:
+    """Write as much as is needed to open a database, and take it back.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    # Imported here: it takes long, and is needed when something is wrong.
+    import tempfile
+
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(65536))
+        file.flush()
+        os.fsync(file.fileno())

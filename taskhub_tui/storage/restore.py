@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -9,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from taskhub_tui.config import make_private
-from taskhub_tui.domain.errors import BadInput, StoreBusy, StoreError
+from taskhub_tui.domain.errors import BadInput, DiskFull, StoreBusy, StoreError
 from taskhub_tui.domain.views import Restored
-from taskhub_tui.storage import database, newest
+from taskhub_tui.storage import database, filesystem, newest, rows, seals
 from taskhub_tui.storage.backups import copy_pages, sync
 from taskhub_tui.storage.guard import Guard
 from taskhub_tui.storage.soundness import problems, read_only
@@ -28,7 +29,8 @@ _PAUSE = """
 def restore(path: Path, copy: Path, now: float) -> Restored:
     """Put `copy` in the place of the database at `path`.
 
-    What was to run when the copy was made is paused: it may have run since.
+    What was to run when the copy was made is paused: it may have run since. No open question is
+    answered by its default any more, and no task fails for a deadline that has passed.
 
     Raises:
         BadInput: the copy cannot be read, is damaged, or not of TaskHub's.
@@ -61,6 +63,8 @@ def restore(path: Path, copy: Path, now: float) -> Restored:
         finally:
             _remove(part)
     except OSError as error:
+        if filesystem.no_room(error):
+            raise DiskFull(path) from error
         raise StoreError(
             f"The backup could not be put at {path}: {error.strerror}", "Nothing was changed"
         ) from error
@@ -153,6 +157,7 @@ def _pause(part: Path, now: float) -> int:
             " WHERE state = 'open' AND kind = 'stalled'",
             (seq,),
         )
+        _lift_limits(connection, now, seq)
         connection.execute("DELETE FROM worker")
         connection.execute("DELETE FROM presence")
         # One that was used since would be good again.
@@ -170,9 +175,45 @@ def _pause(part: Path, now: float) -> int:
         connection.close()
 
 
+def _lift_limits(connection: sqlite3.Connection, now: float, seq: int) -> None:
+    """Take away what a worker would act upon by itself before anybody could look.
+
+    An open question would be answered by its default, though a person may have answered it since;
+    a task whose deadline has passed would fail.
+    """
+    lifted = []
+    for rowid, n, task_id, stage, deadline, seal, *values in connection.execute(
+        "SELECT blocker.rowid, task_n, task.id, blocker.stage, blocker.deadline, blocker.seal,"
+        f" {rows.BLOCKER_COLUMNS} FROM blocker JOIN task ON task.n = task_n"
+        " WHERE blocker.state = 'open' AND blocker.deadline IS NOT NULL"
+    ).fetchall():
+        values[rows.BLOCKER.index("deadline")] = None
+        connection.execute(
+            "UPDATE blocker SET deadline = NULL, seal = ?, seq = ? WHERE rowid = ?",
+            (None if seal is None else seals.row(task_id, values), seq, rowid),
+        )
+        lifted.append((n, stage, {"question": deadline}))
+    for n, task_id, stage, deadline, seal, *values in connection.execute(
+        f"SELECT n, id, stage, deadline, seal, {', '.join(seals.TASK_PLAN)} FROM task"
+        " WHERE ended IS NULL AND deadline <= ?",
+        (now,),
+    ).fetchall():
+        values[seals.TASK_PLAN.index("deadline")] = None
+        connection.execute(
+            "UPDATE task SET deadline = NULL, seal = ?, seq = ?, edits = edits + 1 WHERE n = ?",
+            (None if seal is None else seals.plan(task_id, *values), seq, n),
+        )
+        lifted.append((n, stage, {"task": deadline}))
+    connection.executemany(
+        "INSERT INTO event (task_n, at, kind, stage, by, channel, data, seq)"
+        " VALUES (?, ?, 'restored', ?, 'restore', 'cli', ?, ?)",
+        [(n, now, stage, json.dumps({"deadlines": was}), seq) for n, stage, was in lifted],
+    )
+
+
 def _put_aside(path: Path, now: float) -> Path | None:
     """Keep the replaced file, with its log of writes, in a folder of its own beside it."""
-    if not path.exists():
+    if not path.exists() and not _log(path).exists():
         return None
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = path.with_name(f"replaced-{stamp}")
@@ -197,9 +238,9 @@ def _write_back(path: Path) -> None:
     """
     from taskhub_tui.storage.compaction import truncate  # It imports this module.
 
-    # A damaged one is put aside as it is.
-    if path.exists() and not problems(path):
-        with contextlib.suppress(StoreError):
+    # A damaged one, or one that cannot be read, is put aside as it is.
+    with contextlib.suppress(StoreError):
+        if path.exists() and not problems(path):
             truncate(path)
 
 

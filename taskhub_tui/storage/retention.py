@@ -9,12 +9,13 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from taskhub_tui import variables
 from taskhub_tui.config import Paths
 from taskhub_tui.domain import ids
+from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.model import Status
 from taskhub_tui.domain.views import Prunable, Pruned
 from taskhub_tui.storage.changes import add_event
@@ -120,66 +121,139 @@ async def prune(
     counts = [0, 0, 0, 0]
     for start in range(0, len(found), BATCH):
         batch = found[start : start + BATCH]
-        numbers = [one.n for one in batch]
-
-        def take(tx: Tx, numbers: list[int] = numbers) -> tuple[set[int], dict[int, list[str]]]:
-            tx.long()
-            return _take(tx, numbers, before, status, keep_results=keep_results, by=by, now=now)
-
-        taken, kept = await store.write(take)
-        went = [one for one in batch if one.n in taken]
-        told = look(paths, went, keep_results=False)
-        for one in went:
-            needed = _needed(paths, one) if keep_results else set()
-            _remove(paths, one.id, {*kept.get(one.n, ()), *needed})
-        gone += went
-        for i, more in enumerate((told.events, told.log, told.folders, told.size)):
-            counts[i] += more
+        if keep_results:
+            took = await _take_files(store, paths, batch, before, status, by=by, now=now)
+        else:
+            took = await _take_tasks(store, paths, batch, before, status)
+        for one, folder in took:
+            gone.append(one)
+            counts[0] += one.events
+            counts[1] += _size(folder / "log")
+            with contextlib.suppress(OSError):
+                counts[2] += len(os.listdir(folder / "run"))
+            counts[3] += _size(folder)
+            _remove(folder)
+    known = None
     if not keep_results:
         known = await store.read(
             lambda reader: {id_ for (id_,) in reader.execute("SELECT id FROM task").fetchall()}
         )
-        sweep(paths, known)
+    sweep(paths, known)
     return Pruned(tuple(gone), 0 if keep_results else counts[0], *counts[1:])
 
 
-def _take(
-    tx: Tx,
-    numbers: list[int],
+async def _take_tasks(
+    store: Store, paths: Paths, batch: Sequence[Prunable], before: float, status: Sequence[Status]
+) -> list[tuple[Prunable, Path]]:
+    """Delete the rows; returns whose, and the folders that belong to nobody now."""
+    where, values = _where(before, status)
+    marks = ", ".join("?" * len(batch))
+
+    def take(tx: Tx) -> set[int]:
+        tx.long()
+        tx.loud = True
+        found = tx.execute(
+            f"DELETE FROM task WHERE n IN ({marks}) AND {where} RETURNING n",
+            [*(one.n for one in batch), *values],
+        ).fetchall()
+        return {n for (n,) in found}
+
+    taken = await store.write(take)
+    return [(one, paths.task(one.id)) for one in batch if one.n in taken]
+
+
+async def _take_files(
+    store: Store,
+    paths: Paths,
+    batch: Sequence[Prunable],
     before: float,
     status: Sequence[Status],
     *,
-    keep_results: bool,
     by: str,
     now: float,
-) -> tuple[set[int], dict[int, list[str]]]:
-    """Delete the rows, or note that only files go; returns whose, and files that are results."""
+) -> list[tuple[Prunable, Path]]:
+    """Put files aside that are no results, and note that; returns whose, and where they are.
+
+    While the lock is held, so that no task can begin anew meanwhile: RETRY comes before, and the
+    task is left alone, or after, and makes its own folders.
+    """
     where, values = _where(before, status)
-    marks = ", ".join("?" * len(numbers))
-    if not keep_results:
-        tx.loud = True
+    marks = ", ".join("?" * len(batch))
+    moved: list[tuple[Path, Path]] = []
+
+    def take(tx: Tx) -> list[tuple[Prunable, Path]]:
+        tx.long()
+        _put_back(moved)  # It may be run a second time.
         found = tx.execute(
-            f"DELETE FROM task WHERE n IN ({marks}) AND {where} RETURNING n", [*numbers, *values]
+            f"SELECT n FROM task WHERE n IN ({marks}) AND {where}",
+            [*(one.n for one in batch), *values],
         ).fetchall()
-        return {n for (n,) in found}, {}
-    found = tx.execute(
-        f"SELECT n FROM task WHERE n IN ({marks}) AND {where}", [*numbers, *values]
-    ).fetchall()
-    kept: dict[int, list[str]] = {}
-    for (n,) in found:
-        files = tx.execute("SELECT path FROM artifact WHERE task_n = ?", (n,)).fetchall()
-        kept[n] = [path for (path,) in files]
-        add_event(tx, n, now, "pruned", None, by, "hub", {"kept": "results"})
-    return set(kept), kept
+        over = {n for (n,) in found}
+        took = []
+        for one in batch:
+            if one.n in over:
+                files = tx.execute("SELECT path FROM artifact WHERE task_n = ?", (one.n,))
+                keep = {Path(path) for (path,) in files.fetchall()} | _needed(paths, one)
+                aside = _put_aside(paths.task(one.id), one.id, keep, moved)
+                add_event(tx, one.n, now, "pruned", None, by, "hub", {"kept": "results"})
+                took.append((one, aside))
+        return took
+
+    try:
+        return await store.write(take)
+    except TaskHubError:
+        _put_back(moved)
+        raise
 
 
-def sweep(paths: Paths, known: set[str], now: float | None = None) -> int:
-    """Delete folders of tasks that are not there any more; return how many."""
+def _put_aside(folder: Path, task_id: str, keep: set[Path], moved: list[tuple[Path, Path]]) -> Path:
+    """Move what is in a task's folder, but for the files in `keep`, to one that is to be deleted.
+
+    Args:
+        moved: gets each move, from where and where to.
+    """
+    aside = _aside(folder, task_id)
+    if not ids.is_id(task_id) or folder.is_symlink() or not folder.is_dir():
+        return aside
+
+    def move(source: Path, target: Path) -> None:
+        target.mkdir(mode=0o700, exist_ok=True)
+        for entry in list(os.scandir(source)):
+            path = source / entry.name
+            folder = entry.is_dir(follow_symlinks=False)
+            with contextlib.suppress(OSError):  # What cannot be moved stays.
+                if folder and any(one.is_relative_to(path) for one in keep):
+                    move(path, target / entry.name)
+                elif path not in keep:
+                    path.rename(target / entry.name)
+                    moved.append((path, target / entry.name))
+
+    with contextlib.suppress(OSError):
+        move(folder, aside)
+        folder.rmdir()  # Fails, as it should, where a result is left in it.
+    return aside
+
+
+def _put_back(moved: list[tuple[Path, Path]]) -> None:
+    while moved:
+        source, target = moved.pop()
+        with contextlib.suppress(OSError):
+            if not source.exists():
+                source.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                target.rename(source)
+
+
+def sweep(paths: Paths, known: set[str] | None, now: float | None = None) -> int:
+    """Delete what was being deleted when somebody was killed; return how many folders went.
+
+    Args:
+        known: the tasks there are: folders of others go as well; None leaves those alone.
+    """
     now = time.time() if now is None else now
     count = 0
     for entry in _entries(paths):
         leftover = entry.name.startswith(_GONE)
-        orphan = _is_id(entry.name) and entry.name not in known
+        orphan = known is not None and ids.is_id(entry.name) and entry.name not in known
         with contextlib.suppress(OSError):
             if leftover or (orphan and entry.stat(follow_symlinks=False).st_mtime < now - _ORPHAN):
                 shutil.rmtree(entry.path, ignore_errors=True)
@@ -187,38 +261,29 @@ def sweep(paths: Paths, known: set[str], now: float | None = None) -> int:
     return count
 
 
-def _remove(paths: Paths, task_id: str, keep: Iterable[str]) -> None:
-    """Delete a task's own folder but for the files in `keep`; what is no folder is left alone."""
-    folder = paths.task(task_id)
-    if not _is_id(task_id) or folder.is_symlink() or not folder.is_dir():
+def _remove(folder: Path) -> None:
+    """Delete the folder of a task, or what was put aside of it; what is no folder is left alone."""
+    name = folder.name
+    if (
+        not (ids.is_id(name) or name.startswith(_GONE))
+        or folder.is_symlink()
+        or not folder.is_dir()
+    ):
         return
-    wanted = {Path(path) for path in keep if Path(path).is_relative_to(folder)}
-    if wanted:
-        for path in sorted(folder.rglob("*"), key=lambda path: len(path.parts), reverse=True):
-            with contextlib.suppress(OSError):
-                if path in wanted:
-                    continue
-                if path.is_dir() and not path.is_symlink():
-                    path.rmdir()  # Fails, as it should, where a result is left in it.
-                else:
-                    path.unlink()
-        return
-    # Renamed first: a process that is killed now leaves nothing that looks like a task's folder.
-    gone = folder.with_name(f"{_GONE}{task_id}-{os.getpid()}")
-    try:
-        folder.rename(gone)
-    except OSError:
-        gone = folder
-    shutil.rmtree(gone, ignore_errors=True)
+    if ids.is_id(name):
+        # Renamed first: whoever is killed now leaves nothing that looks like a task's folder.
+        with contextlib.suppress(OSError):
+            folder = folder.rename(_aside(folder, name))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_id(name: str) -> bool:
-    return len(name) == ids.LENGTH and set(name) <= set(ids.ALPHABET)
+def _aside(folder: Path, task_id: str) -> Path:
+    return folder.with_name(f"{_GONE}{task_id}-{os.getpid()}")
 
 
-def _needed(paths: Paths, one: Prunable) -> set[str]:
+def _needed(paths: Paths, one: Prunable) -> set[Path]:
     """Return the files that a task still needs where only its results stay: it can be retried."""
-    return {str(paths.task(one.id) / variables.FILE)} if one.status is Status.FAILED else set()
+    return {paths.task(one.id) / variables.FILE} if one.status is Status.FAILED else set()
 
 
 def _left(paths: Paths, one: Prunable) -> bool:
@@ -227,7 +292,7 @@ def _left(paths: Paths, one: Prunable) -> bool:
     if folder.is_symlink():
         return False
     with contextlib.suppress(OSError):
-        return bool({str(folder / name) for name in os.listdir(folder)} - _needed(paths, one))
+        return bool({folder / name for name in os.listdir(folder)} - _needed(paths, one))
     return False
 
 

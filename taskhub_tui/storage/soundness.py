@@ -6,9 +6,16 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+from taskhub_tui.domain.errors import DiskFull
 from taskhub_tui.domain.model import Priority, Status
 from taskhub_tui.storage import newest, rows, seals
-from taskhub_tui.storage.database import APPLICATION_ID, explain, tolerant
+from taskhub_tui.storage.database import (
+    APPLICATION_ID,
+    explain,
+    how_to_look,
+    says_nothing,
+    tolerant,
+)
 
 _SAID = 3
 """Problems of one kind that are told; the rest is as bad."""
@@ -22,8 +29,21 @@ class Stopped(Exception):
 
 def read_only(path: Path, *, alone: bool = False) -> sqlite3.Connection:
     """Open a database for reading; `alone` promises that nobody writes to it meanwhile."""
-    how = "immutable=1" if alone else "mode=ro"
-    uri = f"{path.absolute().as_uri()}?{how}"
+    connection = _connect(path, "ro&immutable=1" if alone else "ro")
+    if alone:
+        return connection
+    try:
+        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # Anything else is met again by whoever reads on.
+        if isinstance(explain(error, path), DiskFull):
+            connection.close()
+            connection = _connect(path, how_to_look(path))
+    return connection
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None)
     connection.text_factory = tolerant
     return connection
@@ -41,15 +61,16 @@ def problems(path: Path, *, alone: bool = False, stop: threading.Event | None = 
     That its newest commits are missing is said last, and only where nothing else is wrong.
 
     Raises:
+        StoreError: it cannot be read now, such as for want of room: that says nothing of it.
         Stopped: `stop` was set meanwhile.
     """
+    if path.exists() and path.stat().st_size == 0:
+        return ["The file is empty"]  # SQLite would delete the log beside it, and find it sound.
     noted = newest.known(path)
+    found: list[str] = []
+    connection = None
     try:
         connection = read_only(path, alone=alone)
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        return [str(explain(error, path))]
-    found: list[str] = []
-    try:
         stop_when(connection, stop)
         connection.execute("BEGIN")
         for look in _LOOKS:
@@ -62,9 +83,12 @@ def problems(path: Path, *, alone: bool = False, stop: threading.Event | None = 
     except (sqlite3.Error, UnicodeDecodeError) as error:  # What SQLite says names what is damaged.
         if stop is not None and stop.is_set():
             raise Stopped from None
+        if says_nothing(error):
+            raise explain(error, path) from error
         found.append(str(explain(error, path)))
     finally:
-        connection.close()
+        if connection is not None:
+            connection.close()
     return found
 
 

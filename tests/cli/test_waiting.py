@@ -136,3 +136,13 @@ def test_no_retries_take_those_of_a_playbook_back(still: Path, cli) -> None:
         task = shown(cli, ident(cli("add", "List it", "--playbook", "book.toml", *words)))
         (stage,) = task["stage_list"]
         assert stage["retries"] == retries
+
+
+def test_that_nobody_can_start_on_a_task_is_said_when_it_is_handed_over(home: Path, cli) -> None:
+    cli("list")
+    (home / "keeper.lock").mkdir()
+    said = cli("run", "--", "true")
+    assert (said.code, len(said.out.split())) == (0, 1)
+    assert "No worker can be started: " in said.err
+    assert "`taskhub doctor` says what to do" in said.err
+    assert "No worker can be started: " in cli("list").err

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -196,6 +197,51 @@ def _run(scene: Scene, disk: Disk, found: Found) -> None:
     scene.check()
     tasks = {row["id"] for row in scene.rows("SELECT id FROM task")}
     assert tasks == {running, gated, asking}, "a task that was refused is there"
+
+    # And any other, started by a front end while the lease could not be renewed.
+    scene.kill(worker.pid, signal.SIGTERM)
+    scene.until(lambda: worker.poll() is not None)
+    person.says("worker", "--stop")
+    scene.until(lambda: not scene.pids("taskhub_tui"))
+    person.says("list")  # The last one to leave: nothing is left beside the file.
+    assert not (scene.home / "taskhub.db-shm").exists(), "somebody has the database open"
+    disk.fill()
+    _look(person, found, tasks)
+    disk.free()
+
+    worker = scene.worker()
+    late = person.add("late", first="0", second="0", gate=True)
+    scene.until(lambda: scene.rows("SELECT 1 FROM blocker WHERE state = 'open'"))
+    scene.kill(worker.pid)
+    worker.wait()
+    # What was handed over last stands in the log alone, and the memory beside it must grow anew.
+    os.truncate(scene.home / "taskhub.db-shm", 0)
+    disk.fill()
+    _look(person, found, tasks | {late})
+    disk.free()
+    scene.worker()
+    person.says("approve", late, "--text", "at last")
+    scene.until(lambda: not scene.rows(open_))
+    scene.check()
+
+
+def _look(person: Person, found: Found, tasks: set[str]) -> None:
+    """See what a person is told and shown on a full disk while nobody has the database open."""
+    for words in (("list",), ("export", "--all")):
+        shown = person.says(*words)
+        if not all(task in shown for task in tasks):
+            found.broken.append(f"`{words[0]}` does not show what is there: {shown}")
+    told = [
+        person.says("list"),
+        person.says("run", "--", "true", code=5),
+        person.says("pause", min(tasks), code=5),
+        person.says("worker", code=5),
+        person.says("doctor", code=1),
+    ]
+    found.broken += [f"it does not say what is wrong: {said}" for said in told if _vague(said)]
+    told += [person.says("backup", code=5), person.says("compact", code=5)]
+    found.broken += [f"it speaks of damage: {said}" for said in told if "damaged" in said]
+    found.broken += [f"it does not say full: {said}" for said in told if " full" not in said]
 
 
 def _vague(said: str) -> bool:

@@ -149,7 +149,7 @@ async def test_a_full_disk_is_said_before_anything_is_written(
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda where: usage(1, 0, 1_000_000))
-    with pytest.raises(StoreBusy, match=r"There is no room .* 1 MB are free"):
+    with pytest.raises(StoreBusy, match=r"is too full for a backup: .* 1 MB are free"):
         backups.make(path, folder, keep=1, now=NOW)
     assert list(folder.iterdir()) == []
 

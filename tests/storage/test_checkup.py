@@ -44,6 +44,59 @@ async def test_files_of_somebody_else_are_named(
     assert "sudo chown -R" in str(check.remedy)
 
 
+def take_away(path: Path) -> None:
+    """Make a file or a folder one that is not to be used by us."""
+    if os.getuid() == 0:
+        os.chown(path, 65534, 65534)
+    else:  # Only root can give a file away.
+        path.chmod(0)
+
+
+@pytest.mark.parametrize("name", ["keeper.lock", "run", "tasks/{}", "tasks/{}/run", "tasks/{}/log"])
+async def test_whatever_work_needs_and_cannot_use_is_named(
+    hub: Hub, where: Paths, name: str
+) -> None:
+    task = await hub.submit(NewTask("ls", agent="command", options={"argv": ["ls"]}))
+    (where.home / "keeper.lock").touch(0o600)
+    for folder in (where.home / "run", where.task(task.id) / "run"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    where.log(task.id).touch(0o600)
+    assert checkup.files(where).state == "ok"
+    path = where.home / name.format(task.id)
+    take_away(path)
+    try:
+        check = checkup.files(where)
+        assert (check.state, str(path) in check.message) == ("fail", True), check
+        assert check.remedy is not None
+    finally:
+        if os.getuid() != 0:
+            path.chmod(0o700)
+
+
+async def test_where_results_cannot_be_put_is_said(where: Paths) -> None:
+    assert checkup.results(where).state == "ok"
+    where.results.write_text("")
+    check = checkup.results(where)
+    assert (check.state, f"Nothing can be put into {where.results}" in check.message) == (
+        "fail",
+        True,
+    )
+    where.results.unlink()
+    where.results.mkdir(mode=0o700)
+    assert checkup.results(where).state == "ok"
+    # Asked by somebody who is not root, who may put anything anywhere.
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from taskhub_tui.config import paths; from taskhub_tui.storage import checkup\n"
+        "where = paths()\n"
+        "if os.getuid() == 0: os.setuid(65534)\n"
+        "else: where.results.chmod(0o500)\n"
+        "check = checkup.results(where); print(check.state, check.message, check.remedy)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: ASYNC221
+    assert said.stdout.startswith("fail Nothing can be put into "), said.stdout
+
+
 @pytest.mark.parametrize(("kind", "state"), [("nfs4", "fail"), ("9p", "warn"), ("tmpfs", "ok")])
 def test_a_place_away_from_this_machine_is_named(
     where: Paths, monkeypatch: pytest.MonkeyPatch, kind: str, state: str
@@ -96,6 +149,30 @@ async def test_a_damaged_database_is_explained_with_the_newest_sound_backup(wher
     assert f"`taskhub restore {good.path}`: it is 3d old and sound" in str(check.remedy)
     Path(good.path).unlink()
     assert ".recover" in str(checkup.database(where).remedy)
+
+
+@pytest.mark.parametrize("loss", ["emptied", "gone"])
+async def test_a_database_that_was_lost_is_said_and_its_log_is_left_alone(
+    where: Paths, loss: str
+) -> None:
+    assert checkup.database(where).state == "ok"
+    async with await Hub.open(paths=where, autostart=False) as hub:
+        await hub.submit(NewTask("ls", agent="command", options={"argv": ["ls"]}))
+    backups.make(where.database, where.backups, keep=7, now=time.time() - DAY)
+    where.database.unlink()
+    if loss == "emptied":
+        where.database.touch()
+    log = where.home / "taskhub.db-wal"
+    log.write_bytes(b"what was written last")
+    check = checkup.database(where)
+    assert (check.state, "is empty or gone, but there are 1 folder" in check.message) == (
+        "fail",
+        True,
+    )
+    assert "it is 1d old and sound" in str(check.remedy)
+    assert log.read_bytes() == b"what was written last"
+    shutil.rmtree(where.backups)
+    assert "to begin anew, move those aside" in str(checkup.database(where).remedy)
 
 
 async def test_a_row_without_its_task_is_found(hub: Hub, where: Paths) -> None:

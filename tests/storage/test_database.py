@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -9,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from taskhub_tui import care
+from taskhub_tui.config import Paths
 from taskhub_tui.domain.errors import StoreError
+from taskhub_tui.domain.model import NewTask
+from taskhub_tui.hub import Hub
 from taskhub_tui.storage import database
 from taskhub_tui.storage.store import Store
 
@@ -65,6 +70,52 @@ async def test_a_file_that_others_could_read_is_made_private(path: Path) -> None
     await (await Store.open(path)).close()
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("left", ["tasks", "backups"])
+@pytest.mark.parametrize("loss", ["emptied", "gone", "without a table"])
+async def test_a_database_that_was_lost_is_not_taken_for_that_of_a_new_hub(
+    where: Paths, loss: str, left: str
+) -> None:
+    path = where.database
+    async with await Hub.open(paths=where, autostart=False) as hub:
+        task = await hub.submit(NewTask("ls", agent="command", options={"argv": ["ls"]}))
+        copy = await care.back_up(where, hub.settings)
+    log = path.with_name("taskhub.db-wal")
+    path.unlink()
+    if loss != "gone":
+        path.touch(0o600)
+    if loss == "without a table":
+        bare = sqlite3.connect(path)
+        bare.execute("PRAGMA journal_mode = WAL")
+        bare.close()
+    else:
+        log.write_bytes(b"what was written last")
+    shutil.rmtree(where.backups if left == "tasks" else where.tasks)
+    before = {file.name: file.read_bytes() for file in where.home.glob("taskhub.db*")}
+    with pytest.raises(StoreError, match=f"is empty or gone, but there are 1 .*{left}") as told:
+        await Store.open(path)
+    assert "`taskhub restore` puts the newest backup back" in str(told.value.hint)
+    after = {file.name: file.read_bytes() for file in where.home.glob("taskhub.db*")}
+    assert after == before if loss != "without a table" else after[path.name] == before[path.name]
+    if loss != "without a table":
+        with pytest.raises(StoreError, match="is empty or gone"):
+            await care.back_up(where, hub.settings)
+        with pytest.raises(StoreError, match="is empty or gone"):
+            await care.compact(where)
+    if left == "backups":
+        told = await care.restore(where, Path(copy.path))
+        if loss != "without a table":
+            assert (Path(str(told.aside)) / log.name).read_bytes() == b"what was written last"
+        async with await Hub.open(paths=where, autostart=False) as hub:
+            assert [one.id for one in await hub.tasks()] == [task.id]
+
+
+async def test_an_empty_file_that_a_first_start_has_left_is_made_a_database(path: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    (path.parent / "tasks").mkdir()
+    path.touch()
+    await (await Store.open(path)).close()
 
 
 async def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:

@@ -4,14 +4,16 @@ import asyncio
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import ScriptedAgent, house, until
+from support import ScriptedAgent, house, until, working
 
 from taskhub_tui import deciding, keeper
+from taskhub_tui.agents.port import Blocker, BlockerKind, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.model import Action, StageSpec, Status
@@ -26,6 +28,7 @@ from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 
 NOW = 1_900_000_000.0
+HOUR = 3600.0
 
 
 async def test_what_had_not_ended_is_paused_and_all_else_is_as_it_was(
@@ -92,6 +95,50 @@ async def test_no_old_answer_is_good_again_and_no_old_rule_holds(
         assert await h.hub.rules() == []
         (old,) = await h.hub.rules(revoked=True)
         assert (old.id, old.revoked_by) == (rule.id, "restore")
+
+
+async def test_no_question_is_answered_and_no_task_fails_for_a_time_that_passed_meanwhile(
+    where: Paths, settings: Settings
+) -> None:
+    paid = []
+
+    async def pay(stage: Stage, ctx: StageContext) -> Result:
+        question = Blocker("ok", BlockerKind.APPROVAL, "Pay?", timeout=HOUR, default="approve")
+        paid.append((await ctx.ask(question)).action)
+        return Result("paid")
+
+    copy = where.home / "copy.db"
+    payer, actor = ScriptedAgent("payer", pay), ScriptedAgent("actor")
+    async with house(where, settings, payer, actor) as h:
+        asks = await h.submit("asks", agent="payer")
+        async with h.worker():
+            await until(h.hub, asks.id, Status.BLOCKED)
+        late, early = await h.submit("late", within=HOUR), await h.submit("early", within=9 * HOUR)
+        backups.write(where.database, copy)
+        async with h.worker():
+            await h.hub.decide(asks.id, Action.APPROVE)
+            await until(h.hub, asks.id, Status.COMPLETED)
+    then = time.time() + 2 * HOUR
+    restore(where.database, copy, then)
+    assert problems(where.database) == []
+    async with house(where, settings, payer, actor) as h:
+        watched = await h.submit("watched", within=HOUR)
+        ahead = working(where, settings, registry=h.registry, clock=lambda: time.time() + 2 * HOUR)
+        async with ahead:
+            # Whatever is too late, the worker has then seen.
+            await until(h.hub, watched.id, Status.FAILED)
+            view = await h.hub.status(asks.id)
+            assert view.task.status is Status.BLOCKED
+            assert view.blocker is not None
+            assert (view.blocker.deadline, view.blocker.default) == (None, Action.APPROVE)
+            assert (await h.kinds(asks.id))[-1] == "restored"
+            for task, deadline in ((late, None), (early, early.deadline)):
+                found = (await h.hub.status(task.id)).task
+                assert (found.status, found.deadline) == (Status.PAUSED, deadline)
+            assert paid == ["accept"]
+            await h.hub.decide(asks.id, Action.DENY)
+            await until(h.hub, asks.id, Status.COMPLETED)
+    assert paid == ["accept", "decline"]
 
 
 async def test_a_damaged_database_is_replaced_and_kept(path: Path) -> None:

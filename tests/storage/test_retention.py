@@ -3,8 +3,10 @@
 import asyncio
 import os
 import sqlite3
+import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,13 @@ from support import House, ScriptedAgent, house, until
 from taskhub_tui import care, variables
 from taskhub_tui.agents.port import Artifact, Result
 from taskhub_tui.config import Paths, Settings
+from taskhub_tui.domain.errors import StoreError
 from taskhub_tui.domain.model import Action, NewTask, Status
+from taskhub_tui.domain.views import Prunable, Pruned
 from taskhub_tui.engine import runner
 from taskhub_tui.storage import claims, retention
 from taskhub_tui.storage.compaction import compact
+from taskhub_tui.storage.store import Store
 
 DAY = 86400.0
 OVER = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
@@ -144,6 +149,76 @@ async def test_results_can_be_kept(where: Paths, settings: Settings) -> None:
         after = await h.hub.status(task.id)
         assert (after.stages, after.artifacts) == (before.stages, before.artifacts)
         assert (await h.kinds(task.id))[-1] == "pruned"
+
+
+@pytest.mark.parametrize("moment", ["before the commit", "after it"])
+async def test_the_files_of_a_task_that_is_retried_meanwhile_stay(
+    where: Paths, settings: Settings, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RETRY comes from another process, in the moment in which files are looked at or deleted."""
+    go = where.home / "go"
+    shell = f"[ -e {go} ] || exit 1; echo again; until [ -e {go}-on ]; do sleep 0.05; done"
+
+    def retry(*task: str) -> None:
+        run = [sys.executable, "-m", "taskhub_tui", "retry", *task]
+        subprocess.run(run, check=True, capture_output=True)
+
+    async with house(where, settings) as h, h.worker():
+        task = await h.submit(agent="command", options={"shell": shell})
+        await until(h.hub, task.id, Status.FAILED)
+        before = h.hub.clock() + 60
+        found = await h.hub._store.read(lambda reader: retention.old(reader, before, OVER))
+        go.touch()
+        if moment == "before the commit":
+            await asyncio.to_thread(retry, task.id)
+        else:
+            size = retention._size
+
+            def sized(path: Path) -> int:
+                monkeypatch.setattr(retention, "_size", size)
+                retry(task.id)
+                log = where.log(task.id)
+                while not log.exists() or "again" not in log.read_text():
+                    time.sleep(0.01)
+                return size(path)
+
+            monkeypatch.setattr(retention, "_size", sized)
+        pruning = asyncio.to_thread(asyncio.run, pruned(where, found, before, keep_results=True))
+        told = await pruning
+        assert len(told.tasks) == (0 if moment == "before the commit" else 1)
+        Path(f"{go}-on").touch()
+        await until(h.hub, task.id, Status.COMPLETED)
+        assert (await h.said(task.id))[-1] == "again"
+        assert [entry.name for entry in where.tasks.iterdir()] == [task.id]
+
+
+async def pruned(
+    where: Paths, found: Sequence[Prunable], before: float, *, keep_results: bool
+) -> Pruned:
+    """Prune as another process does, with a store of its own."""
+    store = await Store.open(where.database)
+    try:
+        return await retention.prune(
+            store, where, found, before, OVER, keep_results=keep_results, by="ann", now=before
+        )
+    finally:
+        await store.close()
+
+
+async def test_what_was_put_aside_comes_back_where_that_cannot_be_written_down(
+    where: Paths, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        task = await h.submit()
+        await h.hub.decide(task.id, Action.CANCEL)
+        fill(where, task.id)
+        names = sorted(where.task(task.id).rglob("*"))
+        other = sqlite3.connect(where.database, isolation_level=None)
+        other.execute("CREATE TRIGGER no BEFORE INSERT ON event BEGIN SELECT RAISE(FAIL, 'x'); END")
+        other.close()
+        with pytest.raises(StoreError):
+            await prune(h, keep_results=True)
+        assert sorted(where.task(task.id).rglob("*")) == names
 
 
 async def test_a_task_that_came_back_to_life_meanwhile_stays(

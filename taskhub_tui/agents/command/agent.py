@@ -84,7 +84,10 @@ class _Tail:
     def read(self) -> bytes:
         """Return the next piece; empty when there is none yet."""
         if self._file is None:
-            self._file = self.path.open("rb", buffering=0)
+            try:
+                self._file = self.path.open("rb", buffering=0)
+            except FileNotFoundError:  # The folder was deleted.
+                return b""
             self._file.seek(self.parser.end)
         return self._file.read(CHUNK)
 
@@ -116,7 +119,9 @@ class _Run:
     def __init__(self, stage: Stage, ctx: StageContext) -> None:
         self.stage, self.ctx = stage, ctx
         state = dict(stage.state or {})
-        self.dir = RunDir(Path(state["dir"])) if state.get("dir") else _folder(stage)
+        self.begun = bool(state.get("dir"))
+        """Whether an earlier call had made all ready for the command, and may have started it."""
+        self.dir = RunDir(Path(state["dir"])) if self.begun else _folder(stage)
         self.out = _Tail(self.dir.out, state.get("out") or {})
         self.control = _Tail(self.dir.control, state.get("control") or {})
         self.result: str | None = state.get("result")
@@ -150,6 +155,9 @@ class _Run:
                 if standing == "orphaned" and not warned:
                     warned = True
                     self._warn("The keeper of the command was killed: its output ends here.")
+                if self.dir.deleted() and not warned:
+                    warned = True
+                    self._warn("The folder of this run was deleted; the command runs on.")
             await asyncio.sleep(pause)
             pause = min(pause * 1.4, SLOWEST)
         await self._take(self.control, self.control.parser.finish())
@@ -233,6 +241,8 @@ class _Run:
 
     async def _start(self) -> None:
         standing = self.dir.standing()
+        if standing == "unclaimed" and self.begun and self.dir.deleted():
+            raise self._lost()
         if standing == "unclaimed":
             env = environment(self.stage, self.dir.path)
             for pause in (*_PATIENCE, None):
@@ -254,7 +264,11 @@ class _Run:
             self.ctx.log("Following the command again", stream="tool")
 
     def _lost(self) -> AgentError:
-        if self.dir.rebooted():
+        if self.dir.deleted():
+            text = (
+                "cannot be followed: the folder of its run was deleted; how it ended is not known"
+            )
+        elif self.dir.rebooted():
             text = "was running when the machine went down; how far it came is not known"
         elif self.dir.command() is None:
             text = "was about to start when its keeper was killed; whether it ran is not known"
@@ -334,6 +348,9 @@ class _Run:
             "text": answer.text,
             "data": dict(answer.data),
         }
+        if self.dir.deleted():
+            await self.end()  # It would wait for this answer for ever.
+            raise self._lost()
         await self._with_room(partial(self.dir.answer, key, given, stdin=self.job.stdin))
         named = ask.key is not None and not ask.key.startswith("ask-")
         self.answers[key if named else one_line(ask.question, 200)] = words

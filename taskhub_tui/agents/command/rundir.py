@@ -23,6 +23,8 @@ class RunDir:
         self.path = path
         self.out = path / "out"
         self.control = path / "control"
+        self._known: dict[str, Any] | None = None
+        """The identity of the command, should the folder be deleted under it."""
 
     def prepare(self, job: Job, inputs: Sequence[Output]) -> None:
         """Write what the runner and the command need; harmless to repeat until it has begun."""
@@ -124,7 +126,8 @@ class RunDir:
 
     def command(self) -> dict[str, Any] | None:
         """Return the identity of the command; None before it has one."""
-        return self._read("pid.json")
+        self._known = self._read("pid.json") or self._known
+        return self._known
 
     def session(self) -> int | None:
         """Return the session of the command while any process of it may live; else None."""
@@ -138,7 +141,13 @@ class RunDir:
 
     def forbid(self) -> bool:
         """Take the claim, so that no runner can start the command; False when one has it."""
-        return not self.path.exists() or runner.claim(str(self.path), {"pid": 0, "start": None})
+        if not self.path.exists():
+            return self.command() is None
+        return runner.claim(str(self.path), {"pid": 0, "start": None})
+
+    def deleted(self) -> bool:
+        """Tell whether what `prepare` made is gone."""
+        return not (self.path / "job.json").exists()
 
     def rebooted(self) -> bool:
         """Tell whether the machine was started anew since the command began."""

@@ -11,8 +11,8 @@ FOLDER/job.json says what to run. The runner leaves behind, all mode 0600:
     rc         how it ended; last, by rename, after everything in `out` is there
     runner.log what went wrong with the runner itself
 
-It ends when the command ends and not when its output does, because a daemon left behind may keep
-the pipe open for ever.
+It ends when the command ends, also where FOLDER was deleted meanwhile, and not when its output
+does, because a daemon left behind may keep the pipe open for ever.
 """
 
 import contextlib
@@ -307,7 +307,9 @@ def hold(folder: str, ready: int, umask: int) -> None:
         report["signal"] = -code
     else:
         report["code"] = code
-    while True:  # a full disk must not lose the one thing that cannot be found out later
+    # A full disk must not lose the one thing that cannot be found out later; a folder that was
+    # deleted has nobody who looks into it.
+    while os.path.isdir(folder):
         if store.flush():
             report["problem"] = store.problem
             try:

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from taskhub_tui.agents.command import agent, runner
 from taskhub_tui.agents.command.options import read_job
 from taskhub_tui.agents.command.process import alive
 from taskhub_tui.agents.command.rundir import RunDir
-from taskhub_tui.agents.port import AgentError
+from taskhub_tui.agents.port import AgentError, Answer, Blocker
 
 
 def worker(desk: Desk, **options: object) -> "subprocess.Popen[bytes]":
@@ -215,6 +216,69 @@ async def test_when_the_runner_is_killed_the_command_is_followed_to_its_end(desk
     with pytest.raises(AgentError, match="how it ended is not known") as caught:
         await task
     assert caught.value.lost
+
+
+WAITING = "echo run >> ledger; echo up; until [ -e go ]; do sleep 0.02; done; echo on"
+
+
+async def test_when_its_folder_is_deleted_the_command_is_followed_to_its_end_and_lost(
+    desk: Desk,
+) -> None:
+    task = asyncio.create_task(desk.run(shell=WAITING))
+    command = json.loads(await until(desk.rundir / "pid.json"))
+    await until(desk.root / "log", '"up"')
+    holder = psutil.Process(command["runner"]["pid"])
+    shutil.rmtree(desk.rundir)
+    await until(desk.root / "log", "The folder of this run was deleted; the command runs on")
+    assert alive(command)
+    (desk.work / "go").touch()
+    with pytest.raises(AgentError, match="the folder of its run was deleted") as caught:
+        await task
+    assert caught.value.lost
+    assert desk.ctx.lines("out") == ["up", "on"]
+    # Its keeper ends with it, though it can leave no word of how.
+    await asyncio.to_thread(holder.wait, 10)
+    assert (desk.work / "ledger").read_text() == "run\n"
+
+
+async def test_cancelled_without_its_folder_the_command_is_stopped(desk: Desk) -> None:
+    task = asyncio.create_task(desk.run(shell=WAITING))
+    command = json.loads(await until(desk.rundir / "pid.json"))
+    await until(desk.root / "log", '"up"')
+    shutil.rmtree(desk.rundir)
+    desk.ctx.stop = "cancel"
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not alive(command)
+
+
+async def test_what_had_begun_and_whose_folder_is_gone_is_not_silently_started_anew(
+    desk: Desk,
+) -> None:
+    await desk.ctx.save(dir=str(desk.rundir))
+    with pytest.raises(AgentError, match="the folder of its run was deleted") as caught:
+        await desk.again().run(shell=WAITING)
+    assert caught.value.lost
+    assert not (desk.work / "ledger").exists()
+
+
+async def test_an_answer_that_cannot_be_handed_over_ends_the_command_that_waits_for_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, found = desk.ctx.ask, []
+
+    async def ask(question: Blocker) -> Answer:
+        found.append(json.loads((desk.rundir / "pid.json").read_text()))
+        shutil.rmtree(desk.rundir)
+        return await asked(question)
+
+    monkeypatch.setattr(desk.ctx, "ask", ask)
+    desk.ctx.say("k", text="yes")
+    with pytest.raises(AgentError, match="the folder of its run was deleted") as caught:
+        await desk.run(shell="echo ::taskhub ask key=k::Go on?; exec sleep 60")
+    assert caught.value.lost
+    assert not alive(found[0])
 
 
 async def test_the_runner_ignores_hangups_and_hands_a_term_on(desk: Desk) -> None:

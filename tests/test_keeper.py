@@ -1,0 +1,52 @@
+"""A keeper that can keep nothing alive says so, and so does who has started it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import soon
+
+from taskhub_tui import keeper
+from taskhub_tui.config import Paths, Settings
+from taskhub_tui.domain.errors import WorkerError
+from taskhub_tui.domain.model import NewTask
+from taskhub_tui.hub import Hub
+
+
+def test_a_lock_that_cannot_be_used_is_said_in_a_sentence(where: Paths) -> None:
+    lock = where.home / "keeper.lock"
+    lock.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "taskhub_tui.keeper", str(where.home)],
+        capture_output=True,
+        text=True,
+    )
+    said = f"keeper: no worker can be kept alive: {lock}: Is a directory\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
+async def test_whoever_hands_a_task_over_is_told_that_nobody_can_start_on_it(
+    where: Paths, settings: Settings
+) -> None:
+    (where.home / "keeper.lock").mkdir()
+    async with await Hub.open(paths=where, settings=settings) as hub:
+        task = await hub.submit(NewTask("ls", agent="command", options={"argv": ["ls"]}))
+        assert "No worker can be started: " in str(hub.trouble)
+        assert [one.id for one in await hub.tasks()] == [task.id]
+
+
+async def test_one_that_ended_with_an_error_is_told_of_when_the_next_is_started(
+    where: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the Python that it runs with has been taken away."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'There is no module of that name' >&2\nexit 1\n")
+    python.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(python))
+    keeper.start(where)
+    await soon(lambda: keeper._started[-1].poll() is not None)
+    with pytest.raises(WorkerError, match="could not be kept alive: There is no module of that"):
+        keeper.start(where)
+    await soon(lambda: keeper._started[-1].poll() is not None)
+    keeper._started.clear()
