@@ -81,6 +81,7 @@ class Upkeep:
             return
         if not await asyncio.to_thread(backups.due, folder, wish.every, now):
             return
+        known = await asyncio.to_thread(backups.damage, folder)
         try:
             copy = await asyncio.to_thread(
                 backups.make,
@@ -99,6 +100,10 @@ class Upkeep:
             if copy is not None:
                 await asyncio.to_thread(backups.note_failure, folder, None)
                 log.info("backed up to %s", copy.path)
+                if copy.damaged:
+                    log.error("damaged, and backed up as it is: %s", copy.damaged)
+                    if copy.damaged != known:
+                        await self._tell("TaskHub's database holds damaged tasks", copy.damaged)
 
     async def _failed(self, error: TaskHubError, now: float) -> None:
         self._not_before = now + AGAIN

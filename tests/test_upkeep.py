@@ -1,6 +1,8 @@
 """What a worker does for the store by itself, and how it says that it could not."""
 
 import logging
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -110,6 +112,22 @@ async def test_a_damaged_database_is_told_and_the_upkeep_goes_on(
     await keeping(hub, settings, screen, clock).look()
     ((_, said),) = screen.said
     assert "is damaged" in said
+
+
+async def test_damaged_tasks_are_told_once_and_backed_up_with_the_rest(
+    hub: Hub, where: Paths, settings: Settings, clock: Clock
+) -> None:
+    task = await hub.submit(NewTask("ls", agent="command", options={"argv": ["ls"]}))
+    with closing(sqlite3.connect(where.database, isolation_level=None)) as connection:
+        connection.execute("UPDATE task SET request = 'rm'")
+    screen = Screen()
+    keeper = keeping(hub, settings, screen, clock)
+    for _ in range(2):
+        await keeper.look()
+        clock.now += 86401
+    assert len(backups.listed(where.backups)) == 2
+    said = f"What task {task.id} is to do is not what was written"
+    assert screen.said == [("TaskHub's database holds damaged tasks", said)]
 
 
 async def test_what_is_long_over_goes_by_itself_only_when_that_is_switched_on(

@@ -199,11 +199,11 @@ def planned(it: StageSpec) -> Shape:
 
 
 def copy(it: Copy) -> Shape:
-    return {"path": it.path, "made": iso(it.made), "size": it.size}
+    return {"path": it.path, "made": iso(it.made), "size": it.size, "sound": it.sound}
 
 
 def restored(it: Restored) -> Shape:
-    return {"copy": it.copy, "aside": it.aside, "paused": it.paused}
+    return {"copy": it.copy, "aside": it.aside, "paused": it.paused, "damaged": it.damaged or None}
 
 
 def pruned(it: Pruned) -> Shape:
