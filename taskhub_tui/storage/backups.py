@@ -1,11 +1,13 @@
 """Copies of the database: made while others write, verified before they count, the newest kept."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
 import shutil
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -46,7 +48,8 @@ def listed(folder: Path) -> list[Copy]:
         for path in folder.iterdir():
             if (name := _NAME.fullmatch(path.name)) and not path.is_symlink():
                 made = datetime.strptime(name[1], _STAMP).replace(tzinfo=UTC).timestamp()
-                size = path.stat().st_size
+                if (size := path.stat().st_size) == 0:
+                    continue  # A name that was taken, and whose taker was killed, see _give_name.
                 found.append(Copy(str(path), made, size, sound=not name[2]))
     return sorted(found, key=lambda copy: copy.made, reverse=True)
 
@@ -121,6 +124,10 @@ def make(
             return None
         for part in folder.glob(f"*{_PART}*"):
             part.unlink(missing_ok=True)  # Of a process that was killed: nobody else is at work.
+        for path in folder.iterdir():
+            left = path.lstat()
+            if _NAME.fullmatch(path.name) and stat.S_ISREG(left.st_mode) and left.st_size == 0:
+                path.unlink()
         name = f"taskhub-{datetime.fromtimestamp(now, UTC):{_STAMP}}"
         copy = write(database, folder / f"{name}.db", folder / f"{name}-damaged.db", stop=stop)
         note_damage(folder, copy.damaged or None)
@@ -170,7 +177,7 @@ def write(
             if found.rows and damaged is not None:
                 target = damaged
             sync(part)
-            os.link(part, target)  # Unlike a rename, it never replaces anything.
+            _give_name(part, target)
             sync(target.parent)
         finally:
             for left in target.parent.glob(f"{part.name}*"):
@@ -179,6 +186,24 @@ def write(
         raise BadInput(f"{target} cannot be written: {error.strerror}") from error
     size = target.stat().st_size
     return Copy(str(target), time.time(), size, sound=not found.rows, damaged=found.damaged)
+
+
+def _give_name(part: Path, target: Path) -> None:
+    """Give a finished copy its name; a file that has it is never replaced."""
+    try:
+        os.link(part, target)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+    else:
+        return
+    # FAT and its like have no second names. A rename replaces, so the name is taken first.
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    try:
+        part.replace(target)
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def copy_pages(

@@ -1,6 +1,7 @@
 """Backups: whole, sound, private, made while others write; and put back with nothing starting."""
 
 import asyncio
+import errno
 import os
 import shutil
 import sqlite3
@@ -234,6 +235,61 @@ async def test_no_file_is_written_over(store: Store, path: Path, tmp_path: Path)
     assert target.read_text() == "mine"
     with pytest.raises(BadInput, match=r"nowhere.copy.db cannot be written: No such file"):
         backups.write(path, tmp_path / "nowhere" / "copy.db")
+
+
+@pytest.fixture
+def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be on a file system without hard links, such as FAT."""
+
+    def refused(*args: object, **options: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refused)
+
+
+@pytest.mark.usefixtures("no_links")
+async def test_a_file_system_without_hard_links_takes_a_copy_and_loses_nothing(
+    store: Store, path: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(store, 5)
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    copy = backups.write(path, stick / "copy.db")
+    assert problems(Path(copy.path), alone=True) == []
+    assert [entry.name for entry in stick.iterdir()] == ["copy.db"]
+    assert Path(copy.path).stat().st_mode & 0o777 == 0o600
+    assert backups.make(path, folder, keep=1, now=NOW) is not None
+    mine = stick / "mine.db"
+    verify = backups.look
+
+    def meanwhile(*args, **kwargs):
+        mine.write_text("mine")
+        return verify(*args, **kwargs)
+
+    monkeypatch.setattr(backups, "look", meanwhile)
+    with pytest.raises(BadInput, match=r"mine.db cannot be written: File exists"):
+        backups.write(path, mine)
+    assert mine.read_text() == "mine"
+    assert sorted(entry.name for entry in stick.iterdir()) == ["copy.db", "mine.db"]
+
+
+@pytest.mark.usefixtures("no_links")
+async def test_a_name_that_was_taken_and_never_filled_is_no_copy(
+    store: Store, path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", broken)
+        with pytest.raises(BadInput, match="cannot be written: Input/output error"):
+            backups.make(path, folder, keep=1, now=NOW)
+    assert list(folder.iterdir()) == []
+    (folder / "taskhub-20300317T174640Z.db").touch()  # As one that is killed leaves it.
+    assert backups.listed(folder) == []
+    copy = backups.make(path, folder, keep=1, now=NOW)
+    assert copy is not None
+    assert [str(entry) for entry in folder.iterdir()] == [copy.path]
 
 
 def test_why_the_last_try_failed_is_kept_until_one_succeeds(folder: Path) -> None:
