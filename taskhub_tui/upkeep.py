@@ -48,6 +48,8 @@ class Upkeep:
         self._tell = tell
         self._clock = clock
         self._stop = threading.Event()
+        self._looking = asyncio.Lock()
+        self._looked = False
         self._not_before = 0.0
         self._prune_after = 0.0
 
@@ -61,8 +63,24 @@ class Upkeep:
         finally:
             self._stop.set()
 
+    async def finish(self) -> bool:
+        """Do what is due unless that was done; return whether there was anything to wait for.
+
+        This is for a worker that wants to leave: one that does so soon would never come to it,
+        and one that is at it would have to begin anew.
+        """
+        if self._looked and not self._looking.locked():
+            return False
+        await self.look()
+        return True
+
     async def look(self) -> None:
         """Do what is due."""
+        async with self._looking:
+            await self._do()
+            self._looked = True
+
+    async def _do(self) -> None:
         for job in (self._back_up, self._prune, self._truncate):
             try:
                 await job()

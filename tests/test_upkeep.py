@@ -1,12 +1,15 @@
 """What a worker does for the store by itself, and how it says that it could not."""
 
+import asyncio
 import logging
 import sqlite3
+import threading
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from support import eventually, working
+from support import eventually, soon, working
 
 from taskhub_tui import upkeep
 from taskhub_tui.config import Backups, Paths, Retention, Settings
@@ -14,6 +17,7 @@ from taskhub_tui.domain.model import Action, NewTask
 from taskhub_tui.hub import Hub
 from taskhub_tui.storage import backups, compaction
 from taskhub_tui.upkeep import Upkeep
+from taskhub_tui.worker import serve
 
 
 class Screen:
@@ -53,6 +57,39 @@ async def test_a_worker_backs_up_by_itself(
 
     async with working(where, settings):
         await eventually(made)
+
+
+async def test_one_that_leaves_soon_backs_up_before_it_does(
+    hub: Hub, where: Paths, settings: Settings
+) -> None:
+    await asyncio.wait_for(serve(where, settings, idle_exit=0.1), upkeep.FIRST / 2)
+    (made,) = backups.listed(where.backups)
+    await asyncio.wait_for(serve(where, settings, idle_exit=0.1), upkeep.FIRST / 2)
+    assert backups.listed(where.backups) == [made]
+
+
+async def test_one_with_nothing_left_to_do_does_not_give_up_the_backup_it_is_making(
+    hub: Hub, where: Paths, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "FIRST", 0.0)
+    begun, go = threading.Event(), threading.Event()
+    make = backups.make
+
+    def held_up(*args: Any, **options: Any) -> Any:
+        begun.set()
+        go.wait()
+        return make(*args, **options)
+
+    monkeypatch.setattr(backups, "make", held_up)
+    serving = asyncio.create_task(serve(where, settings, idle_exit=0.1))
+    try:
+        await soon(begun.is_set)
+        await asyncio.wait([serving], timeout=0.5)
+        assert not serving.done()
+    finally:
+        go.set()
+    await asyncio.wait_for(serving, 10)
+    assert len(backups.listed(where.backups)) == 1
 
 
 async def test_it_does_so_once_a_day_and_keeps_as_many_as_wished(
