@@ -32,6 +32,8 @@ RETELL = 5.0
 """Seconds after which the time remaining is reckoned again, though nothing was reported."""
 STATE_LIMIT = 1_000_000
 """Most characters an agent's state may have as JSON."""
+_LONGEST = 1e9
+"""Seconds that a question's timeout must be below; more is no time that anybody means."""
 _UNSURE = {"": "unsure"}
 """Equal to no state that is ever written: it says that what the database has is not known."""
 _DEFAULTS = {"approve": Action.APPROVE, "deny": Action.DENY, "cancel": Action.CANCEL}
@@ -169,6 +171,11 @@ class Context:
             return port.Answer(said["action"], said["choice"], said["text"], said["data"] or {})
         if self._stop != "no":
             return await self._never()
+        if not _is_time(blocker.timeout):
+            raise port.AgentError(
+                f"The agent asks “{key}” with a timeout that is no number of seconds above 0; its"
+                " author must mend that"
+            )
         now = self._held.clock()
         question = Blocker(
             id=known.id if known else ids.new_id(secrets.randbelow),
@@ -287,3 +294,12 @@ class Context:
         """Wait for the cancellation that is on its way."""
         while True:
             await asyncio.Event().wait()
+
+
+def _is_time(seconds: object) -> bool:
+    """Return whether an agent gave a time that can be stored, and waited for, or none at all."""
+    if seconds is None:
+        return True
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return False
+    return 0 < seconds < _LONGEST
