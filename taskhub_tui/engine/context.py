@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import mimetypes
+import os
 import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -224,11 +225,19 @@ class Context:
                 f"The file {one_line(str(artifact.path))} was to be handed over,"
                 f" but cannot be read: {error.strerror}"
             ) from error
+        try:
+            path = str(artifact.path.absolute())
+            path.encode()
+        except UnicodeEncodeError:
+            shown = one_line(os.fsencode(artifact.path).decode(errors="replace"))
+            raise port.AgentError(
+                f"The file {shown} was to be handed over, but its name is not valid UTF-8"
+            ) from None
         made = Artifact(
             self._held.task.id,
             self._stage.position,
             one_line(artifact.name, 200) or artifact.path.name,
-            str(artifact.path.absolute()),
+            path,
             artifact.media_type or mimetypes.guess_type(artifact.path.name)[0] or "",
             size,
             self._held.clock(),
