@@ -30,7 +30,7 @@ async def back_up(paths: Paths, settings: Settings, target: Path | None = None) 
 
     Raises:
         BadInput: there is nothing to back up, or `target` exists.
-        StoreError: it could not be made, or the database is damaged.
+        StoreError: it could not be made, or the file is damaged.
     """
     if target is not None:
         return await asyncio.to_thread(backups.write, paths.database, target.absolute())
@@ -54,8 +54,11 @@ def copies(paths: Paths) -> list[Copy]:
     return backups.listed(paths.backups)
 
 
-async def restore(paths: Paths, copy: Path) -> Restored:
+async def restore(paths: Paths, copy: Path, *, damaged: bool = False) -> Restored:
     """Put a backup in the place of the database; nothing in it starts by itself.
+
+    Args:
+        damaged: also one in which tasks are not what was written.
 
     Raises:
         BadInput: the backup cannot be used.
@@ -64,7 +67,10 @@ async def restore(paths: Paths, copy: Path) -> Restored:
 
     def put() -> Restored:
         with keeper.kept_away(paths):
-            return restoring.restore(paths.database, copy.absolute(), time.time())
+            done = restoring.restore(paths.database, copy.absolute(), time.time(), damaged=damaged)
+            # What was said of the database that was replaced.
+            backups.note_damage(paths.backups, done.damaged or None)
+            return done
 
     done = await asyncio.to_thread(put)
     with contextlib.suppress(StoreError):  # It is restored, whatever becomes of this look at it.

@@ -66,19 +66,39 @@ class Paths:
 
 
 def paths(environ: dict[str, str] | None = None) -> Paths:
-    """Return where things lie: under `TASKHUB_HOME` if that is set, else in the user's folders."""
+    """Return where things lie: under `TASKHUB_HOME` if that is set, else in the user's folders.
+
+    Raises:
+        BadInput: the name of a folder cannot be stored, as it is no UTF-8.
+    """
     env = os.environ if environ is None else environ
     if home := env.get("TASKHUB_HOME"):
         root = Path(home).expanduser().absolute()
-        return Paths(root, root / "config.toml", root / "results")
+        return _storable(Paths(root, root / "config.toml", root / "results"))
     # Imported here: most commands of a test run set TASKHUB_HOME.
     import platformdirs
 
-    return Paths(
-        Path(platformdirs.user_data_dir("taskhub", appauthor=False)),
-        Path(platformdirs.user_config_dir("taskhub", appauthor=False)) / "config.toml",
-        Path.home() / "TaskHub",
+    return _storable(
+        Paths(
+            Path(platformdirs.user_data_dir("taskhub", appauthor=False)),
+            Path(platformdirs.user_config_dir("taskhub", appauthor=False)) / "config.toml",
+            Path.home() / "TaskHub",
+        )
     )
+
+
+def _storable(found: Paths) -> Paths:
+    """Agents save where their files are, as text."""
+    for folder in (found.home, found.results):
+        try:
+            str(folder).encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(folder).decode(errors="replace")
+            raise BadInput(
+                f"The folder {one_line(shown)} cannot be used: its name is not valid UTF-8",
+                "Name another with TASKHUB_HOME",
+            ) from None
+    return found
 
 
 def make_private(folder: Path) -> None:

@@ -40,6 +40,7 @@ async def checks(paths: Paths, settings: Settings) -> list[Check]:
         found += [checkup.results(paths), checkup.disk(paths.home), database]
         now = time.time()
         if database.state != "fail":
+            found += await asyncio.to_thread(checkup.tasks, paths)
             found += await _hub(paths, settings)
             found += await asyncio.to_thread(checkup.workers, paths.database, now)
         found.append(await asyncio.to_thread(checkup.copies, paths, settings.backup, now))

@@ -226,13 +226,21 @@ class Seeing:
 
     # What belongs to a task, and to all
 
-    async def backup_failure(self) -> str | None:
-        """Return why workers could not make their last backup; None when nothing is wrong."""
+    async def backup_trouble(self) -> str | None:
+        """Return in a sentence what is wrong with the last backup; None when nothing is."""
         from taskhub_tui.storage import backups
 
-        if not self.settings.backup.enabled:
+        folder = self.paths.backups
+
+        def noted() -> str | None:
+            # What to do comes first: where the line is cut, it loses the end of the reason.
+            if self.settings.backup.enabled and (why := backups.failure(folder)):
+                return f"The backup failed, see `taskhub doctor`: {why}"
+            if damage := backups.damage(folder):
+                return f"Damaged in the last backup, see `taskhub doctor`: {damage}"
             return None
-        return await asyncio.to_thread(backups.failure, self.paths.backups)
+
+        return await asyncio.to_thread(noted)
 
     async def notifications(self, limit: int = 200) -> list[Notification]:
         """Return the latest notifications, newest first."""

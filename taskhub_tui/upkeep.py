@@ -55,6 +55,8 @@ class Upkeep:
         self._clock = clock
         self._steady = steady or asyncio.get_running_loop().time
         self._stop = threading.Event()
+        self._looking = asyncio.Lock()
+        self._looked = False
         self._not_before = self._prune_after = -math.inf
         """When to do the one or the other again, by the steady clock."""
 
@@ -68,8 +70,24 @@ class Upkeep:
         finally:
             self._stop.set()
 
+    async def finish(self) -> bool:
+        """Do what is due unless that was done; return whether there was anything to wait for.
+
+        This is for a worker that wants to leave: one that does so soon would never come to it,
+        and one that is at it would have to begin anew.
+        """
+        if self._looked and not self._looking.locked():
+            return False
+        await self.look()
+        return True
+
     async def look(self) -> None:
         """Do what is due."""
+        async with self._looking:
+            await self._do()
+            self._looked = True
+
+    async def _do(self) -> None:
         for job in (self._back_up, self._prune, self._truncate):
             try:
                 await job()
@@ -88,6 +106,7 @@ class Upkeep:
             return
         if not await asyncio.to_thread(backups.due, folder, wish.every, now):
             return
+        known = await asyncio.to_thread(backups.damage, folder)
         try:
             copy = await asyncio.to_thread(
                 backups.make,
@@ -106,6 +125,10 @@ class Upkeep:
             if copy is not None:
                 await asyncio.to_thread(backups.note_failure, folder, None)
                 log.info("backed up to %s", copy.path)
+                if copy.damaged:
+                    log.error("damaged, and backed up as it is: %s", copy.damaged)
+                    if copy.damaged != known:
+                        await self._tell("TaskHub's database holds damaged tasks", copy.damaged)
 
     async def _failed(self, error: TaskHubError) -> None:
         self._not_before = self._steady() + AGAIN

@@ -240,6 +240,8 @@ class Worker:
                 ):
                     since = self._clock()
             if self._clock() - since >= idle_exit:
+                if await self._upkeep.finish():
+                    continue  # That may have taken long.
                 log.info("nothing is left to do; leaving")
                 self._idled = True
                 self.engine.stop()

@@ -116,6 +116,17 @@ def test_a_file_that_is_no_text_is_said(where: Paths) -> None:
         settings(where)
 
 
+def test_a_place_whose_name_is_no_utf8_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = r"The folder /data/a\ufffdb cannot be used: its name is not valid UTF-8"
+    with pytest.raises(BadInput, match=said) as refused:
+        paths({"TASKHUB_HOME": "/data/a\udcffb"})
+    assert "TASKHUB_HOME" in str(refused.value.hint)
+    monkeypatch.setenv("HOME", "/home/a\udcffn")
+    with pytest.raises(BadInput, match="its name is not valid UTF-8"):
+        paths({})
+    assert paths({"TASKHUB_HOME": "/data/ä–日"}).home == Path("/data/ä–日")
+
+
 def test_places_follow_taskhub_home(tmp_path: Path) -> None:
     found = paths({"TASKHUB_HOME": str(tmp_path / "x")})
     assert found.database == tmp_path / "x" / "taskhub.db"

@@ -1,10 +1,15 @@
 """What a worker does for the store by itself, and how it says that it could not."""
 
+import asyncio
 import logging
+import sqlite3
+import threading
+from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from support import eventually, working
+from support import eventually, soon, working
 
 from taskhub_tui import upkeep
 from taskhub_tui.config import Backups, Paths, Retention, Settings
@@ -12,6 +17,7 @@ from taskhub_tui.domain.model import Action, NewTask
 from taskhub_tui.hub import Hub
 from taskhub_tui.storage import backups, compaction
 from taskhub_tui.upkeep import Upkeep
+from taskhub_tui.worker import serve
 
 
 class Screen:
@@ -53,6 +59,39 @@ async def test_a_worker_backs_up_by_itself(
 
     async with working(where, settings):
         await eventually(made)
+
+
+async def test_one_that_leaves_soon_backs_up_before_it_does(
+    hub: Hub, where: Paths, settings: Settings
+) -> None:
+    await asyncio.wait_for(serve(where, settings, idle_exit=0.1), upkeep.FIRST / 2)
+    (made,) = backups.listed(where.backups)
+    await asyncio.wait_for(serve(where, settings, idle_exit=0.1), upkeep.FIRST / 2)
+    assert backups.listed(where.backups) == [made]
+
+
+async def test_one_with_nothing_left_to_do_does_not_give_up_the_backup_it_is_making(
+    hub: Hub, where: Paths, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "FIRST", 0.0)
+    begun, go = threading.Event(), threading.Event()
+    make = backups.make
+
+    def held_up(*args: Any, **options: Any) -> Any:
+        begun.set()
+        go.wait()
+        return make(*args, **options)
+
+    monkeypatch.setattr(backups, "make", held_up)
+    serving = asyncio.create_task(serve(where, settings, idle_exit=0.1))
+    try:
+        await soon(begun.is_set)
+        await asyncio.wait([serving], timeout=0.5)
+        assert not serving.done()
+    finally:
+        go.set()
+    await asyncio.wait_for(serving, 10)
+    assert len(backups.listed(where.backups)) == 1
 
 
 async def test_it_does_so_once_a_day_and_keeps_as_many_as_wished(
@@ -112,6 +151,22 @@ async def test_a_damaged_database_is_told_and_the_upkeep_goes_on(
     await keeping(hub, settings, screen, clock).look()
     ((_, said),) = screen.said
     assert "is damaged" in said
+
+
+async def test_damaged_tasks_are_told_once_and_backed_up_with_the_rest(
+    hub: Hub, where: Paths, settings: Settings, clock: Clock
+) -> None:
+    task = await hub.submit(NewTask("ls", agent="command", options={"argv": ["ls"]}))
+    with closing(sqlite3.connect(where.database, isolation_level=None)) as connection:
+        connection.execute("UPDATE task SET request = 'rm'")
+    screen = Screen()
+    keeper = keeping(hub, settings, screen, clock)
+    for _ in range(2):
+        await keeper.look()
+        clock.now += 86401
+    assert len(backups.listed(where.backups)) == 2
+    said = f"What task {task.id} is to do is not what was written"
+    assert screen.said == [("TaskHub's database holds damaged tasks", said)]
 
 
 async def test_what_is_long_over_goes_by_itself_only_when_that_is_switched_on(

@@ -33,9 +33,15 @@ def backup(args: Namespace, out: Output) -> int:
         else:
             now = time.time()
             rows: list[list[str | Cell]] = [
-                [local(one.made, now), size(one.size), one.path] for one in found
+                [
+                    local(one.made, now),
+                    size(one.size),
+                    "all" if one.sound else "damaged tasks",
+                    one.path,
+                ]
+                for one in found
             ]
-            out.table(("MADE", "SIZE", "FILE"), rows)
+            out.table(("MADE", "SIZE", "SOUND", "FILE"), rows)
         return 0
     target = Path(args.output) if args.output else None
     made = asyncio.run(care.back_up(where, config.settings(where), target))
@@ -43,7 +49,13 @@ def backup(args: Namespace, out: Output) -> int:
         out.data(shapes.copy(made))
     else:
         out.line(made.path)
-        out.say(f"Backed up {size(made.size)}, and found the copy sound.")
+        if made.sound:
+            out.say(f"Backed up {size(made.size)}, and found the copy sound.")
+    if not made.sound:
+        out.say(
+            f"Backed up {size(made.size)}, damaged tasks with it: {made.damaged}."
+            " See `taskhub doctor`."
+        )
     return 0
 
 
@@ -60,13 +72,15 @@ def restore(args: Namespace, out: Output) -> int:
             raise BadInput("There is no backup", "Name a file: `taskhub restore FILE`")
         copy = Path(found[0].path)
     sure(args, out, f"Put {copy} in the place of the database?")
-    done = asyncio.run(care.restore(where, copy))
+    done = asyncio.run(care.restore(where, copy, damaged=args.damaged))
     if out.as_json:
         out.data(shapes.restored(done))
         return 0
     out.say(f"Restored {done.copy}.")
     if done.aside:
         out.say(f"What it replaced is in {done.aside}.")
+    if done.damaged:
+        out.say(f"Damaged in it: {done.damaged}. `taskhub doctor` says what to do.")
     if done.paused:
         tasks = "1 task was" if done.paused == 1 else f"{done.paused} tasks were"
         out.say(

@@ -68,6 +68,9 @@ def _backup(backup: argparse.ArgumentParser) -> None:
 
 def _restore(restore: argparse.ArgumentParser) -> None:
     restore.add_argument("file", metavar="FILE", nargs="?", help="the copy; else the newest")
+    restore.add_argument(
+        "--damaged", action="store_true", help="also one in which some tasks are damaged"
+    )
     _yes(restore)
 
 

@@ -80,9 +80,11 @@ def answer(asked: Sequence[str], out: Output) -> int:
     from taskhub_tui import config
     from taskhub_tui.domain.errors import TaskHubError
 
-    if asked[:1] not in (["ids"], ["agents"]) or not config.paths().database.exists():
+    if asked[:1] not in (["ids"], ["agents"]):
         return 0
     try:
+        if not config.paths().database.exists():
+            return 0
         found = asyncio.run(_known(asked[0]))
     except (TaskHubError, OSError):
         return 0

@@ -269,11 +269,17 @@ def planned(it: StageSpec) -> Shape:
 
 
 def copy(it: Copy) -> Shape:
-    return {"path": it.path, "made": iso(it.made), "size": it.size}
+    return {"path": it.path, "made": iso(it.made), "size": it.size, "sound": it.sound}
 
 
 def restored(it: Restored) -> Shape:
-    return {"copy": it.copy, "aside": it.aside, "paused": it.paused, "notes": list(it.notes)}
+    return {
+        "copy": it.copy,
+        "aside": it.aside,
+        "paused": it.paused,
+        "notes": list(it.notes),
+        "damaged": it.damaged or None,
+    }
 
 
 def pruned(it: Pruned) -> Shape:

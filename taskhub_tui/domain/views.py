@@ -154,6 +154,10 @@ class Copy:
     made: float
     size: int
     """Bytes."""
+    sound: bool = True
+    """False: it was made although tasks in it are not what was written."""
+    damaged: str = ""
+    """Of one that was just made, which tasks these are, in sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,8 @@ class Restored:
     """Tasks that were not over when the backup was made, and wait for a person now."""
     notes: Sequence[str] = ()
     """What is to be given anew, in sentences."""
+    damaged: str = ""
+    """Which tasks in it are not what was written, in sentences; empty when none is."""
 
 
 @dataclass(frozen=True, slots=True)

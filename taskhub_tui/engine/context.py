@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import mimetypes
+import os
 import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -33,6 +34,8 @@ RETELL = 5.0
 """Seconds after which the time remaining is reckoned again, though nothing was reported."""
 STATE_LIMIT = 1_000_000
 """Most characters an agent's state may have as JSON."""
+_LONGEST = 1e9
+"""Seconds that a question's timeout must be below; more is no time that anybody means."""
 _UNSURE = {"": "unsure"}
 """Equal to no state that is ever written: it says that what the database has is not known."""
 _DEFAULTS = {"approve": Action.APPROVE, "deny": Action.DENY, "cancel": Action.CANCEL}
@@ -202,6 +205,11 @@ class Context:
             )
         if self._stop != "no":
             return await self._never()
+        if not _is_time(blocker.timeout):
+            raise port.AgentError(
+                f"The agent asks “{key}” with a timeout that is no number of seconds above 0; its"
+                " author must mend that"
+            )
         now, limit = self._held.clock(), sane(blocker.timeout)
         question = Blocker(
             id=known.id if known else ids.new_id(secrets.randbelow),
@@ -257,11 +265,19 @@ class Context:
                 f"The file {one_line(str(artifact.path))} was to be handed over,"
                 f" but cannot be read: {error.strerror}"
             ) from error
+        try:
+            path = str(artifact.path.absolute())
+            path.encode()
+        except UnicodeEncodeError:
+            shown = one_line(os.fsencode(artifact.path).decode(errors="replace"))
+            raise port.AgentError(
+                f"The file {shown} was to be handed over, but its name is not valid UTF-8"
+            ) from None
         made = Artifact(
             self._held.task.id,
             self._stage.position,
             one_line(artifact.name, 200) or artifact.path.name,
-            str(artifact.path.absolute()),
+            path,
             artifact.media_type or mimetypes.guess_type(artifact.path.name)[0] or "",
             size,
             self._held.clock(),
@@ -340,3 +356,12 @@ class Context:
         """Wait for the cancellation that is on its way."""
         while True:
             await asyncio.Event().wait()
+
+
+def _is_time(seconds: object) -> bool:
+    """Return whether an agent gave a time that can be stored, and waited for, or none at all."""
+    if seconds is None:
+        return True
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return False
+    return 0 < seconds < _LONGEST

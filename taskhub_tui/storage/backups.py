@@ -1,11 +1,13 @@
 """Copies of the database: made while others write, verified before they count, the newest kept."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
 import shutil
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -17,9 +19,9 @@ from taskhub_tui.domain.errors import BadInput, DiskFull, StoreBusy, StoreError
 from taskhub_tui.domain.views import Copy
 from taskhub_tui.storage import filesystem
 from taskhub_tui.storage.database import explain, refuse_lost
-from taskhub_tui.storage.soundness import Stopped, problems, read_only
+from taskhub_tui.storage.soundness import Stopped, look, read_only
 
-_NAME = re.compile(r"taskhub-(\d{8}T\d{6}Z)\.db")
+_NAME = re.compile(r"taskhub-(\d{8}T\d{6}Z)(-damaged)?\.db")
 _STAMP = "%Y%m%dT%H%M%SZ"
 _PART = ".part"
 """End of the name of a copy that is not finished."""
@@ -32,6 +34,8 @@ _ROOM = 20_000_000
 FAILED = "backup-failed.txt"
 """Says why the last try failed; gone once one has succeeded. It lies beside the folder of the
 copies, since that folder may be what is wrong."""
+DAMAGED = "backup-damaged.txt"
+"""Says which tasks in the last copy are damaged; gone once one was made that is sound."""
 
 
 class UnderWay(StoreBusy):
@@ -45,21 +49,40 @@ def listed(folder: Path) -> list[Copy]:
         for path in folder.iterdir():
             if (name := _NAME.fullmatch(path.name)) and not path.is_symlink():
                 made = datetime.strptime(name[1], _STAMP).replace(tzinfo=UTC).timestamp()
-                found.append(Copy(str(path), made, path.stat().st_size))
+                if (size := path.stat().st_size) == 0:
+                    continue  # A name that was taken, and whose taker was killed, see _give_name.
+                found.append(Copy(str(path), made, size, sound=not name[2]))
     return sorted(found, key=lambda copy: copy.made, reverse=True)
 
 
 def failure(folder: Path) -> str | None:
     """Return why the last try by itself failed; None when it did not."""
-    try:
-        return folder.with_name(FAILED).read_text(encoding="utf-8").strip() or None
-    except (OSError, UnicodeDecodeError):
-        return None
+    return _noted(folder.with_name(FAILED))
 
 
 def note_failure(folder: Path, said: str | None) -> None:
     """Keep for `failure` why a try failed; None says that one has succeeded."""
-    note = folder.with_name(FAILED)
+    _note(folder.with_name(FAILED), said)
+
+
+def damage(folder: Path) -> str | None:
+    """Return which tasks in the last copy are damaged; None when it is sound."""
+    return _noted(folder.with_name(DAMAGED))
+
+
+def note_damage(folder: Path, said: str | None) -> None:
+    """Keep for `damage` which tasks are damaged; None says that none is."""
+    _note(folder.with_name(DAMAGED), said)
+
+
+def _noted(note: Path) -> str | None:
+    try:
+        return note.read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _note(note: Path, said: str | None) -> None:
     with contextlib.suppress(OSError):
         if said is None:
             note.unlink(missing_ok=True)
@@ -85,12 +108,15 @@ def make(
 ) -> Copy | None:
     """Make a verified copy in `folder`, and remove all but the newest `keep`.
 
+    Where tasks are damaged, a copy is made all the same, as all else is sound: its name says so,
+    and `damage` which they are. The newest copy that is sound stays, however old.
+
     Nothing is made, and None returned, when another process has made one within `every` seconds.
 
     Raises:
         UnderWay: another process is making one.
         StoreBusy: there is no room for it.
-        StoreError: it could not be made, or the database is damaged; older copies are kept.
+        StoreError: it could not be made, or the file is damaged; older copies are kept.
         Stopped: `stop` was set meanwhile.
     """
     make_private(folder)
@@ -99,20 +125,37 @@ def make(
             return None
         for part in folder.glob(f"*{_PART}*"):
             part.unlink(missing_ok=True)  # Of a process that was killed: nobody else is at work.
-        copy = write(database, folder / f"taskhub-{datetime.fromtimestamp(now, UTC):{_STAMP}}.db",
-                     stop=stop)  # fmt: skip
+        for path in folder.iterdir():
+            left = path.lstat()
+            if _NAME.fullmatch(path.name) and stat.S_ISREG(left.st_mode) and left.st_size == 0:
+                path.unlink()
+        name = f"taskhub-{datetime.fromtimestamp(now, UTC):{_STAMP}}"
+        copy = write(database, folder / f"{name}.db", folder / f"{name}-damaged.db", stop=stop)
+        note_damage(folder, copy.damaged or None)
         # Those of the future are newer than the one just made, and must not push it out.
-        for old in [other for other in listed(folder) if other.path != copy.path][keep - 1 :]:
-            Path(old.path).unlink(missing_ok=True)
+        others = [other for other in listed(folder) if other.path != copy.path]
+        last = None if copy.sound else next((other for other in others if other.sound), None)
+        for old in others[keep - 1 :]:
+            if old != last:
+                Path(old.path).unlink(missing_ok=True)
         return copy
 
 
-def write(database: Path, target: Path, *, stop: threading.Event | None = None) -> Copy:
+def write(
+    database: Path,
+    target: Path,
+    damaged: Path | None = None,
+    *,
+    stop: threading.Event | None = None,
+) -> Copy:
     """Copy the database to `target`, verify the copy, and only then give it its name.
+
+    Args:
+        damaged: the name it gets instead where tasks in it are not what was written.
 
     Raises:
         BadInput: there is a file of that name already, or it cannot be made.
-        StoreError: the database cannot be read, or is damaged.
+        StoreError: the database cannot be read, or its file is damaged.
         Stopped: `stop` was set meanwhile.
     """
     refuse_lost(database)
@@ -127,14 +170,16 @@ def write(database: Path, target: Path, *, stop: threading.Event | None = None) 
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
         try:
             copy_pages(database, part, stop=stop)
-            wrong = problems(part, alone=True, stop=stop)
-            if wrong:
+            found = look(part, alone=True, stop=stop)
+            if found.file:
                 raise StoreError(
-                    f"The database {database} is damaged, so it was not backed up: {wrong[0]}",
+                    f"The database {database} is damaged, so it was not backed up: {found.file[0]}",
                     "`taskhub doctor` says more; `taskhub restore` puts an older copy back",
                 )
+            if found.rows and damaged is not None:
+                target = damaged
             sync(part)
-            os.link(part, target)  # Unlike a rename, it never replaces anything.
+            _give_name(part, target)
             sync(target.parent)
         finally:
             for left in target.parent.glob(f"{part.name}*"):
@@ -143,7 +188,26 @@ def write(database: Path, target: Path, *, stop: threading.Event | None = None) 
         if filesystem.no_room(error):
             raise DiskFull(target.parent) from error
         raise BadInput(f"{target} cannot be written: {error.strerror}") from error
-    return Copy(str(target), time.time(), target.stat().st_size)
+    size = target.stat().st_size
+    return Copy(str(target), time.time(), size, sound=not found.rows, damaged=found.damaged)
+
+
+def _give_name(part: Path, target: Path) -> None:
+    """Give a finished copy its name; a file that has it is never replaced."""
+    try:
+        os.link(part, target)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+    else:
+        return
+    # FAT and its like have no second names. A rename replaces, so the name is taken first.
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    try:
+        part.replace(target)
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def copy_pages(

@@ -16,7 +16,7 @@ from taskhub_tui.process import Identity
 from taskhub_tui.storage import backups, filesystem, newest
 from taskhub_tui.storage.database import explain, migrations, remains, says_nothing
 from taskhub_tui.storage.guard import exposed
-from taskhub_tui.storage.soundness import problems, read_only
+from taskhub_tui.storage.soundness import look, read_only
 
 LOW_DISK = 500_000_000
 FULL_DISK = 50_000_000
@@ -186,7 +186,7 @@ def database(paths: Paths) -> Check:
         if version > known:
             said = f"{path} has schema {version}, but this TaskHub knows only {known}"
             return Check("database", "fail", said, "Update TaskHub")
-        wrong = problems(path)
+        wrong = list(look(path).file)
     except StoreError as error:
         return Check("database", "fail", str(error), error.hint or _LOOK_AGAIN)
     except (sqlite3.Error, UnicodeDecodeError) as error:
@@ -200,7 +200,7 @@ def database(paths: Paths) -> Check:
         said = "; ".join(one.replace(f"The database {path} is damaged: ", "") for one in wrong)
         return Check("database", "fail", f"{path} is damaged: {said}", _cure(paths))
     size = path.stat().st_size
-    said = f"{path}: sound, schema {version}, {size / 1e6:.1f} MB"
+    said = f"{path}: the file is sound, schema {version}, {size / 1e6:.1f} MB"
     log = path.with_name(path.name + "-wal")
     if log.exists() and log.stat().st_size > LONG_LOG:
         return Check(
@@ -212,6 +212,28 @@ def database(paths: Paths) -> Check:
     return Check("database", "ok", said)
 
 
+def tasks(paths: Paths) -> list[Check]:
+    """Look for tasks in a file that is sound which are not what was written."""
+    if not paths.database.exists():
+        return []
+    try:
+        found = look(paths.database)
+    except StoreError:
+        return []  # What is wrong is said of the file.
+    if found.file or not found.rows:
+        return []
+    remedy = (
+        "`taskhub show ID` has what can be read. One that is not over fails where it would go on"
+        " from that, and RETRY goes on; one that is over stays as it is until `taskhub prune`"
+        " deletes it. Backups are made all the same"
+    )
+    for copy in backups.listed(paths.backups):
+        if copy.sound:
+            remedy += f"; the newest without damage is kept: {copy.path}"
+            break
+    return [Check("tasks", "fail", f"Damaged: {found.damaged}", remedy)]
+
+
 def _cure(paths: Paths) -> str:
     return _from_backup(paths) or (
         "There is no sound backup. Save what is readable:"
@@ -220,16 +242,30 @@ def _cure(paths: Paths) -> str:
 
 
 def _from_backup(paths: Paths) -> str | None:
-    """Say how to put the newest sound backup back; None where there is none."""
+    """Say how to put the newest sound backup back; None where there is none.
+
+    A newer one in which only some tasks are damaged is named, too.
+    """
+    newer = ""
     for copy in backups.listed(paths.backups):
-        with contextlib.suppress(StoreError):  # One that cannot be read is none that helps.
-            if not problems(Path(copy.path), alone=True):
-                ago = durations.spell(time.time() - copy.made)
-                return (
-                    f"`taskhub worker --stop`, then `taskhub restore {copy.path}`: it is {ago} old"
-                    " and sound; what it replaces is kept"
-                )
-    return None
+        try:
+            found = look(Path(copy.path), alone=True)
+        except StoreError:
+            continue  # One that cannot be read is none that helps.
+        if found.file:
+            continue
+        ago = durations.spell(time.time() - copy.made)
+        if found.rows:
+            newer = newer or (
+                f"`taskhub worker --stop`, then `taskhub restore --damaged {copy.path}`: it is"
+                f" {ago} old, and sound but for damaged tasks; what it replaces is kept"
+            )
+            continue
+        return (
+            f"`taskhub worker --stop`, then `taskhub restore {copy.path}`: it is {ago} old and"
+            " sound; what it replaces is kept"
+        ) + (f". Or {newer}" if newer else "")
+    return newer or None
 
 
 def workers(path: Path, now: float) -> list[Check]:
@@ -312,6 +348,16 @@ def copies(paths: Paths, wish: Backups, now: float) -> Check:
     if failed is not None:
         remedy = "Mend that, then `taskhub backup`"
         return Check("backup", "warn", f"The last backup failed: {failed}. {newest}", remedy)
+    damage = backups.damage(paths.backups)
+    if damage is not None:
+        whole = next((copy for copy in found if copy.sound), None)
+        older = "None" if whole is None else f"One that is {durations.spell(now - whole.made)} old"
+        return Check(
+            "backup",
+            "warn",
+            f"The last backup holds damaged tasks: {damage}. {newest}. {older} is without damage",
+            "`taskhub backup` looks again; an older one is kept until it finds no damage",
+        )
     if not wish.enabled:
         return Check("backup", "ok", f"Switched off by `[backup] enabled`. {newest}")
     begun = _born(paths.database) if not found else found[0].made

@@ -15,7 +15,7 @@ from taskhub_tui.domain.views import Restored
 from taskhub_tui.storage import database, filesystem, newest, rows, seals
 from taskhub_tui.storage.backups import copy_pages, sync
 from taskhub_tui.storage.guard import Guard
-from taskhub_tui.storage.soundness import problems, read_only
+from taskhub_tui.storage.soundness import look, read_only
 
 _OPENED = (0x40000002, 510)
 """Where SQLite locks a file for as long as a connection is open, and how many bytes."""
@@ -26,11 +26,15 @@ _PAUSE = """
 """
 
 
-def restore(path: Path, copy: Path, now: float) -> Restored:
+def restore(path: Path, copy: Path, now: float, *, damaged: bool = False) -> Restored:
     """Put `copy` in the place of the database at `path`.
 
     What was to run when the copy was made is paused: it may have run since. No open question is
     answered by its default any more, and no task fails for a deadline that has passed.
+
+    Args:
+        damaged: do so although tasks in it are not what was written. What would go on from the
+            damage fails with that sentence; a task that is over stays as it is.
 
     Raises:
         BadInput: the copy cannot be read, is damaged, or not of TaskHub's.
@@ -42,8 +46,15 @@ def restore(path: Path, copy: Path, now: float) -> Restored:
     if path.exists() and copy.samefile(path):
         raise BadInput(f"{copy} is the database itself", "Name a backup of it")
     alone = not _log(copy).exists()
-    if wrong := problems(copy, alone=alone):
-        raise BadInput(f"{copy} is no sound backup: {wrong[0]}", "Name an older one")
+    found = look(copy, alone=alone)
+    if found.file:
+        raise BadInput(f"{copy} is no sound backup: {found.file[0]}", "Name an older one")
+    if found.rows and not damaged:
+        raise BadInput(
+            f"{copy} is sound but for damaged tasks: {found.damaged}",
+            "Name an older one, see `taskhub backup --list`; or add --damaged: what would go on"
+            " from the damage fails, and a task that is over stays as it is, wrong",
+        )
     _check_version(copy, alone=alone)
     make_private(path.parent)
     part = path.with_name(f".{path.name}.restore.part")
@@ -68,7 +79,7 @@ def restore(path: Path, copy: Path, now: float) -> Restored:
         raise StoreError(
             f"The backup could not be put at {path}: {error.strerror}", "Nothing was changed"
         ) from error
-    return Restored(str(copy), None if aside is None else str(aside), paused)
+    return Restored(str(copy), None if aside is None else str(aside), paused, found.damaged)
 
 
 @contextlib.contextmanager
@@ -240,7 +251,7 @@ def _write_back(path: Path) -> None:
 
     # A damaged one, or one that cannot be read, is put aside as it is.
     with contextlib.suppress(StoreError):
-        if path.exists() and not problems(path):
+        if path.exists() and not look(path).file:
             truncate(path)
 
 

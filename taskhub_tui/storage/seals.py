@@ -144,24 +144,24 @@ _EVENTS = """
 """
 
 
-def broken(reader: Any, blocker_columns: str) -> Iterator[str]:
-    """Return, in sentences, every row of a database that is not what was sealed."""
+def broken(reader: Any, blocker_columns: str) -> Iterator[tuple[str, str]]:
+    """Return every row that is not what was sealed: whose it is, and what to say of it."""
     yield from _broken_plans(reader)
     for task_id, position, name, *values, seal in reader.execute(_STAGES):
         if stage(task_id, position, name, *values) != seal:
-            yield f"The stage “{name}” of task {task_id} is not what was written"
+            yield task_id, f"The stage “{name}” of task {task_id} is not what was written"
     for task_id, seal, *values in reader.execute(
         f"SELECT task.id, blocker.seal, {blocker_columns} FROM blocker"
         " JOIN task ON task.n = task_n WHERE blocker.seal IS NOT NULL"
     ):
         if row(task_id, values) != seal:
-            yield f"A question of task {task_id}, or its answer, is not what was written"
+            yield task_id, f"A question of task {task_id}, or its answer, is not what was written"
     for task_id, *values, seal in reader.execute(_EVENTS):
         if event(*values) != seal:
-            yield f"A decision in the history of task {task_id} is not what was written"
+            yield task_id, f"A decision in the history of task {task_id} is not what was written"
 
 
-def _broken_plans(reader: Any) -> Iterator[str]:
+def _broken_plans(reader: Any) -> Iterator[tuple[str, str]]:
     known = reader.execute("SELECT 1 FROM pragma_table_info('task') WHERE name = 'seal'")
     if known.fetchone() is None:
         return  # A copy from before these were sealed.
@@ -169,11 +169,14 @@ def _broken_plans(reader: Any) -> Iterator[str]:
         f"SELECT id, seal, {', '.join(TASK_PLAN)} FROM task WHERE seal IS NOT NULL"
     ):
         if not fits(seal, task_id, *values):
-            yield f"What task {task_id} is to do is not what was written"
+            yield task_id, f"What task {task_id} is to do is not what was written"
     columns = ", ".join(f"stage.{name}" for name in STAGE_PLAN)
     for task_id, seal, *values in reader.execute(
         f"SELECT task.id, plan_seal, {columns} FROM stage"
         " JOIN task ON task.n = task_n WHERE plan_seal IS NOT NULL"
     ):
         if not fits(seal, task_id, *values):
-            yield f"What the stage “{values[1]}” of task {task_id} is to do is not what was written"
+            yield (
+                task_id,
+                f"What the stage “{values[1]}” of task {task_id} is to do is not what was written",
+            )

@@ -2,8 +2,8 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from taskhub_tui.domain.errors import DiskFull
@@ -16,9 +16,12 @@ from taskhub_tui.storage.database import (
     says_nothing,
     tolerant,
 )
+from taskhub_tui.text import one_line
 
 _SAID = 3
 """Problems of one kind that are told; the rest is as bad."""
+_NAMED = 20
+"""Damaged tasks that are looked for; where there are as many, a look at each helps nobody."""
 _STEPS = 20_000
 """Steps of SQLite's machine between two looks at whether to stop."""
 
@@ -55,6 +58,24 @@ def stop_when(connection: sqlite3.Connection, stop: threading.Event | None) -> N
         connection.set_progress_handler(stop.is_set, _STEPS)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is wrong with a database file; nothing of both is good."""
+
+    file: tuple[str, ...]
+    """Sentences on what SQLite cannot read: nothing in such a file can be relied on."""
+    rows: tuple[str, ...]
+    """A sentence on each task that is not what was written; all else can be used."""
+
+    @property
+    def damaged(self) -> str:
+        """What `rows` says, on one line; empty when nothing."""
+        more = len(self.rows) - _SAID
+        least = "at least " if len(self.rows) == _NAMED else ""
+        others = f"; and {least}{more} more" if more > 0 else ""
+        return "; ".join(self.rows[:_SAID]) + others
+
+
 def problems(path: Path, *, alone: bool = False, stop: threading.Event | None = None) -> list[str]:
     """Read a whole file, and return what is wrong with it, in sentences; none is good.
 
@@ -64,32 +85,45 @@ def problems(path: Path, *, alone: bool = False, stop: threading.Event | None = 
         StoreError: it cannot be read now, such as for want of room: that says nothing of it.
         Stopped: `stop` was set meanwhile.
     """
+    found = look(path, alone=alone, stop=stop)
+    return [*found.file, *found.rows[:_SAID]]
+
+
+def look(path: Path, *, alone: bool = False, stop: threading.Event | None = None) -> Found:
+    """Read a whole file, and return what is wrong with it.
+
+    Args:
+        alone: nobody writes to it meanwhile.
+
+    Raises:
+        StoreError: it cannot be read now, such as for want of room: that says nothing of it.
+        Stopped: `stop` was set meanwhile.
+    """
     if path.exists() and path.stat().st_size == 0:
-        return ["The file is empty"]  # SQLite would delete the log beside it, and find it sound.
+        # SQLite would delete the log beside it, and find it sound.
+        return Found(("The file is empty",), ())
     noted = newest.known(path)
-    found: list[str] = []
     connection = None
     try:
         connection = read_only(path, alone=alone)
         stop_when(connection, stop)
         connection.execute("BEGIN")
-        for look in _LOOKS:
-            found += look(connection)
-            if found:
-                break  # What follows relies on what was looked at first.
-        else:
-            if (lost := newest.said(path, noted, newest.found(connection))) is not None:
-                found.append(lost)
+        # What follows relies on what was looked at first.
+        file = _ours(connection) or _structure(connection)
+        found = Found(tuple(file), () if file else tuple(_damaged(connection)))
+        lost = (
+            newest.said(path, noted, newest.found(connection)) if found == Found((), ()) else None
+        )
+        return found if lost is None else Found((lost,), ())
     except (sqlite3.Error, UnicodeDecodeError) as error:  # What SQLite says names what is damaged.
         if stop is not None and stop.is_set():
             raise Stopped from None
         if says_nothing(error):
             raise explain(error, path) from error
-        found.append(str(explain(error, path)))
+        return Found((str(explain(error, path)),), ())
     finally:
         if connection is not None:
             connection.close()
-    return found
 
 
 def _ours(connection: sqlite3.Connection) -> list[str]:
@@ -102,36 +136,42 @@ def _structure(connection: sqlite3.Connection) -> list[str]:
     return [] if said == ["ok"] else said
 
 
-def _references(connection: sqlite3.Connection) -> list[str]:
-    lost = connection.execute("PRAGMA foreign_key_check").fetchmany(_SAID)
-    return [f"A row of `{table}` belongs to a task that is gone" for table, _, _, _ in lost]
+def _damaged(connection: sqlite3.Connection) -> list[str]:
+    """Return a sentence for each task that is not what was written, up to a number."""
+    said: dict[str, str] = {}
+    for lookup in _LOOKS:
+        for about, words in lookup(connection):
+            said.setdefault(about, one_line(words))
+            if len(said) == _NAMED:
+                return list(said.values())
+    return list(said.values())
 
 
-def _sealed(connection: sqlite3.Connection) -> list[str]:
+def _references(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    for table, number, _, _ in connection.execute("PRAGMA foreign_key_check"):
+        yield f"{table} {number}", f"A row of `{table}` belongs to a task that is gone"
+
+
+def _sealed(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     known = connection.execute("SELECT 1 FROM pragma_table_info('event') WHERE name = 'seal'")
-    if known.fetchone() is None:
-        return []  # A copy from before there were seals.
-    return list(islice(seals.broken(connection, rows.BLOCKER_COLUMNS), _SAID))
+    if known.fetchone() is not None:  # Else it is a copy from before there were seals.
+        yield from seals.broken(connection, rows.BLOCKER_COLUMNS)
 
 
-def _readable(connection: sqlite3.Connection) -> list[str]:
-    said = []
+def _readable(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     for column, known in _KNOWN.items():
         marks = ", ".join("?" * len(known))
-        found = connection.execute(
-            f"SELECT id FROM task WHERE {column} NOT IN ({marks}) LIMIT {_SAID}", known
-        )
-        said += [f"The {column} of task {task_id} is none there is" for (task_id,) in found]
-    return said[:_SAID]
+        found = connection.execute(f"SELECT id FROM task WHERE {column} NOT IN ({marks})", known)
+        for (task_id,) in found:
+            yield task_id, f"The {column} of task {task_id} is none there is"
 
 
-def _waiting(connection: sqlite3.Connection) -> list[str]:
+def _waiting(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     found = connection.execute(
-        "SELECT id FROM task"
-        " WHERE deps_left <> (SELECT count(*) FROM dependency WHERE task_n = n)"
-        f" LIMIT {_SAID}"
+        "SELECT id FROM task WHERE deps_left <> (SELECT count(*) FROM dependency WHERE task_n = n)"
     )
-    return [f"What task {task_id} waits for is not what was written" for (task_id,) in found]
+    for (task_id,) in found:
+        yield task_id, f"What task {task_id} waits for is not what was written"
 
 
 _KNOWN: dict[str, list[str | int]] = {
@@ -140,6 +180,6 @@ _KNOWN: dict[str, list[str | int]] = {
 }
 
 
-_LOOKS: tuple[Callable[[sqlite3.Connection], list[str]], ...] = (
-    _ours, _structure, _references, _readable, _waiting, _sealed,
+_LOOKS: tuple[Callable[[sqlite3.Connection], Iterator[tuple[str, str]]], ...] = (
+    _references, _readable, _waiting, _sealed,
 )  # fmt: skip

@@ -113,11 +113,12 @@ class Watcher:
                 self._worker_trouble = f"No worker is alive and {tasks} for one. Starting one …"
 
     async def _look_after_backups(self) -> None:
-        """Say so while backups fail: the desktop has told it once, and perhaps to nobody."""
+        """Say so while backups fail, or hold what is damaged.
+
+        The desktop has told it once, and perhaps to nobody.
+        """
         now = time.monotonic()
         if now - self._backup_looked < _BACKUP_EVERY:
             return
         self._backup_looked = now
-        why = await self._hub.backup_failure()
-        # What to do comes first: where the line is cut, it loses the end of the reason.
-        self._remind(f"The backup failed, see `taskhub doctor`: {why}" if why else "")
+        self._remind(await self._hub.backup_trouble() or "")

@@ -62,6 +62,29 @@ def test_restore_mends_a_damaged_database(still: Path, cli) -> None:
     assert cli("list").code == 0
 
 
+def test_a_damaged_task_ends_no_backups_and_is_restored_only_when_that_is_said(
+    still: Path, cli
+) -> None:
+    task_id = over(cli)
+    cli("run", "--", "ls")
+    other = sqlite3.connect(still / "taskhub.db", isolation_level=None)
+    other.execute("UPDATE task SET request = 'rm' WHERE id = ?", (task_id,))
+    other.close()
+    made = cli("backup")
+    assert (made.code, f"What task {task_id} is to do" in made.err) == (0, True)
+    told = json.loads(cli("backup", "-o", "copy.db", "--json").out)
+    assert (told["path"], told["sound"]) == (str(Path.cwd() / "copy.db"), False)
+    assert "damaged tasks" in cli("backup", "--list").out
+    doctor = {one["name"]: one for one in json.loads(cli("doctor", "--json").out)}
+    assert doctor["tasks"]["state"] == "fail"
+    assert f"What task {task_id} is to do" in doctor["tasks"]["message"]
+    assert "questions" in doctor  # It looks on.
+    refused = cli("restore", "--yes")
+    assert (refused.code, "--damaged" in refused.err, task_id in refused.err) == (2, True, True)
+    done = cli("restore", "--yes", "--damaged")
+    assert (done.code, f"What task {task_id} is to do" in done.err) == (0, True)
+
+
 def test_restore_without_any_backup_says_so(home: Path, cli) -> None:
     said = cli("restore", "--yes")
     assert (said.code, "There is no backup" in said.err) == (2, True)

@@ -27,6 +27,18 @@ def test_a_command_is_run_waited_for_and_read(home: Path, program) -> None:
     assert json.loads(program("show", task_id, "--json").out)["status"] == "completed"
 
 
+def test_a_hub_whose_folder_is_no_utf8_is_refused_in_a_sentence(
+    home: Path, cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TASKHUB_HOME", f"{home}\udcff")
+    for words in (["run", "--", "true"], ["list"], ["doctor"], ["worker", "--status"]):
+        said = cli(*words)
+        assert (said.code, said.out) == (2, "")
+        assert "its name is not valid UTF-8" in said.err
+    assert cli("__complete", "ids").code == 0
+    assert not os.path.exists(f"{home}\udcff")
+
+
 def test_following_a_log_ends_with_the_task_and_misses_nothing(home: Path, cli) -> None:
     line = "for i in 1 2 3 4 5; do echo line $i; sleep 0.1; done"
     task_id = cli("run", "--shell", "--", line).out.strip()

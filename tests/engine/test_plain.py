@@ -318,6 +318,25 @@ async def test_an_artifact_that_is_not_there_fails_the_stage_in_words(
         )
 
 
+async def test_an_artifact_whose_name_is_no_utf8_fails_the_stage_in_words(
+    where: Paths, settings: Settings, tmp_path: Path
+) -> None:
+    file = Path(f"{tmp_path}/report-\udcff.md")
+    file.touch()
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        await ctx.artifact(Artifact("report", file))
+        return Result()
+
+    async with house(where, settings, ScriptedAgent("actor", work)) as h, h.worker():
+        task = await h.submit()
+        view = await until(h.hub, task.id, Status.FAILED)
+        assert view.task.error == (
+            f"The file {tmp_path}/report-\ufffd.md was to be handed over, but its name is not valid"
+            " UTF-8"
+        )
+
+
 async def test_an_agent_that_cannot_be_loaded_fails_its_task_with_the_reason(
     where: Paths, settings: Settings
 ) -> None:

@@ -1,6 +1,7 @@
 """Stages that wait for a person: gates, reviews, questions, and what people may do meanwhile."""
 
 import asyncio
+import math
 
 import pytest
 from support import House, ScriptedAgent, eventually, house, soon, until
@@ -299,6 +300,39 @@ async def test_a_default_that_is_no_answer_is_refused_and_the_engine_rests(
         view = await until(h.hub, task.id, Status.FAILED)
         assert view.task.error is not None
         assert "APPROVE is no answer" in view.task.error
+
+
+@pytest.mark.parametrize("timeout", [math.nan, math.inf, -5, 0, 1e300, True, "5", 10**400])
+async def test_a_time_that_is_none_is_refused_in_a_sentence(
+    where: Paths, settings: Settings, timeout: object
+) -> None:
+    actor = asking(timeout=timeout, default="deny")
+    async with house(where, settings, actor) as h, h.worker():
+        task = await h.submit()
+        view = await until(h.hub, task.id, Status.FAILED)
+        assert view.task.error == (
+            "The agent asks “may-i” with a timeout that is no number of seconds above 0; its author"
+            " must mend that"
+        )
+        assert [event.kind for event in await h.hub.events(task.id) if event.kind == "asked"] == []
+
+
+async def test_an_answer_that_is_known_is_handed_on_though_its_time_is_over(
+    where: Paths, settings: Settings
+) -> None:
+    """An agent that goes on may reckon what is left of its time anew, and find none."""
+    left = iter([600.0, -1.0])
+
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        question = Blocker("may-i", BlockerKind.APPROVAL, "May I?", timeout=next(left))
+        return Result((await ctx.ask(question)).action)
+
+    async with house(where, settings, ScriptedAgent("actor", work)) as h, h.worker():
+        task = await h.submit()
+        await blocked(h, task.id)
+        await h.hub.decide(task.id, Action.APPROVE)
+        view = await until(h.hub, task.id, Status.COMPLETED)
+        assert view.task.summary == "accept"
 
 
 async def test_twenty_deciders_at_once_have_one_winner(where: Paths, settings: Settings) -> None:

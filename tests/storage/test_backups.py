@@ -1,6 +1,7 @@
 """Backups: whole, sound, private, made while others write; and put back with nothing starting."""
 
 import asyncio
+import errno
 import os
 import shutil
 import sqlite3
@@ -11,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import BadInput, StoreBusy, StoreError
+from taskhub_tui.domain.model import Action, NewTask
+from taskhub_tui.hub import Hub
 from taskhub_tui.storage import backups
-from taskhub_tui.storage.soundness import Stopped, problems
+from taskhub_tui.storage.soundness import Stopped, look, problems
 from taskhub_tui.storage.store import Store
 
 NOW = 1_900_000_000.0
@@ -144,6 +148,65 @@ async def test_a_damaged_database_is_not_backed_up_and_older_copies_stay(
     assert list(folder.glob(".*")) == []
 
 
+async def damaged(path: Path) -> str:
+    """Let a task be over, damage a result of it, and return its ID."""
+    where = Paths(path.parent, path.parent / "config.toml", path.parent)
+    async with await Hub.open(paths=where, settings=Settings(owner="me"), autostart=False) as hub:
+        task = await hub.submit(NewTask("ls", agent="command", options={"argv": ["ls"]}))
+        await hub.decide(task.id, Action.CANCEL)
+    spoil(path, "rum")
+    return task.id
+
+
+def spoil(path: Path, name: str) -> None:
+    """Change a stage as a failing disk does: by somebody who knows nothing of checksums."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+    try:
+        assert connection.execute("UPDATE stage SET name = ?", (name,)).rowcount == 1
+    finally:
+        connection.close()
+
+
+async def test_damaged_tasks_are_backed_up_with_all_that_is_sound_and_named(
+    path: Path, folder: Path
+) -> None:
+    task_id = await damaged(path)
+    copy = backups.make(path, folder, keep=2, now=NOW)
+    assert copy is not None
+    assert not copy.sound
+    assert copy.damaged.endswith(f"of task {task_id} is to do is not what was written")
+    assert backups.damage(folder) == copy.damaged
+    (listed,) = backups.listed(folder)
+    assert (listed.path, listed.made, listed.sound) == (copy.path, NOW, False)
+    assert look(Path(copy.path), alone=True).file == ()
+    assert not backups.due(folder, 86400, NOW + 60)
+    own = backups.write(path, folder.parent / "mine.db")
+    assert (own.path, own.damaged) == (str(folder.parent / "mine.db"), copy.damaged)
+    spoil(path, "run")
+    copy = backups.make(path, folder, keep=2, now=NOW + 86400)
+    assert copy is not None
+    assert copy.sound
+    assert backups.damage(folder) is None
+
+
+async def test_the_newest_copy_without_damage_stays_until_there_is_a_newer_one(
+    path: Path, folder: Path
+) -> None:
+    await damaged(path)
+    spoil(path, "run")
+    for day in range(2):
+        backups.make(path, folder, keep=2, now=NOW + day * 86400)
+    spoil(path, "rum")
+    for day in range(2, 6):
+        backups.make(path, folder, keep=2, now=NOW + day * 86400)
+    days = [(round((copy.made - NOW) / 86400), copy.sound) for copy in backups.listed(folder)]
+    assert days == [(5, False), (4, False), (1, True)]
+    spoil(path, "run")
+    for day in range(6, 8):
+        backups.make(path, folder, keep=2, now=NOW + day * 86400)
+    assert [copy.sound for copy in backups.listed(folder)] == [True, True]
+
+
 async def test_a_full_disk_is_said_before_anything_is_written(
     store: Store, path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +235,61 @@ async def test_no_file_is_written_over(store: Store, path: Path, tmp_path: Path)
     assert target.read_text() == "mine"
     with pytest.raises(BadInput, match=r"nowhere.copy.db cannot be written: No such file"):
         backups.write(path, tmp_path / "nowhere" / "copy.db")
+
+
+@pytest.fixture
+def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be on a file system without hard links, such as FAT."""
+
+    def refused(*args: object, **options: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refused)
+
+
+@pytest.mark.usefixtures("no_links")
+async def test_a_file_system_without_hard_links_takes_a_copy_and_loses_nothing(
+    store: Store, path: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(store, 5)
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    copy = backups.write(path, stick / "copy.db")
+    assert problems(Path(copy.path), alone=True) == []
+    assert [entry.name for entry in stick.iterdir()] == ["copy.db"]
+    assert Path(copy.path).stat().st_mode & 0o777 == 0o600
+    assert backups.make(path, folder, keep=1, now=NOW) is not None
+    mine = stick / "mine.db"
+    verify = backups.look
+
+    def meanwhile(*args, **kwargs):
+        mine.write_text("mine")
+        return verify(*args, **kwargs)
+
+    monkeypatch.setattr(backups, "look", meanwhile)
+    with pytest.raises(BadInput, match=r"mine.db cannot be written: File exists"):
+        backups.write(path, mine)
+    assert mine.read_text() == "mine"
+    assert sorted(entry.name for entry in stick.iterdir()) == ["copy.db", "mine.db"]
+
+
+@pytest.mark.usefixtures("no_links")
+async def test_a_name_that_was_taken_and_never_filled_is_no_copy(
+    store: Store, path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", broken)
+        with pytest.raises(BadInput, match="cannot be written: Input/output error"):
+            backups.make(path, folder, keep=1, now=NOW)
+    assert list(folder.iterdir()) == []
+    (folder / "taskhub-20300317T174640Z.db").touch()  # As one that is killed leaves it.
+    assert backups.listed(folder) == []
+    copy = backups.make(path, folder, keep=1, now=NOW)
+    assert copy is not None
+    assert [str(entry) for entry in folder.iterdir()] == [copy.path]
 
 
 def test_why_the_last_try_failed_is_kept_until_one_succeeds(folder: Path) -> None:

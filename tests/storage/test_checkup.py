@@ -179,7 +179,53 @@ async def test_a_row_without_its_task_is_found(hub: Hub, where: Paths) -> None:
     other = sqlite3.connect(where.database, isolation_level=None)
     other.execute("INSERT INTO dependency VALUES (7, 8)")
     other.close()
-    assert "belongs to a task that is gone" in checkup.database(where).message
+    (check,) = checkup.tasks(where)
+    assert "belongs to a task that is gone" in check.message
+
+
+async def test_a_damaged_task_is_named_and_the_newest_backup_without_it(
+    hub: Hub, where: Paths
+) -> None:
+    task = await hub.submit(NewTask("ls", agent="command", options={"argv": ["ls"]}))
+    assert checkup.tasks(where) == []
+    now, wish = time.time(), Backups()
+    good = backups.make(where.database, where.backups, keep=1, now=now - 3 * DAY)
+    assert good is not None
+    harm(where, "UPDATE task SET request = 'rm'")
+    backups.make(where.database, where.backups, keep=1, now=now)
+    assert checkup.database(where).state == "ok"  # What SQLite looks at is whole.
+    (check,) = checkup.tasks(where)
+    assert (check.state, f"What task {task.id} is to do" in check.message) == ("fail", True)
+    assert good.path in str(check.remedy)
+    copies = checkup.copies(where, wish, now)
+    assert (copies.state, f"What task {task.id} is to do" in copies.message) == ("warn", True)
+    assert "One that is 3d old is without damage" in copies.message
+
+
+async def test_of_a_broken_file_a_backup_with_damaged_tasks_is_offered_beside_an_older_one(
+    where: Paths,
+) -> None:
+    async with await Hub.open(paths=where, autostart=False) as hub:
+        await hub.submit(NewTask("ls", agent="command", options={"argv": ["ls"]}))
+    now = time.time()
+    good = backups.make(where.database, where.backups, keep=7, now=now - 3 * DAY)
+    harm(where, "UPDATE task SET request = 'rm'")
+    newer = backups.make(where.database, where.backups, keep=7, now=now - DAY)
+    assert good is not None
+    assert newer is not None
+    where.database.write_bytes(b"\xaa" * 8192)
+    remedy = str(checkup.database(where).remedy)
+    assert f"`taskhub restore {good.path}`: it is 3d old and sound" in remedy
+    assert f"`taskhub restore --damaged {newer.path}`: it is 1d old" in remedy
+    Path(good.path).unlink()
+    assert f"restore --damaged {newer.path}" in str(checkup.database(where).remedy)
+
+
+def harm(where: Paths, sql: str) -> None:
+    """Change a row as a failing disk does: by somebody who knows nothing of checksums."""
+    other = sqlite3.connect(where.database, isolation_level=None, timeout=10)
+    other.execute(sql)
+    other.close()
 
 
 async def beat(hub: Hub, name: str, who: Identity, until: float) -> None:

@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,35 @@ def test_whoever_wanted_a_worker_while_nobody_might_work_gets_one_afterwards(
     with pytest.raises(BadInput):
         refused()
     assert started == [where]
+
+
+async def test_a_copy_with_damaged_tasks_is_put_back_only_when_that_is_said(
+    where: Paths, settings: Settings
+) -> None:
+    copy = where.home / "copy.db"
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        over, waits = await h.submit("over"), await h.submit("waits")
+        await h.hub.decide(over.id, Action.CANCEL)
+    with closing(sqlite3.connect(where.database, isolation_level=None)) as connection:
+        connection.execute("UPDATE stage SET prompt = 'Undo it'")
+    backups.write(where.database, copy)
+    before = where.database.read_bytes()
+    with pytest.raises(
+        BadInput, match=r"is sound but for damaged tasks: .*not what was"
+    ) as refused:
+        restore(where.database, copy, NOW)
+    assert "--damaged" in str(refused.value.hint)
+    assert where.database.read_bytes() == before
+    told = restore(where.database, copy, NOW, damaged=True)
+    assert told.paused == 1
+    assert over.id in told.damaged
+    assert waits.id in told.damaged
+    agent = ScriptedAgent("actor")
+    async with house(where, settings, agent) as h, h.worker():
+        await h.hub.resume(waits.id)
+        await until(h.hub, waits.id, Status.FAILED)
+        assert (await h.hub.status(over.id)).task.status is Status.CANCELLED
+    assert agent.runs == []
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -9,7 +9,7 @@ from hubs import Seed, asleep, text, until
 from support import ScriptedAgent, house
 from support import until as until_task
 
-from taskhub_tui import upkeep
+from taskhub_tui import care, upkeep
 from taskhub_tui.config import Backups, Paths, Settings
 from taskhub_tui.domain.errors import StoreError
 from taskhub_tui.domain.model import StageSpec, Status
@@ -77,6 +77,22 @@ async def test_a_failed_backup_is_said_with_what_to_do_until_one_succeeds(
 
 
 @pytest.mark.usefixtures("often")
+async def test_a_backup_with_damaged_tasks_is_said_until_one_has_none(
+    hub: Hub, app: TaskHubApp, seed: Seed, settings: Settings
+) -> None:
+    task = await seed.put("Draft release notes")
+    harm(hub.paths, "UPDATE task SET request = 'Delete release notes'")
+    worker = Upkeeper(hub, settings)
+    async with app.run_test(size=(120, 24), notifications=True) as pilot:
+        await worker.look()
+        said = f"! Damaged in the last backup, see `taskhub doctor`: What task {task.id} is to do"
+        await until(pilot, lambda: said in text(app))
+        harm(hub.paths, "UPDATE task SET request = 'Draft release notes'")
+        await care.back_up(hub.paths, settings)
+        await until(pilot, lambda: "backup" not in text(app))
+
+
+@pytest.mark.usefixtures("often")
 async def test_a_failed_backup_stands_below_what_is_worse(
     hub: Hub, app: TaskHubApp, seed: Seed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,9 +117,9 @@ async def test_of_backups_that_are_switched_off_nothing_is_said(
     backups.note_failure(where.backups, "There is no room")
     off = Settings(owner="ann", notifications=settings.notifications, backup=Backups(enabled=False))
     async with await Hub.open(paths=where, settings=off, autostart=False) as hub:
-        assert await hub.backup_failure() is None
+        assert await hub.backup_trouble() is None
     async with await Hub.open(paths=where, settings=settings, autostart=False) as hub:
-        assert await hub.backup_failure() == "There is no room"
+        assert "There is no room" in str(await hub.backup_trouble())
 
 
 # Damage
