@@ -48,12 +48,11 @@ def instead(left: Sequence[Stage], plan: Sequence[StageSpec]) -> list[Stage]:
         replace(stage, **{n: v for n, v in given.items() if getattr(stage, n) == _USUAL[n]})
         for stage in fresh
     ]
-    # Attempts go on counting: what the old agent asked is no answer to the new one.
-    fresh[0] = replace(
-        fresh[0],
-        attempt=anew(first).attempt,
-        gate=fresh[0].gate or any(stage.gate and not stage.approved for stage in left),
-    )
+    gate = fresh[0].gate or any(stage.gate and not stage.approved for stage in left)
+    # Attempts go on counting: what the old agent asked, and what was said of its start, is no
+    # answer for the new one. What it saved goes when the next attempt begins, as with `anew`.
+    attempt = anew(first).attempt + (gate and first.approved)
+    fresh[0] = replace(fresh[0], gate=gate, attempt=attempt, state=first.state)
     fresh[-1] = replace(fresh[-1], review=fresh[-1].review or any(s.review for s in left))
     return fresh
 

@@ -55,6 +55,11 @@ def test_the_wish_to_be_asked_stays_and_an_agents_habit_goes_with_it(
     assert [one.on_interrupt for one in fresh] == [now, now]
 
 
+def test_a_start_that_was_approved_is_no_answer_to_the_next_question() -> None:
+    fresh = instead(left({"gate": True, "approved": True, "attempt": 0}, {"gate": True}), PLAN)
+    assert (fresh[0].gate, fresh[0].approved, fresh[0].attempt) == (True, False, 1)
+
+
 def test_attempts_go_on_counting() -> None:
     fresh = instead(left({"attempt": 4}, {"attempt": 0}), PLAN)
     assert [one.attempt for one in fresh] == [4, 0]

@@ -533,6 +533,39 @@ async def test_reassign_keeps_what_is_done_and_hands_it_on(
     )
 
 
+async def test_a_new_agent_starts_nothing_without_the_questions_that_were_to_come(
+    where: Paths, settings: Settings
+) -> None:
+    plan = (
+        StageSpec("make", "actor", gate=True, timeout=60),
+        StageSpec("publish", "actor", gate=True, review=True, timeout=60),
+    )
+    new = ScriptedAgent("other")
+    async with house(where, settings, ScriptedAgent("actor"), new) as h:
+        task = await h.submit(stages=plan)
+        async with h.worker():
+            await blocked(h, task.id)
+        await h.hub.decide(task.id, Action.APPROVE)
+        await h.hub.decide(task.id, Action.REASSIGN, agent="other")
+        async with h.worker():
+            view = await blocked(h, task.id)
+            assert view.blocker is not None
+            assert (view.blocker.key, new.runs) == ("gate", [])
+            assert view.stages[0].timeout == 60
+            await h.hub.decide(task.id, Action.APPROVE)
+            view = await until(h.hub, task.id, Status.BLOCKED)
+            assert view.blocker is not None
+            assert (view.blocker.key, len(new.runs)) == ("review", 1)
+            await h.hub.decide(task.id, Action.APPROVE)
+            await until(h.hub, task.id, Status.COMPLETED)
+        asked = await h.hub._store.read(
+            lambda reader: reader.execute(
+                "SELECT key, state FROM blocker ORDER BY created"
+            ).fetchall()
+        )
+    assert asked == [("gate", "answered"), ("gate", "answered"), ("review", "answered")]
+
+
 async def test_what_the_old_agent_asked_is_no_answer_to_the_new_one(
     where: Paths, settings: Settings
 ) -> None:
