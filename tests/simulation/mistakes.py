@@ -71,9 +71,8 @@ MISTAKES = (
         "SET holder = :me, fence = fence + 1, changed", "SET holder = :me, changed",
     ),
     Mistake(
-        "CANCEL does not take the open question back", "storage/changes.py",
-        "elif task.status in (Status.CANCELLED, Status.FAILED):",
-        "elif task.status is Status.FAILED:",
+        "a notification of what was answered is not taken back", "storage/changes.py",
+        "if change.withdraw:", "if change.withdraw and task.status is Status.BLOCKED:",
     ),
     Mistake(
         "one more than an agent's limit goes on", "storage/lanes.py",

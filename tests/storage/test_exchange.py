@@ -286,7 +286,7 @@ async def test_a_pipe_is_read_only_once(other: Paths, tmp_path: Path) -> None:
     writing.join()
     assert list(told.tasks) == ["abcdefgh"]
     assert [one["task"]["id"] for one in await exported(other)] == ["abcdefgh"]
-    assert {one.name for one in other.home.iterdir()} <= {"taskhub.db", "taskhub.lock", "run"}
+    assert {one.name for one in other.home.iterdir()} <= {"taskhub.db", "taskhub.db-newest", "run"}
 
 
 async def test_an_input_for_whose_copy_there_is_no_room_is_said(
