@@ -85,8 +85,15 @@ async def test_whatever_happens_to_a_task_its_seals_fit(where: Paths, settings: 
             await until(h.hub, task.id, Status.COMPLETED)
             await until(h.hub, dropped.id, Status.BLOCKED)
             await h.hub.decide(dropped.id, Action.MODIFY, data={"title": "Dropped"})
-            await until(h.hub, moved.id, Status.BLOCKED)
+            asked = await until(h.hub, moved.id, Status.BLOCKED)
             await h.hub.decide(moved.id, Action.REASSIGN, agent="other")
+
+            async def asked_anew() -> bool:
+                view = await h.hub.status(moved.id)
+                return view.blocker is not None and view.blocker != asked.blocker
+
+            await eventually(asked_anew)
+            await h.hub.decide(moved.id, Action.APPROVE)
             await until(h.hub, moved.id, Status.COMPLETED)
             await h.hub.decide(dropped.id, Action.CANCEL)
     assert problems(where.database) == []
