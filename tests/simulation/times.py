@@ -33,6 +33,8 @@ class Times:
 
     def silent(self, task: str, position: int, least: float, where: str) -> None:
         """Check that the agent that works on a stage has said nothing for so long, just now."""
+        if not self._world.ledger.runs:
+            return  # These are agents that note nothing.
         now = self._world.loop.now
         since = now - self._world.settings.lease - self._slack
         found = [run for run in self._world.ledger.runs if run.key[:2] == (task, position)]
