@@ -2,8 +2,8 @@
 
 Copies of a real database, with finished tasks and open questions, are damaged one way each. A copy
 that still says the same is harmless; of all others somebody must notice something. Two things may
-go unnoticed, and are counted: what has no checksum, such as a title, and newest commits that are
-gone together with the note of them.
+go unnoticed, and are counted: what has no checksum, a title or a definition say, and newest commits
+that are gone together with the note of them.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from taskhub_tui.domain.errors import NotLegal, TaskHubError
 from taskhub_tui.domain.model import Action, NewTask, Status
 from taskhub_tui.hub import Hub
 from taskhub_tui.storage import newest, rows, seals, soundness
+from taskhub_tui.storage.database import tolerant
 
 PAGE = 4096
 PATIENCE = 20.0
@@ -133,6 +134,7 @@ def contents(database: Path, workplace: Path | None = None) -> Contents | None:
         database = workplace / database.name
     with contextlib.closing(sqlite3.connect(database)) as connection:
         connection.row_factory = sqlite3.Row
+        connection.text_factory = tolerant
         try:
             schema = connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name")
             found: Contents = [("schema", dict(row)) for row in schema]
@@ -153,11 +155,12 @@ def checked(found: Contents | None) -> Contents | None:
         return None
     kept: Contents = []
     for table, row in found:
-        if table == "schema" or (table in CHECKED and row.get("seal", 0) is not None):
-            names = CHECKED.get(table, {*row})
+        if table in CHECKED and row.get("seal", 0) is not None:
+            names = CHECKED[table]
             if table == "stage":  # Of one that is done, what it gave; of another, what it saved.
                 names = names - {"state" if row["status"] == "done" else "output"}
-            kept.append((table, {name: row[name] for name in row if name in names}))
+            lower = {name.lower(): value for name, value in row.items()}
+            kept.append((table, {name: lower.get(name) for name in sorted(names)}))
     return kept
 
 
