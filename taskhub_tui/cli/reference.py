@@ -39,7 +39,7 @@ strings in UTC (`2031-05-04T08:30:00.000Z`), durations are seconds, unknown is `
 | `backup` | `path`, `made` and `size` of the copy, and whether all in it is `sound`; `--list`: \
 an array of them |
 | `restore` | `copy`, `aside` (where the replaced file is, or `null`), and how many were `paused`; \
-what is `damaged` in it, or `null` |
+what is `damaged` in it, or `null`, and `notes` |
 | `prune` | `deleted`, `tasks`, `events`, `log_bytes`, `run_folders`, `bytes` |
 | `compact` | bytes `before` and `after` |
 | `export` | one object a line, with or without `--json`; see [care](care.md) |

@@ -79,7 +79,8 @@ def restore(path: Path, copy: Path, now: float, *, damaged: bool = False) -> Res
         raise StoreError(
             f"The backup could not be put at {path}: {error.strerror}", "Nothing was changed"
         ) from error
-    return Restored(str(copy), None if aside is None else str(aside), paused, found.damaged)
+    put_aside = None if aside is None else str(aside)
+    return Restored(str(copy), put_aside, paused, damaged=found.damaged)
 
 
 @contextlib.contextmanager

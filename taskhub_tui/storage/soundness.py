@@ -79,7 +79,7 @@ class Found:
 def problems(path: Path, *, alone: bool = False, stop: threading.Event | None = None) -> list[str]:
     """Read a whole file, and return what is wrong with it, in sentences; none is good.
 
-    That its newest commits are missing is said last, and only where nothing else is wrong.
+    That its newest commits are missing is said only where SQLite can read all of it.
 
     Raises:
         StoreError: it cannot be read now, such as for want of room: that says nothing of it.
@@ -111,10 +111,10 @@ def look(path: Path, *, alone: bool = False, stop: threading.Event | None = None
         # What follows relies on what was looked at first.
         file = _ours(connection) or _structure(connection)
         found = Found(tuple(file), () if file else tuple(_damaged(connection)))
-        lost = (
-            newest.said(path, noted, newest.found(connection)) if found == Found((), ()) else None
-        )
-        return found if lost is None else Found((lost,), ())
+        if found.file:
+            return found
+        lost = newest.said(path, noted, newest.found(connection))
+        return found if lost is None else Found((lost,), found.rows)
     except (sqlite3.Error, UnicodeDecodeError) as error:  # What SQLite says names what is damaged.
         if stop is not None and stop.is_set():
             raise Stopped from None

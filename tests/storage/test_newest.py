@@ -3,9 +3,11 @@
 import asyncio
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -118,6 +120,19 @@ async def test_a_log_that_is_missing_is_said_and_nobody_goes_on_without_it(lived
     aside.rename(log_of(lived))
     assert problems(lived) == []
     assert await opened(lived) == 8
+
+
+async def test_a_damaged_task_does_not_hide_that_the_newest_commits_are_missing(
+    where: Paths, settings: Settings
+) -> None:
+    async with await Hub.open(paths=where, settings=settings, autostart=False) as hub:
+        await hub.submit(NewTask("Do it", agent="command", options={"argv": ["true"]}))
+    with closing(sqlite3.connect(where.database, isolation_level=None)) as connection:
+        connection.execute("UPDATE task SET request = 'Undo it'")
+    killed(where.database, 1)
+    log_of(where.database).unlink()
+    check = checkup.database(where)
+    assert (check.state, newest.LOST in check.message) == ("fail", True)
 
 
 async def test_what_is_left_can_be_gone_on_with_and_what_was_to_run_asks_first(
