@@ -13,12 +13,28 @@ from taskhub_tui.worker import Worker
 __all__ = ["eventually", "until", "working"]
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run all tests in two processes, and some of them in this one."""
+    return 2 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of the app together: the last of them looks back on the keys of all."""
+    app = Path(__file__).with_name("tui")
+    for item in items:
+        if item.path.is_relative_to(app):
+            item.add_marker(pytest.mark.xdist_group("app"))
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A hub of its own for each test; nothing of the user's is read or written."""
     folder = tmp_path / "home"
     folder.mkdir(mode=0o700)
     monkeypatch.setenv("TASKHUB_HOME", str(folder))
+    # Whoever runs the tests may have these; a terminal that a test opens has a size of its own.
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
     return folder
 
 

@@ -45,9 +45,15 @@ _STRICT = {"extra": "forbid"}
 _REFERENCES = ("env:", "keyring:", "file:")
 
 
+MOST = 1_000_000
+"""Messages beyond which a cap is none."""
+
+
 def _time(name: str, value: float) -> None:
     if not value >= 0:
         raise ValueError(f"{name} must not be negative")
+    if LONGEST < value < inf:
+        raise ValueError(f"{name} must be at most {LONGEST:.0f}, in seconds")
 
 
 def _finite(name: str, value: float) -> None:
@@ -111,6 +117,8 @@ class ChannelPrefs:
         for cap in self.caps:
             if cap.count < 1:
                 raise ValueError(f"per_{cap.name.split()[1]} must be at least 1")
+            if cap.count > MOST:
+                raise ValueError(f"per_{cap.name.split()[1]} must be at most {MOST}")
         if self.enabled:
             self._require()
 

@@ -216,6 +216,7 @@ async def _open_to_write(path: Path) -> tuple[aiosqlite.Connection, Guard, int]:
         StoreError: it cannot be used.
     """
     noted = newest.known(path)
+    database.refuse_lost(path)
     if noted and not path.exists():
         raise newest.gone(path)
     guard = database.create(path)

@@ -54,9 +54,9 @@ def test_colours_begin_and_end_on_each_line() -> None:
         def isatty(self) -> bool:
             return True
 
-    out = Output(Terminal(), Terminal(), environ={})
+    terminal = Terminal()
+    out = Output(terminal, Terminal(), environ={})
     out.lines("a\x1b[2J\nb", (Cell("now", "dim"), " "), "red")
-    assert isinstance(out.out, io.StringIO)
-    assert out.out.getvalue() == "".join(
+    assert terminal.getvalue() == "".join(
         f"\x1b[2mnow\x1b[0m \x1b[31m{letter}\x1b[0m\n" for letter in "ab"
     )

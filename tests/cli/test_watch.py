@@ -1,5 +1,6 @@
 """The live view of a shell: a real program in a real terminal, with a real worker."""
 
+import codecs
 import json
 import os
 import re
@@ -30,7 +31,8 @@ class Screen:
         self._at = 0
 
     def feed(self, data: bytes) -> "Screen":
-        text = data.decode()
+        # What has come so far may end within a letter.
+        text = codecs.getincrementaldecoder("utf-8")().decode(data)
         place = 0
         while place < len(text):
             letter = text[place]

@@ -55,8 +55,10 @@ MISTAKES = (
     ),
     Mistake(
         "a late writer's fence is not compared", "storage/stages.py",
-        "AND (SELECT fence FROM task WHERE n = stage.task_n) = ?",
-        "AND (SELECT fence FROM task WHERE n = stage.task_n) >= ?",
+        'seal = ? WHERE task_n = ? AND position = ?"\n'
+        '        " AND (SELECT fence FROM task WHERE n = stage.task_n) = ?"',
+        'seal = ? WHERE task_n = ? AND position = ?"\n'
+        '        " AND (SELECT fence FROM task WHERE n = stage.task_n) >= ?"',
     ),
     Mistake(
         "a task does not wait for another", "storage/submissions.py",

@@ -15,7 +15,7 @@ from taskhub_tui.config import Paths
 from taskhub_tui.domain.errors import StoreError
 from taskhub_tui.domain.model import NewTask
 from taskhub_tui.hub import Hub
-from taskhub_tui.storage import database
+from taskhub_tui.storage import database, newest
 from taskhub_tui.storage.store import Store
 
 
@@ -89,6 +89,7 @@ async def test_a_database_that_was_lost_is_not_taken_for_that_of_a_new_hub(
         bare = sqlite3.connect(path)
         bare.execute("PRAGMA journal_mode = WAL")
         bare.close()
+        newest.forget(path)  # Else that says so first.
     else:
         log.write_bytes(b"what was written last")
     shutil.rmtree(where.backups if left == "tasks" else where.tasks)

@@ -117,9 +117,7 @@ async def test_whatever_was_accepted_can_be_brought_back(
         await ctx.save(**odd)
         ctx.progress(math.nan, "half \udcff")
         if stage.stage_id == "asks":
-            await ctx.ask(
-                Blocker("k\x1b", BlockerKind.APPROVAL, "May I?", detail=odd, timeout=math.inf)
-            )
+            await ctx.ask(Blocker("k\x1b", BlockerKind.APPROVAL, "May I?", detail=odd, timeout=9e8))
         if stage.attempt == 1 and stage.stage_id == "fails":
             raise AgentError("No \x1b[1m", detail=odd)
         return Result("done \udcff", odd)

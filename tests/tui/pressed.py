@@ -4,7 +4,7 @@ Textual runs the action of a key by `App.run_action`, once it has found whose ke
 done there is noted together with the key, in every app that a test opens in this process.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -15,6 +15,7 @@ from textual.dom import DOMNode
 
 from taskhub_tui.tui.actions import ACTIONS
 from taskhub_tui.tui.widgets.lines import LinesView
+from taskhub_tui.tui.widgets.task_table import TaskTable
 
 _PRESSED: set[tuple[str, str]] = set()
 """ID of an action, and the key that did it."""
@@ -42,6 +43,18 @@ def noted() -> Iterator[set[tuple[str, str]]]:
         _PRESSED.update(before)
 
 
+def _opened(opens: Callable[[Any, str], bool], act: str) -> Callable[[Any, str], bool]:
+    """Return what the app asks for the keys that it takes before the bindings are looked at."""
+
+    def opened(self: Any, key: str) -> bool:
+        found = opens(self, key)
+        if found:
+            _PRESSED.add((act, key))
+        return found
+
+    return opened
+
+
 def note(patch: pytest.MonkeyPatch) -> None:
     """Begin to note what is pressed."""
     find, run = App._check_bindings, App.run_action
@@ -63,15 +76,7 @@ def note(patch: pytest.MonkeyPatch) -> None:
                     _PRESSED.add((binding.id, _key.get()))
         return done
 
-    opens = LinesView.opens
-
-    def opened(self: LinesView, key: str) -> bool:
-        found = opens(self, key)
-        if found:
-            # The app asks for this one before the bindings are looked at, and by them.
-            _PRESSED.add(("scroll.find", key))
-        return found
-
-    patch.setattr(LinesView, "opens", opened)
+    for view, act in ((LinesView, "scroll.find"), (TaskTable, "hub.filter")):
+        patch.setattr(view, "opens", _opened(view.opens, act))
     patch.setattr(App, "_check_bindings", _check_bindings)
     patch.setattr(App, "run_action", run_action)
