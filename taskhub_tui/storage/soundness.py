@@ -1,5 +1,6 @@
 """Is a database file sound? What SQLite finds in its structure, and what only we can see."""
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -42,7 +43,20 @@ def read_only(path: Path, *, alone: bool = False) -> sqlite3.Connection:
         if isinstance(explain(error, path), DiskFull):
             connection.close()
             connection = _connect(path, how_to_look(path))
+        elif getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK:
+            connection.close()
+            _roll_back(path)
+            connection = _connect(path, "ro")
     return connection
+
+
+def _roll_back(path: Path) -> None:
+    """Let SQLite take back what was half written as its process was killed.
+
+    That is so only before a database has its log of writes: as one is made, or was put back.
+    """
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(_connect(path, "rw")) as connection:
+        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -72,6 +72,9 @@ def contents(database: Path) -> list[object]:
         shutil.rmtree(place)
 
 
+_NOT_RESTORED = ("meta", "worker", "presence", "answer_token")
+
+
 class Care:
     """One act of care on a finished hub, and what must be true after it was cut short."""
 
@@ -106,11 +109,12 @@ class Care:
         if self._role == "prune":
             found += self._pruned(again=again)
         elif self._role == "restore":
-            # One commit more: it says that nothing in it starts by itself.
-            now = [row for row in now if row[0] != "meta"]  # type: ignore[index]
-            was = [row for row in self._before if row[0] != "meta"]  # type: ignore[index]
+            # One commit more: nothing in it starts by itself, and nobody is there.
+            now = [row for row in now if row[0] not in _NOT_RESTORED]  # type: ignore[index]
+            was = [row for row in self._before if row[0] not in _NOT_RESTORED]  # type: ignore[index]
             if now != was:
-                found.append("something is not as it was, in the database or in its backup")
+                rows = sorted({*map(repr, now)} ^ {*map(repr, was)})
+                found.append(f"not as it was, in the database or in its backup: {rows}"[:500])
         elif now != self._before:
             found.append("something was lost from the database")
         if again:

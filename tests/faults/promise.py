@@ -13,6 +13,8 @@ from pathlib import Path
 
 from plan import UNWANTED
 
+from taskhub_tui.storage.outbox import key_of
+
 Line = list[str]
 AGENTS = ("start", "saved", "heard", "end", "left", "stopped")
 """What agents write."""
@@ -168,6 +170,6 @@ class Promise:
             "SELECT delivery.* FROM delivery JOIN notification ON notification.id = notification_id"
             " WHERE notification.withdrawn IS NULL"
         ):
-            key = f"taskhub-{row['notification_id']}"
+            key = row["batch"] or key_of(row["notification_id"], row["step"])
             if row["state"] == "sent":
                 self._hold(shown[key] > 0, f"{key} counts as sent, but was never shown")
