@@ -62,7 +62,9 @@ class Screen:
         Raises:
             ChildFailed: it has ended.
         """
-        if not select.select([self._fd], [], [], seconds)[0]:
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        if not poll.poll(seconds * 1000):
             return
         try:
             data = os.read(self._fd, 1 << 16)

@@ -148,7 +148,11 @@ class ModelTask:
             stage.again()
         else:
             at = self.stages.index(stage)
-            self.stages[at:] = [ModelStage(gate=False, review=False, plan=[])]
+            left = self.stages[at:]
+            # A person's wish to be asked outlives the plan.
+            gate = any(one.gate and not one.approved for one in left)
+            review = any(one.review for one in left)
+            self.stages[at:] = [ModelStage(gate=gate, review=review, plan=[])]
         paused = self.status is Status.PAUSED
         self._go()
         if paused:

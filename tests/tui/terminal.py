@@ -79,8 +79,10 @@ class Terminal:
 
     def read(self, seconds: float = 0.05) -> bool:
         """Take what the program has written; False once it has ended."""
-        ready, _, _ = select.select([self._fd], [], [], seconds)
-        if not ready:
+        # Not `select`, which takes no number above 1023: a long run has many files open.
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        if not poll.poll(seconds * 1000):
             return True
         try:
             data = os.read(self._fd, 1 << 16)
