@@ -17,6 +17,8 @@ from pathlib import Path
 
 from benchmarks.children import ChildFailed
 
+_OTHERS = ("NO_COLOR", "TMUX", "STY", "COLUMNS", "LINES")
+"""Variables of the terminal that this runs in."""
 SIZE = (120, 36)
 PATIENCE = 180.0
 """Seconds after which what is waited for is taken not to come."""
@@ -31,7 +33,7 @@ class Screen:
     def __init__(
         self, argv: Sequence[str], env: Mapping[str, str], size: tuple[int, int] = SIZE
     ) -> None:
-        clean = {k: v for k, v in env.items() if k not in ("NO_COLOR", "TMUX", "STY")}
+        clean = {k: v for k, v in env.items() if k not in _OTHERS}
         parent, child = pty.openpty()
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         self.began = time.perf_counter()

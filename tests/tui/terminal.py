@@ -23,7 +23,8 @@ class Terminal:
         self._fd: int | None
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
-            os.execvpe(argv[0], list(argv), {**env, "TERM": "xterm-256color"})
+            own = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}
+            os.execvpe(argv[0], list(argv), {**own, "TERM": "xterm-256color"})
         self.resize(*size)
         self.status: int | None = None
 
