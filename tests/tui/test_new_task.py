@@ -542,7 +542,7 @@ async def test_paths_that_fit_are_shown_and_chosen_by_arrow(greeting: Hub, tmp_p
         folder.focus()
         await pilot.pause()
         folder.value = f"{tmp_path}/"
-        await until(pilot, lambda: f"{tmp_path}/home/" in app.text())
+        await until(pilot, lambda: f"{tmp_path.name}/home" in app.text())  # Then it may be wrapped.
         assert ".secret" not in app.text()
         folder.value = f"{tmp_path}/."
         await until(pilot, lambda: ".secret/" in app.text())
