@@ -693,8 +693,13 @@ async def test_lost_work_has_its_whole_time_again(where: Paths, settings: Settin
     async with house(where, settings, actor) as h:
         task = await h.submit(stages=(StageSpec("run", "actor", retry_delay=60.0),))
         async with h.worker():
-            await until(h.hub, task.id, Status.PENDING)
-            assert (await h.hub.status(task.id)).stages[0].started is None
+
+            async def put_off() -> bool:
+                view = await h.hub.status(task.id)
+                waits = view.task.status is Status.PENDING and view.stages[0].started is None
+                return waits and len(actor.runs) == 1
+
+            await eventually(put_off)
         later = working(where, settings, registry=h.registry, clock=lambda: time.time() + 601)
         async with later:
             view = await until(h.hub, task.id, Status.COMPLETED)

@@ -85,7 +85,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave the tests in tmux out where there is none, never in CI; put what looks back last."""
     last = [item for item in items if item.name == _LOOKS_BACK]
     # In another process keys are pressed unseen, so tests in tmux are no part of it.
-    all_here = _all_here(config, items)
+    # So it is with the tests that another process of the same run has.
+    all_here = _all_here(config, items) and not hasattr(config, "workerinput")
     out = [] if all_here else [*last]
     if shutil.which("tmux") is None and not os.environ.get("CI"):
         out += [item for item in items if item.get_closest_marker("tmux")]
