@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import stat
 import tempfile
 import time
@@ -180,14 +179,7 @@ async def import_(paths: Paths, source: Path | BinaryIO, *, by: str, dry: bool =
         if not whole:
             # It is read twice, to check all of it and to import it; a pipe gives it only once.
             held = stack.enter_context(tempfile.TemporaryFile(dir=paths.home))
-            try:
-                await asyncio.to_thread(shutil.copyfileobj, source, held)
-                held.seek(0)
-            except OSError as error:
-                raise BadInput(
-                    f"{name} could not be copied to {paths.home}: {error.strerror}",
-                    "Nothing was imported",
-                ) from error
+            await asyncio.to_thread(exchange.copy, source, name, held, paths.home)
             source = held
         async with _opened(paths) as store:
             done = await exchange.load(store, source, name, by=by, now=time.time(), dry=dry)

@@ -130,7 +130,14 @@ def make_private(folder: Path) -> None:
     if hasattr(os, "getuid") and mode.st_uid != os.getuid():
         raise StoreError(f"The folder {folder} belongs to somebody else")
     if stat.S_IMODE(mode.st_mode) & 0o077:
-        folder.chmod(0o700)
+        try:
+            folder.chmod(0o700)
+        except OSError as error:  # FAT knows no owners, and refuses.
+            raise StoreError(
+                f"Others can read the folder {folder}, and that cannot be changed:"
+                f" {error.strerror}",
+                "Name a folder on another disk with TASKHUB_HOME",
+            ) from error
 
 
 def _private(mode: os.stat_result) -> bool:

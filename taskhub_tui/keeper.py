@@ -34,6 +34,11 @@ LEFT_WORK = 75
 """With which a worker ends that found, as it left for want of work, that there was some."""
 TOO_OLD = 76
 """With which a worker ends that finds a database of a newer TaskHub."""
+LEFT = 77
+"""With which a worker ends that has left in good order."""
+LEFT_AS = "TASKHUB_LEFT_AS"
+"""Variable that tells a worker so: one that ends with 0 may have been ended by what it ran, and an
+older keeper knows no other number."""
 PATIENCE = 3.0
 """Seconds for which a keeper waits for one that may be about to leave."""
 KILLED_PAUSE = 0.5
@@ -213,13 +218,16 @@ def _keep(home: Path) -> int:
     quick = 0
     while not leaving:
         begun = time.monotonic()
-        child = subprocess.Popen([sys.executable, "-m", "taskhub_tui.worker", "--detached"])
+        child = subprocess.Popen(
+            [sys.executable, "-m", "taskhub_tui.worker", "--detached"],
+            env={**os.environ, LEFT_AS: str(LEFT)},
+        )
         code = child.wait()
         if leaving:
             break
         if code == LEFT_WORK:
             continue
-        if code == 0:
+        if code == LEFT:
             fcntl.flock(lock, fcntl.LOCK_UN)
             # If it is taken, the keeper of whoever wanted a worker has come meanwhile.
             if not _wanted(lock) or not _taken(lock):

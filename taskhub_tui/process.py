@@ -25,13 +25,18 @@ class Identity:
         """True when it runs, or ran, on this machine."""
         return self.host == host()
 
+    @property
+    def before_boot(self) -> bool:
+        """True when it ran on this machine before that was started anew."""
+        return self.here and _parts(self.boot)[0] != _parts(boot())[0]
+
     def gone(self) -> bool:
         """True when the process surely does not run any more; False if that cannot be known."""
         if not self.here:
             return False
-        (then, place), (now, here) = (_parts(of) for of in (self.boot, boot()))
-        if then != now:
+        if self.before_boot:
             return True
+        place, here = (_parts(of)[1] for of in (self.boot, boot()))
         if place and place != here:
             return False  # The same number is another process there.
         try:

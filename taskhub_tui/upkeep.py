@@ -61,7 +61,7 @@ class Upkeep:
         """When to do the one or the other again, by the steady clock."""
 
     async def run(self) -> None:
-        """Work until cancelled; a backup that is being made then is given up."""
+        """Work until cancelled; what is being copied or deleted then is given up."""
         try:
             await asyncio.sleep(FIRST)
             while True:
@@ -149,7 +149,11 @@ class Upkeep:
         )
         found = await self._store.read(lambda reader: retention.old(reader, before, wish.status))
         would = await asyncio.to_thread(
-            retention.look, self._paths, found, keep_results=wish.keep_results
+            retention.look,
+            self._paths,
+            found,
+            keep_results=wish.keep_results,
+            stop=self._stop,
         )
         done = await retention.prune(
             self._store,
@@ -160,6 +164,7 @@ class Upkeep:
             keep_results=wish.keep_results,
             by="retention",
             now=now,
+            stop=self._stop,
         )
         self._prune_after = self._steady() + DAY
         if done.tasks:

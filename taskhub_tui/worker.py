@@ -389,6 +389,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run a worker as a process of its own; with `--detached` it leaves when nothing is left."""
     keeper.set_umask()
     detached = "--detached" in (sys.argv[1:] if argv is None else argv)
+    left = int(os.environ.pop(keeper.LEFT_AS, "0"))
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr
     )
@@ -408,8 +409,8 @@ def main(argv: list[str] | None = None) -> int:
         if detached and isinstance(error, Outdated):
             return keeper.TOO_OLD
         # The keeper tries again, for a while, but not what only a person can mend.
-        return 0 if detached and isinstance(error, BadInput) else error.exit_code
-    return 0
+        return left if detached and isinstance(error, BadInput) else error.exit_code
+    return left
 
 
 if __name__ == "__main__":

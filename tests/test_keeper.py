@@ -26,6 +26,23 @@ def test_a_lock_that_cannot_be_used_is_said_in_a_sentence(where: Paths) -> None:
     assert (done.returncode, done.stderr) == (1, said)
 
 
+def test_a_worker_that_what_it_ran_has_ended_is_replaced(where: Paths, tmp_path: Path) -> None:
+    """An agent in the worker's process may call `os._exit(0)`, which looks like leaving."""
+    worker, starts = tmp_path / "worker", tmp_path / "starts"
+    worker.write_text(
+        f"#!/bin/sh\necho start >> {starts}\n"
+        f'[ "$(wc -l < {starts})" -lt 3 ] && exit 0\nexit "${keeper.LEFT_AS}"\n'
+    )
+    worker.chmod(0o700)
+    code = (
+        "import sys, pathlib; from taskhub_tui import keeper; sys.executable = sys.argv[1];"
+        "sys.exit(keeper.main(pathlib.Path(sys.argv[2])))"
+    )
+    run = [sys.executable, "-c", code, str(worker), str(where.home)]
+    done = subprocess.run(run, capture_output=True, timeout=30)
+    assert (done.returncode, starts.read_text().count("start")) == (0, 3)
+
+
 async def test_whoever_hands_a_task_over_is_told_that_nobody_can_start_on_it(
     where: Paths, settings: Settings
 ) -> None:

@@ -43,7 +43,7 @@ def backup(args: Namespace, out: Output) -> int:
             ]
             out.table(("MADE", "SIZE", "SOUND", "FILE"), rows)
         return 0
-    target = Path(args.output) if args.output else None
+    target = Path(args.output) if args.output is not None else None
     made = asyncio.run(care.back_up(where, config.settings(where), target))
     if out.as_json:
         out.data(shapes.copy(made))

@@ -45,6 +45,8 @@ async def run(
 
         def expire() -> None:
             nonlocal timed_out
+            if context.suspended:
+                return  # It has asked, and waits for an answer now.
             timed_out = True
             context.cancel("cancel")
 

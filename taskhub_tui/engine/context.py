@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from taskhub_tui.agents import port
 from taskhub_tui.agents.port import Stop, Stream
 from taskhub_tui.domain import durations, execution, ids, progress
-from taskhub_tui.domain.errors import LeaseLost, StoreBusy, TaskHubError
+from taskhub_tui.domain.errors import DiskFull, LeaseLost, Outdated, StoreBusy, TaskHubError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.legal import GATE, INTERRUPTED, LEGAL, REVIEW, STALLED
 from taskhub_tui.domain.limits import GOT_ON, sane
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("taskhub.engine")
 
 WRITE_TRIES = 60
-"""How often something is written again while the database is busy or the disk full; 5 minutes."""
+"""How often something is written again while the database is busy; some five minutes. A full disk
+is waited for however long: nobody else could go on either."""
 RETELL = 5.0
 """Seconds after which the time remaining is reckoned again, though nothing was reported."""
 STATE_LIMIT = 1_000_000
@@ -342,10 +343,16 @@ class Context:
                 # Why, a cancellation or another worker, is for the engine to find out.
                 self._lost()
                 await self._never()
+            except Outdated as error:
+                # Nor is it the agent's mistake: another worker goes on with what it has begun.
+                self._held.outdated(error)
+                self._lost()
+                await self._never()
             except StoreBusy as error:
                 # A full disk, or a file kept busy: what the agent has done is worth waiting for.
                 tries += 1
-                if tries > WRITE_TRIES or (self._stop != "no" and not self.suspended):
+                given_up = tries > WRITE_TRIES and not isinstance(error, DiskFull)
+                if given_up or (self._stop != "no" and not self.suspended):
                     raise port.AgentError(str(error), retryable=True) from error
                 log.warning("task %s: %s; trying again", self._held.task.id, error)
                 await asyncio.sleep(min(5.0, 0.5 * tries))

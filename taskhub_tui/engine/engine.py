@@ -210,6 +210,7 @@ class Engine:
             clock=self._clock,
             rng=self._rng,
             lost=self.wake,
+            outdated=self._give_way,
             limits=self._settings.limits,
             limited=self._limited_until,
             follow=self._follow,
@@ -244,6 +245,8 @@ class Engine:
             pass
         except Damaged as error:
             await self._condemn(held.task.n, error)
+        except Outdated as error:
+            self._give_way(error)
         except TaskHubError as error:
             # Its database was full, or busy for long; what it did last is not on disk.
             log.warning("task %s: %s", held.task.id, error)
@@ -430,6 +433,8 @@ class Engine:
             if self._steady() - self._watched >= LOOK:
                 self._watched = self._steady()
                 await self._watchdog.look(list(self._held.values()), now)
+        except Outdated as error:
+            self._give_way(error)
         except TaskHubError as error:
             log.warning("progress could not be written: %s", error)
 

@@ -12,7 +12,7 @@ from taskhub_tui.agents.registry import Registry
 from taskhub_tui.config import Paths
 from taskhub_tui.domain import execution
 from taskhub_tui.domain.change import Change
-from taskhub_tui.domain.errors import StoreBusy, TaskHubError
+from taskhub_tui.domain.errors import DiskFull, Outdated, StoreBusy, TaskHubError
 from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.limits import NO_LIMITS, Limits
 from taskhub_tui.domain.model import Artifact, Interrupt, Stage, Task
@@ -50,6 +50,7 @@ class Held:
         clock: Callable[[], float],
         rng: random.Random,
         lost: Callable[[], None],
+        outdated: Callable[[Outdated], None] = lambda error: None,
         limits: Limits = NO_LIMITS,
         limited: Limited = _never,
         follow: Callable[[Tx], list[Claimed]] = lambda tx: [],
@@ -58,6 +59,7 @@ class Held:
         """
         Args:
             lost: called when it turns out that the task was taken from us.
+            outdated: called when it turns out that a newer TaskHub has changed the database.
             limits: how many stages may run at once.
             limited: knows the agents whose provider takes nothing now.
             follow: claims, in the transaction that completes this task, what comes in its place.
@@ -92,6 +94,7 @@ class Held:
         self.paths = paths
         self.rng = rng
         self._tell_lost = lost
+        self.outdated = outdated
         self.follow = follow
         self.carry_next = carry
         self.stopping: Stop = "no"
@@ -193,7 +196,8 @@ class Held:
             except StoreBusy as error:
                 # A full disk, or a file kept busy: what was done is worth waiting for.
                 tries += 1
-                if self.stopping != "no" or tries > WRITE_TRIES:
+                given_up = tries > WRITE_TRIES and not isinstance(error, DiskFull)
+                if self.stopping != "no" or given_up:
                     raise
                 log.warning("task %s: %s; trying again", self.task.id, error)
                 await asyncio.sleep(min(5.0, 0.5 * tries))

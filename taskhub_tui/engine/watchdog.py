@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("taskhub.engine")
 
+OFF = 5.0
+"""Seconds by which the time shown may be wrong, before it is written anew."""
+
 
 @dataclass(slots=True)
 class _Silent:
@@ -51,7 +54,7 @@ class Watchdog:
         """Write what is new about the silence of these tasks' agents; `now` is the time of day."""
         steady = asyncio.get_running_loop().time()
         writes: list[tuple[Held, partial[None]]] = []
-        new, heard = [], []
+        new, heard, set_ = [], [], []
         for held in tasks:
             context = held.context
             if (
@@ -77,6 +80,13 @@ class Watchdog:
             patience = self._patience if stage.stall is None else self._patience.of(stage)
             silent = steady - context.heard
             asks = patience.asks(silent, stage, context.worked)
+            shown = held.task.silent_since
+            if known is not None and shown is not None and abs(now - silent - shown) > OFF:
+                set_.append((held, shown))
+                held.task = replace(held.task, silent_since=now - silent)
+                writes.append(
+                    (held, partial(stalls.again, task=held.task, stage=stage, since=now - silent))
+                )
             if known is None and (asks or patience.shows(silent)):
                 known = self._silent[held.task.n] = _Silent(context, context.heard)
                 new.append((held, known))
@@ -105,6 +115,9 @@ class Watchdog:
                 # It is not on disk, so it is to be said again.
                 for held, known in new:
                     self._drop(held, known)
+                for held, shown in set_:
+                    if held.task.silent_since is not None:
+                        held.task = replace(held.task, silent_since=shown)
                 for known in self._silent.values():
                     known.ask_at = -math.inf
                 raise

@@ -1,7 +1,6 @@
 """Copies of the database: made while others write, verified before they count, the newest kept."""
 
 import contextlib
-import errno
 import fcntl
 import os
 import re
@@ -197,7 +196,7 @@ def _give_name(part: Path, target: Path) -> None:
     try:
         os.link(part, target)
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+        if error.errno not in filesystem.NO_LINKS:
             raise
     else:
         return

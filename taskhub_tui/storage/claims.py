@@ -133,8 +133,7 @@ def take_over(
     # One that was cancelled or reassigned is nobody's now; its agent must still be stopped.
     tx.execute("UPDATE task SET holder = NULL WHERE holder = ? AND stopping = 1", (dead,))
     taken: list[Claimed] = []
-    # One that left in good order is off the list.
-    died = tx.execute("SELECT 1 FROM worker WHERE id = ?", (dead,)).fetchone() is not None
+    died = _died(tx, dead)
     for *row, seal, edits in found:
         tx.loud = True
         known = sound(tx, row, seal, edits, now)
@@ -144,7 +143,7 @@ def take_over(
         facts: dict[str, Any] = {"from": dead}
         if died and task.stage < len(known.stages):
             stage = known.stages[task.stage]
-            facts["died"] = [stage.attempt, stage.log_mark]
+            facts["died"] = [stage.attempt, stage.log_mark, rows.stage_seal(stage)]
         if carries is None or carries(task, known.stages):
             taken.append(Claimed(known, interrupted=True))
         else:
@@ -154,12 +153,27 @@ def take_over(
     return taken
 
 
+def _died(reader: Reader, holder: str) -> bool:
+    """Return whether a worker ended in the middle of its work, and not with the whole machine.
+
+    One that left in good order is off the list, and one that is late may live.
+    """
+    row = reader.execute(
+        "SELECT host, boot, pid, start FROM worker WHERE id = ?", (holder,)
+    ).fetchone()
+    if row is None:
+        return False
+    who = Identity(*row)
+    return who.gone() and not who.before_boot
+
+
 def deaths(reader: Reader, n: int, stage: Stage) -> int:
     """Return how many workers have died under this attempt of a stage since it last saved."""
     found = reader.execute(
         "SELECT count(*) FROM event WHERE task_n = ? AND stage = ? AND kind = 'taken over'"
-        " AND json_extract(data, '$.died[0]') = ? AND json_extract(data, '$.died[1]') = ?",
-        (n, stage.position, stage.attempt, stage.log_mark),
+        " AND json_extract(data, '$.died[0]') = ? AND json_extract(data, '$.died[1]') = ?"
+        " AND json_extract(data, '$.died[2]') = ?",
+        (n, stage.position, stage.attempt, stage.log_mark, rows.stage_seal(stage)),
     ).fetchone()
     return int(found[0])
 

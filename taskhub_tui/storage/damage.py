@@ -5,12 +5,13 @@ from typing import Any
 
 from taskhub_tui.domain.change import Notice
 from taskhub_tui.domain.errors import Damaged
-from taskhub_tui.domain.legal import LEGAL
+from taskhub_tui.domain.legal import GATE, LEGAL, REVIEW
 from taskhub_tui.domain.model import NoticeKind, Priority, Status
 from taskhub_tui.storage import queries, rows, seals
 from taskhub_tui.storage.changes import KNOWN_READ, Known, add_event, add_notice, known_of
 from taskhub_tui.storage.writer import Tx
 
+_STAGE = ", ".join(f"stage.{name}" for name in rows.STAGE)
 _N, _ID = rows.TASK.index("n"), rows.TASK.index("id")
 
 
@@ -53,23 +54,16 @@ def condemn(tx: Tx, n: int, damage: Damaged, now: float) -> None:
     # It was said; from now on it holds as a person sees it, and lets go on.
     tx.execute("UPDATE task SET seal = NULL WHERE n = ?", (n,))
     tx.execute("UPDATE stage SET plan_seal = NULL WHERE task_n = ?", (n,))
-    # An agent may be at work on a stage that is sound; one that is not names nothing to be stopped.
-    stopped = tx.execute(
-        f"INSERT OR IGNORE INTO stop (task_n, {rows.STAGE_COLUMNS})"
-        f" SELECT task_n, {rows.STAGE_COLUMNS} FROM stage WHERE task_n = :n AND position <> :at"
-        "   AND position = (SELECT stage FROM task WHERE n = :n)"
-        "   AND status IN ('running', 'blocked', 'waiting')",
-        {"n": n, "at": at},
-    ).rowcount
+    stopped = _stop(tx, n)
     task_id, title = tx.execute(
-        "UPDATE task SET status = 'failed', waiting_on = NULL, eta = NULL, holder = NULL,"
-        " silent_since = NULL,"
+        "UPDATE task SET status = 'failed', waiting_on = NULL, eta = NULL,"
+        " holder = CASE WHEN :stop THEN holder END,"  # It is his agent that must end.
         " fence = fence + 1, edits = edits + 1, stage = :at, error = :said, ended = :now,"
         " changed = :now, seq = :seq, stopping = stopping OR :stop, silent_since = NULL,"
         " stage_agent = (SELECT agent FROM stage WHERE task_n = :n AND position = :at)"
         " WHERE n = :n"
         " RETURNING id, title",
-        {"at": at, "said": said, "now": now, "seq": tx.seq, "stop": stopped > 0, "n": n},
+        {"at": at, "said": said, "now": now, "seq": tx.seq, "stop": stopped, "n": n},
     ).fetchone()
     name, attempt, approved = tx.execute(
         "UPDATE stage SET status = 'failed', state = NULL, output = NULL, error = ?"
@@ -92,6 +86,35 @@ def condemn(tx: Tx, n: int, damage: Damaged, now: float) -> None:
     add_event(tx, n, now, "failed", at, "engine", "hub", {"error": said})
     legal = LEGAL[(Status.FAILED, None)]
     add_notice(tx, n, now, Notice(NoticeKind.ERROR, title, said, legal))
+
+
+def _stop(tx: Tx, n: int) -> bool:
+    """Have the agent stopped that may be at work on the current stage; return whether one may be.
+
+    What it has saved says what there is to stop. Where that is damaged it is not relied on, and the
+    agent finds by the names of task, stage and attempt what it can.
+    """
+    found = tx.execute(
+        f"SELECT task.id, stage.seal, {_STAGE} FROM stage JOIN task ON task.n = task_n"
+        " WHERE task_n = ? AND position = task.stage"
+        "   AND stage.status NOT IN ('pending', 'done', 'failed', 'cancelled')"
+        # Before a gate, or after the result, no agent is at work.
+        "   AND NOT EXISTS (SELECT 1 FROM blocker WHERE blocker.task_n = task.n"
+        "                    AND state = 'open' AND key IN (?, ?))",
+        (n, GATE, REVIEW),
+    ).fetchone()
+    if found is None:
+        return False
+    task_id, seal, *row = found
+    try:
+        rows.check_stage(task_id, row, seal)
+    except Damaged:
+        row[rows.STAGE.index("state")] = None
+    marks = ", ".join("?" * len(row))
+    tx.execute(
+        f"INSERT OR IGNORE INTO stop (task_n, {rows.STAGE_COLUMNS}) VALUES (?, {marks})", (n, *row)
+    )
+    return True
 
 
 def _place(tx: Tx, n: int, wanted: int | None) -> int:

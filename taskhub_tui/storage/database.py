@@ -20,6 +20,8 @@ from taskhub_tui.storage.guard import Guard
 
 APPLICATION_ID = 0x5461736B
 """What marks a file as ours: `Task` in ASCII."""
+REPLACED = "replaced-"
+"""Begin of the name of a folder beside it in which `restore` keeps what it has replaced."""
 BUSY_MS = 10_000
 """How long one writer waits for another process, in milliseconds."""
 

@@ -1,8 +1,12 @@
 """Import of tasks from JSON Lines; `lines` has the format."""
 
+import errno
+import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from taskhub_tui.domain.errors import BadInput, StoreError
@@ -18,6 +22,8 @@ from taskhub_tui.storage.writer import Tx
 
 BATCH = 100
 """Tasks written in one transaction."""
+_ROOM = 200_000_000
+"""Bytes that must be left on a disk besides the copy of what is imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +54,51 @@ def scan(source: BinaryIO, name: str) -> Iterator[tuple[int, int, TaskLine]]:
             if task := _task(line):
                 yield number, at, task
         except BadLine as error:
-            raise BadInput(
-                f"{name}, line {number}, cannot be imported: {error}", "Nothing was imported"
-            ) from None
+            raise _wrong(name, number, error) from None
         at += len(line)
+
+
+def copy(source: BinaryIO, name: str, held: BinaryIO, folder: Path) -> None:
+    """Copy an export that can be read only once, as from a pipe, checking each line meanwhile.
+
+    So what is none is refused at once, however much of it there is, and a disk is not filled by it.
+
+    Args:
+        held: a file in `folder`.
+
+    Raises:
+        BadInput: a line cannot be imported, or there is no room for all of it.
+    """
+    number = left = 0
+    try:
+        while True:
+            number += 1
+            line = source.readline(LINE_LIMIT + 1)
+            if not line:
+                break
+            if not line.strip():
+                line = b"\n"
+            else:
+                _task(line)
+            if len(line) > left:
+                free = shutil.disk_usage(folder).free - _ROOM
+                if len(line) > free:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                left = max(len(line), free // 2)  # Others write as well: it is looked at again.
+            left -= len(line)
+            held.write(line)
+        held.flush()
+    except BadLine as error:
+        raise _wrong(name, number, error) from None
+    except OSError as error:
+        raise BadInput(
+            f"{name} could not be copied to {folder}: {error.strerror}", "Nothing was imported"
+        ) from error
+
+
+def _wrong(name: str, number: int, error: BadLine) -> BadInput:
+    said = f"{name}, line {number}, cannot be imported: {error}"
+    return BadInput(said, "Nothing was imported")
 
 
 def _task(line: bytes) -> TaskLine | None:

@@ -20,6 +20,8 @@ NETWORK = frozenset({
 })  # fmt: skip
 SHARED = frozenset({"9p", "virtiofs", "vboxsf", "prl_fs", "fuse.vmhgfs-fuse", "drvfs"})
 """Folders of a host that a virtual machine sees: sound unless the host uses the file as well."""
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+"""With which link() fails on a file system that has no second names, such as FAT."""
 _MOUNTS = Path("/proc/self/mountinfo")
 
 

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -66,8 +67,8 @@ def restore(path: Path, copy: Path, now: float, *, damaged: bool = False) -> Res
             paused = _pause(part, now)
             sync(part)
             _write_back(path)
-            with alone_with(path):
-                aside = _put_aside(path, now)
+            with alone_with(path), contextlib.ExitStack() as later:
+                aside = _put_aside(path, now, later)
                 newest.forget(path)
                 part.replace(path)
                 sync(path.parent)
@@ -223,23 +224,57 @@ def _lift_limits(connection: sqlite3.Connection, now: float, seq: int) -> None:
     )
 
 
-def _put_aside(path: Path, now: float) -> Path | None:
-    """Keep the replaced file, with its log of writes, in a folder of its own beside it."""
+def _put_aside(path: Path, now: float, later: contextlib.ExitStack) -> Path | None:
+    """Keep the replaced file, with its log of writes, in a folder of its own beside it.
+
+    Args:
+        later: closes what must not be closed before the database may be opened by others again.
+    """
     if not path.exists() and not _log(path).exists():
         return None
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
-    aside = path.with_name(f"replaced-{stamp}")
+    aside, number = path.with_name(f"{database.REPLACED}{stamp}"), 1
+    while aside.exists():  # Another was replaced in the same second.
+        number += 1
+        aside = path.with_name(f"{database.REPLACED}{stamp}-{number}")
     make_private(aside)
-    for file in (path, _log(path)):
-        if file.exists():
-            # A second name, so that at every moment there is a database under the first.
-            os.link(file, aside / file.name)
+    try:
+        for file in (path, _log(path)):
+            if file.exists():
+                _keep(file, aside / file.name, later)
+    except OSError:
+        for left in (path, _log(path)):
+            (aside / left.name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.rmdir()
+        raise
     sync(aside)
     # Before the file itself is replaced: the log of the old one must never meet the new one.
     _log(path).unlink(missing_ok=True)
     path.with_name(path.name + "-shm").unlink(missing_ok=True)
     sync(path.parent)
     return aside
+
+
+def _keep(file: Path, kept: Path, later: contextlib.ExitStack) -> None:
+    """Keep a file under a second name, so that at every moment there is one under the first.
+
+    FAT and its like have no second names, so there it is copied.
+    """
+    try:
+        os.link(file, kept)
+    except OSError as error:
+        if error.errno not in filesystem.NO_LINKS:
+            raise
+    else:
+        return
+    # Closing it would drop the lock that keeps others away.
+    old = later.enter_context(file.open("rb"))
+    how = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with os.fdopen(os.open(kept, how, 0o600), "wb") as new:
+        shutil.copyfileobj(old, new, 1 << 20)
+        new.flush()
+        os.fsync(new.fileno())
 
 
 def _write_back(path: Path) -> None:

@@ -4,12 +4,14 @@ Never a task that runs, waits, is held by a worker, or that another one waits fo
 folders of tasks under the hub's own folder. Results in the user's folder are not ours to delete.
 """
 
+import asyncio
 import contextlib
 import os
-import shutil
 import stat
+import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from taskhub_tui import variables
@@ -19,7 +21,9 @@ from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.model import Status
 from taskhub_tui.domain.views import Prunable, Pruned
 from taskhub_tui.storage.changes import add_event
+from taskhub_tui.storage.database import REPLACED
 from taskhub_tui.storage.queries import Reader
+from taskhub_tui.storage.soundness import Stopped
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 
@@ -29,6 +33,8 @@ PAUSE = 7 * 86400.0
 """Most seconds that pass, as far as deleting by itself goes, while nothing is done in a hub."""
 _GONE = ".gone-"
 """Begin of the name of a folder that is being deleted."""
+_SOME = 100
+"""Files between two looks at whether to stop."""
 _ORPHAN = 86400.0
 """Seconds after which a folder without a task belongs to none: one being handed over is younger."""
 _OLD = (
@@ -83,19 +89,40 @@ def _where(before: float, status: Sequence[Status]) -> tuple[str, list[object]]:
     return _OLD.format(marks=", ".join("?" * len(over))), [*over, before]
 
 
-def look(paths: Paths, found: Sequence[Prunable], *, keep_results: bool) -> Pruned:
-    """Return what deleting these tasks would free."""
+@dataclass(slots=True)
+class _Room:
+    """What folders of tasks take."""
+
+    log: int = 0
+    runs: int = 0
+    size: int = 0
+
+    def add(self, folder: Path, stop: threading.Event | None) -> None:
+        self.log += _size(folder / "log")
+        with contextlib.suppress(OSError):
+            self.runs += len(os.listdir(folder / "run"))
+        self.size += _size(folder, stop)
+
+
+def look(
+    paths: Paths,
+    found: Sequence[Prunable],
+    *,
+    keep_results: bool,
+    stop: threading.Event | None = None,
+) -> Pruned:
+    """Return what deleting these tasks would free. Takes long where they left many files.
+
+    Raises:
+        Stopped: `stop` was set meanwhile.
+    """
     if keep_results:
         found = [one for one in found if _left(paths, one)]
-    log = folders = size = 0
+    room = _Room()
     for one in found:
-        log += _size(paths.log(one.id))
-        runs = paths.task(one.id) / "run"
-        with contextlib.suppress(OSError):
-            folders += len(os.listdir(runs))
-        size += _size(paths.task(one.id))
+        room.add(paths.task(one.id), stop)
     events = 0 if keep_results else sum(one.events for one in found)
-    return Pruned(tuple(found), events, log, folders, size)
+    return Pruned(tuple(found), events, room.log, room.runs, room.size)
 
 
 async def prune(
@@ -108,38 +135,44 @@ async def prune(
     keep_results: bool,
     by: str,
     now: float,
+    stop: threading.Event | None = None,
 ) -> Pruned:
     """Delete those of `found` that may still be deleted.
+
+    Files are deleted in another thread: a folder with a hundred thousand of them takes seconds, in
+    which a worker has other things to do, and a lease to renew.
 
     Args:
         keep_results: only logs and scratch files go; the tasks, and what they gave, stay.
 
     Raises:
         StoreError: the database could not be written; what was deleted until then is gone.
+        Stopped: `stop` was set meanwhile; what is left of the files goes the next time.
     """
     gone: list[Prunable] = []
-    counts = [0, 0, 0, 0]
+    events, room = 0, _Room()
+
+    def free(folders: Sequence[Path]) -> None:
+        for folder in folders:
+            room.add(folder, stop)
+            _remove(folder, stop)
+
     for start in range(0, len(found), BATCH):
         batch = found[start : start + BATCH]
         if keep_results:
             took = await _take_files(store, paths, batch, before, status, by=by, now=now)
         else:
             took = await _take_tasks(store, paths, batch, before, status)
-        for one, folder in took:
-            gone.append(one)
-            counts[0] += one.events
-            counts[1] += _size(folder / "log")
-            with contextlib.suppress(OSError):
-                counts[2] += len(os.listdir(folder / "run"))
-            counts[3] += _size(folder)
-            _remove(folder)
+        gone += [one for one, _ in took]
+        events += 0 if keep_results else sum(one.events for one, _ in took)
+        await asyncio.to_thread(free, [folder for _, folder in took])
     known = None
     if not keep_results:
         known = await store.read(
             lambda reader: {id_ for (id_,) in reader.execute("SELECT id FROM task").fetchall()}
         )
-    sweep(paths, known)
-    return Pruned(tuple(gone), 0 if keep_results else counts[0], *counts[1:])
+    await asyncio.to_thread(sweep, paths, known, stop=stop)
+    return Pruned(tuple(gone), events, room.log, room.runs, room.size)
 
 
 async def _take_tasks(
@@ -243,25 +276,37 @@ def _put_back(moved: list[tuple[Path, Path]]) -> None:
                 target.rename(source)
 
 
-def sweep(paths: Paths, known: set[str] | None, now: float | None = None) -> int:
+def sweep(
+    paths: Paths,
+    known: set[str] | None,
+    now: float | None = None,
+    *,
+    stop: threading.Event | None = None,
+) -> int:
     """Delete what was being deleted when somebody was killed; return how many folders went.
 
     Args:
-        known: the tasks there are: folders of others go as well; None leaves those alone.
+        known: the tasks there are: folders of others go as well; None leaves those alone, and so
+            does a database that was put aside by `restore`: they may be those of its tasks.
+
+    Raises:
+        Stopped: `stop` was set meanwhile.
     """
     now = time.time() if now is None else now
+    if known is not None and any(paths.home.glob(f"{REPLACED}*/{paths.database.name}")):
+        known = None
     count = 0
     for entry in _entries(paths):
         leftover = entry.name.startswith(_GONE)
         orphan = known is not None and ids.is_id(entry.name) and entry.name not in known
         with contextlib.suppress(OSError):
             if leftover or (orphan and entry.stat(follow_symlinks=False).st_mtime < now - _ORPHAN):
-                shutil.rmtree(entry.path, ignore_errors=True)
+                _delete(Path(entry.path), stop)
                 count += 1
     return count
 
 
-def _remove(folder: Path) -> None:
+def _remove(folder: Path, stop: threading.Event | None = None) -> None:
     """Delete the folder of a task, or what was put aside of it; what is no folder is left alone."""
     name = folder.name
     if (
@@ -274,7 +319,31 @@ def _remove(folder: Path) -> None:
         # Renamed first: whoever is killed now leaves nothing that looks like a task's folder.
         with contextlib.suppress(OSError):
             folder = folder.rename(_aside(folder, name))
-    shutil.rmtree(folder, ignore_errors=True)
+    _delete(folder, stop)
+
+
+def _delete(folder: Path, stop: threading.Event | None) -> None:
+    """Delete a folder with all that is in it, as far as that is possible.
+
+    By descriptors of the folders, as `shutil.rmtree` does it: what runs in them yet may put a link
+    in the place of one.
+
+    Raises:
+        Stopped: `stop` was set meanwhile.
+    """
+    with contextlib.suppress(OSError):
+        for _, folders, files, place in os.fwalk(folder, topdown=False):
+            with contextlib.suppress(OSError):
+                os.fchmod(place, 0o700)  # Some programs take their folders the right to write.
+            for number, name in enumerate((*files, *folders)):
+                if stop is not None and number % _SOME == 0 and stop.is_set():
+                    raise Stopped
+                with contextlib.suppress(OSError):
+                    try:
+                        os.unlink(name, dir_fd=place)
+                    except (IsADirectoryError, PermissionError):
+                        os.rmdir(name, dir_fd=place)
+        folder.rmdir()
 
 
 def _aside(folder: Path, task_id: str) -> Path:
@@ -304,13 +373,19 @@ def _entries(paths: Paths) -> list[os.DirEntry[str]]:
         return []
 
 
-def _size(path: Path) -> int:
-    """Return the bytes of a file, or of all files in a folder; links are not followed."""
+def _size(path: Path, stop: threading.Event | None = None) -> int:
+    """Return the bytes of a file, or of all files in a folder; links are not followed.
+
+    Raises:
+        Stopped: `stop` was set meanwhile.
+    """
     total = 0
     with contextlib.suppress(OSError):
         about = path.lstat()
         if not stat.S_ISDIR(about.st_mode):
             return about.st_size
-        for name in os.listdir(path):
-            total += _size(path / name)
+        for number, name in enumerate(os.listdir(path)):
+            if stop is not None and number % _SOME == 0 and stop.is_set():
+                raise Stopped
+            total += _size(path / name, stop)
     return total

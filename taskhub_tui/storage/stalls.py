@@ -31,6 +31,22 @@ def show(tx: Tx, task: Task, stage: Stage, since: float, now: float) -> None:
     changes.add_event(tx, task.n, now, "stalled", stage.position, "engine", "worker", facts)
 
 
+def again(tx: Tx, task: Task, stage: Stage, since: float) -> None:
+    """Correct since when the agent of a task has been silent: the time of day was set meanwhile.
+
+    Raises:
+        LeaseLost: the fence is stale.
+    """
+    _mine(
+        tx.execute(
+            "UPDATE task SET silent_since = ?, seq = ?"
+            " WHERE n = ? AND fence = ? AND stage = ? AND silent_since IS NOT NULL",
+            (since, tx.seq, task.n, task.fence, stage.position),
+        ).rowcount
+    )
+    tx.loud = True
+
+
 def ask(
     tx: Tx, task: Task, stage: Stage, blocker_id: str, since: float, now: float, pause: float
 ) -> float:

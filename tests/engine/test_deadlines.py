@@ -413,6 +413,28 @@ async def test_silence_is_seen_and_asked_about_again_though_the_clock_was_put_ba
             assert re.search(r"no sign of life for \d+s\.", asked.question), asked.question
 
 
+async def test_how_long_a_stage_has_been_silent_is_shown_right_after_a_jump_of_the_clock(
+    where: Paths, settings: Settings
+) -> None:
+    ahead = 0.0
+    settings = replace(settings, stall=replace(QUICK, ask_after=0))
+    async with house(where, settings, ScriptedAgent("actor", _for_ever)) as h:
+        h.hub.clock = lambda: time.time() + ahead
+        async with working(where, settings, registry=h.registry, clock=h.hub.clock):
+            task = await h.submit()
+
+            async def shown() -> bool:
+                since = (await h.hub.status(task.id)).task.silent_since
+                return since is not None and abs(h.hub.clock() - since) < 60
+
+            await eventually(shown)
+            for jump in (7200.0, -14400.0):
+                ahead += jump
+                assert not await shown()
+                await eventually(shown)
+            assert (await h.kinds(task.id)).count("stalled") == 1
+
+
 def watched(worker: Worker) -> list[float]:
     """Return a list to which each look of a worker's watchdog is added from now on."""
     looks: list[float] = []

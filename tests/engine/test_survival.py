@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from typing import Any
 
@@ -111,12 +112,15 @@ async def test_a_stage_whose_worker_died_goes_on_with_its_state_and_key(
     assert len({run.idempotency_key for run in actor.runs}) == 1
 
 
-@pytest.mark.parametrize("saves", [False, True])
+@pytest.mark.parametrize("how", ["", "saves", "saves and says nothing", "the machine went down"])
 async def test_a_stage_under_which_workers_die_again_and_again_is_asked_about(
-    where: Paths, settings: Settings, saves: bool
+    where: Paths, settings: Settings, how: str
 ) -> None:
+    saves = how.startswith("saves")
+
     async def work(stage: Stage, ctx: StageContext) -> Result:
-        ctx.log("reading much")
+        if how != "saves and says nothing":
+            ctx.log("reading much")
         if saves:
             await ctx.save(read=len(actor.runs))
         if len(actor.runs) <= runner.DEATHS:
@@ -139,9 +143,12 @@ async def test_a_stage_under_which_workers_die_again_and_again_is_asked_about(
                 last.engine.stop()  # It is not really dead, and would take the task again.
                 await eventually(lambda: _left(h, last))  # noqa: B023
             await bury(worker)
+            if how == "the machine went down":
+                with closing(sqlite3.connect(where.database, isolation_level=None)) as other:
+                    other.execute("UPDATE worker SET boot = 'an earlier one'")
             last = worker
         await workers.enter_async_context(h.worker(lease=3600))
-        if saves:
+        if how:
             await until(h.hub, task.id, Status.COMPLETED)
             return
         view = await until(h.hub, task.id, Status.BLOCKED)

@@ -297,6 +297,45 @@ async def test_an_input_for_whose_copy_there_is_no_room_is_said(
         await imported(other, valid())
 
 
+class Endless(io.RawIOBase):
+    """Gives the same piece for ever, as `yes` does."""
+
+    def __init__(self, piece: bytes) -> None:
+        self.piece = piece
+        self.given = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = len(buffer) // len(self.piece)
+        buffer[: count * len(self.piece)] = self.piece * count
+        self.given += count * len(self.piece)
+        assert self.given < 1_000_000_000, "it is read without end"
+        return count * len(self.piece)
+
+
+@pytest.mark.parametrize(
+    ("piece", "said", "most"),
+    [
+        (b"y\n", "line 1, cannot be imported: it is no JSON", 1_000_000),
+        (b"\0", "line 1, cannot be imported: it is longer than", 100_000_000),
+        (b"\n", "could not be copied to .*: No space left", 200_000_000),
+    ],
+)
+async def test_an_input_without_end_is_refused_before_it_fills_the_disk(
+    other: Paths, piece: bytes, said: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda path: usage._replace(free=exchange._ROOM + 20_000)
+    )
+    source = Endless(piece)
+    with pytest.raises(BadInput, match=f"The input,? {said}"):
+        await care.import_(other, io.BufferedReader(source), by="ann")
+    assert source.given < most
+
+
 async def test_a_file_that_changes_meanwhile_is_not_said_to_be_imported(other: Paths) -> None:
     class Shrinking(io.BytesIO):
         def seek(self, at: int, whence: int = 0) -> int:

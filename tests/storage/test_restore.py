@@ -1,7 +1,9 @@
 """A backup put in the place of the database: whole or not at all, and nothing starts by itself."""
 
 import asyncio
+import errno
 import os
+import shutil
 import sqlite3
 import sys
 import time
@@ -16,7 +18,7 @@ from support import ScriptedAgent, house, until, working
 from taskhub_tui import deciding, keeper
 from taskhub_tui.agents.port import Blocker, BlockerKind, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
-from taskhub_tui.domain.errors import BadInput
+from taskhub_tui.domain.errors import BadInput, DiskFull
 from taskhub_tui.domain.model import Action, StageSpec, Status
 from taskhub_tui.domain.rules import Scope
 from taskhub_tui.hub import Hub
@@ -159,6 +161,37 @@ async def test_a_damaged_database_is_replaced_and_kept(path: Path) -> None:
     # And back again: what was put aside is no sound backup.
     with pytest.raises(BadInput, match="is no sound backup"):
         restore(path, Path(told.aside) / path.name, NOW + 1)
+
+
+@pytest.mark.parametrize("room", [True, False])
+async def test_a_file_system_without_hard_links_keeps_what_is_replaced_too(
+    path: Path, room: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*args: object, **options: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    def full(*args: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    await (await Store.open(path)).close()
+    backups.write(path, copy := path.with_name("copy.db"))
+    store = await Store.open(path)
+    await store.write(lambda tx: tx.execute("UPDATE meta SET seq = seq + 1"))
+    await store.close()
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "link", refused)
+    if not room:
+        monkeypatch.setattr(shutil, "copyfileobj", full)
+        with pytest.raises(DiskFull):
+            restore(path, copy, NOW)
+        assert path.read_bytes() == before
+        assert sorted(one.name for one in path.parent.iterdir() if one.is_dir()) == []
+        return
+    asides = [Path(str(restore(path, copy, NOW).aside)) for _ in range(2)]
+    # Two in one second, and each has a place of its own.
+    assert (asides[0] / path.name).read_bytes() == before
+    assert (asides[0] / path.name).stat().st_mode & 0o777 == 0o600
+    assert problems(path) == problems(asides[1] / path.name, alone=True) == []
 
 
 def test_whoever_wanted_a_worker_while_nobody_might_work_gets_one_afterwards(

@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import House, ScriptedAgent, house, until
@@ -19,8 +22,10 @@ from taskhub_tui.domain.errors import StoreError
 from taskhub_tui.domain.model import Action, NewTask, Status
 from taskhub_tui.domain.views import Prunable, Pruned
 from taskhub_tui.engine import runner
-from taskhub_tui.storage import claims, retention
+from taskhub_tui.storage import backups, claims, retention
 from taskhub_tui.storage.compaction import compact
+from taskhub_tui.storage.restore import restore
+from taskhub_tui.storage.soundness import Stopped
 from taskhub_tui.storage.store import Store
 
 DAY = 86400.0
@@ -174,13 +179,13 @@ async def test_the_files_of_a_task_that_is_retried_meanwhile_stay(
         else:
             size = retention._size
 
-            def sized(path: Path) -> int:
+            def sized(path: Path, *stop: threading.Event | None) -> int:
                 monkeypatch.setattr(retention, "_size", size)
                 retry(task.id)
                 log = where.log(task.id)
                 while not log.exists() or "again" not in log.read_text():
                     time.sleep(0.01)
-                return size(path)
+                return size(path, *stop)
 
             monkeypatch.setattr(retention, "_size", sized)
         pruning = asyncio.to_thread(asyncio.run, pruned(where, found, before, keep_results=True))
@@ -271,6 +276,92 @@ def test_leftovers_are_swept_up_but_nothing_that_is_just_being_handed_over(where
     assert retention.sweep(where, {"cccccccc"}, time.time()) == 2
     names = sorted(entry.name for entry in where.tasks.iterdir())
     assert names == ["bbbbbbbb", "cccccccc", "my-notes"]
+
+
+async def test_a_worker_goes_on_while_many_files_are_deleted(
+    where: Paths, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        task = await h.submit()
+        await h.hub.decide(task.id, Action.CANCEL)
+        fill(where, task.id)
+        turns = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        unlink = os.unlink
+
+        def slow(*args: Any, **options: Any) -> None:
+            waited = threading.Event()
+            loop.call_soon_threadsafe(lambda: (turns.set(), waited.set()))
+            assert waited.wait(10), "nothing else had its turn"
+            unlink(*args, **options)
+
+        monkeypatch.setattr(os, "unlink", slow)
+        told = await prune(h)
+        assert [one.id for one in told.tasks] == [task.id]
+        assert turns.is_set()
+        assert list(where.tasks.iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", ["while it is looked at", "while it is deleted"])
+async def test_whoever_leaves_does_not_wait_for_many_files(
+    where: Paths, settings: Settings, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+    folder = where.task("aaaaaaaa")
+    fill(where, folder.name)
+    many = 3 * retention._SOME
+    for number in range(many):
+        (folder / str(number)).touch()
+    if moment == "while it is looked at":
+        stop.set()
+        found = [Prunable(1, folder.name, "old", Status.COMPLETED, 0.0, 0)]
+        with pytest.raises(Stopped):
+            retention.look(where, found, keep_results=False, stop=stop)
+        return
+    unlink = os.unlink
+
+    def last(*args: Any, **options: Any) -> None:
+        unlink(*args, **options)
+        stop.set()
+
+    monkeypatch.setattr(os, "unlink", last)
+    with pytest.raises(Stopped):
+        retention._remove(folder, stop)
+    (left,) = where.tasks.iterdir()
+    assert not (left / "run" / "0-1" / "out").exists()
+    assert len(list(left.iterdir())) > many
+    # The next one deletes the rest.
+    monkeypatch.setattr(os, "unlink", unlink)
+    assert retention.sweep(where, None) == 1
+    assert list(where.tasks.iterdir()) == []
+
+
+def test_folders_that_may_not_be_written_to_go_as_well(where: Paths) -> None:
+    cache = where.task("aaaaaaaa") / "scratch" / "cache"
+    cache.mkdir(parents=True)
+    (cache / "module").touch(0o400)
+    cache.chmod(0o500)
+    retention._remove(where.task("aaaaaaaa"))
+    assert list(where.tasks.iterdir()) == []
+
+
+async def test_folders_of_tasks_that_a_restore_put_aside_are_no_leftovers(
+    where: Paths, settings: Settings
+) -> None:
+    """Who restores the wrong backup restores what it replaced, and wants its logs and files."""
+    copy = where.home / "copy.db"
+    async with house(where, settings, ScriptedAgent("actor")) as h:
+        await h.submit("before")
+        backups.write(where.database, copy)
+        later = await h.submit("later")
+    fill(where, later.id)
+    os.utime(where.task(later.id), (0, 0))
+    told = restore(where.database, copy, time.time())
+    await care.prune(where, -60, OVER, by="ann")
+    assert where.log(later.id).exists()
+    shutil.rmtree(str(told.aside))
+    await care.prune(where, -60, OVER, by="ann")
+    assert not where.task(later.id).exists()
 
 
 async def test_others_go_on_writing_while_much_is_deleted(where: Paths, settings: Settings) -> None:

@@ -418,7 +418,7 @@ async def test_what_an_agent_saved_is_not_handed_back_damaged(
     where: Paths, settings: Settings
 ) -> None:
     async def script(stage, ctx):
-        if stage.state is None:
+        if stage.state is None and ctx.stop == "no":
             await ctx.save(operation="op-1234")
             await ctx.ask(Blocker("k", BlockerKind.INPUT, "?"))
         return Result("went")
@@ -432,7 +432,54 @@ async def test_what_an_agent_saved_is_not_handed_back_damaged(
         harm(where, "UPDATE stage SET state = replace(state, '1234', '1235')")
         async with h.worker():
             await until(h.hub, task.id, Status.FAILED, unless=(Status.COMPLETED,))
-        assert len(agent.runs) == 1
+            # It is called once more, to end what it can without knowing what it has begun.
+            await soon(lambda: agent.stops == ["detach", "cancel"])
+        assert [run.state for run in agent.runs] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["blocker.question = question || '!'", "stage.state = replace(state, 'out', 'oua')"],
+)
+async def test_a_command_that_waits_for_a_damaged_answer_or_state_is_not_left_running(
+    where: Paths, settings: Settings, what: str
+) -> None:
+    """Its task has failed: nobody would ever answer it, or look at it again."""
+    ended = where.home / "ended"
+    waits = "echo ::taskhub ask key=k::Go?; while :; do sleep 0.1; done"
+    shell = f"trap 'touch {ended}; exit' INT; {waits}"
+    async with house(where, settings) as h, h.worker():
+        task = await h.submit(agent="command", options={"shell": shell})
+        await until(h.hub, task.id, Status.BLOCKED)
+        table, change = what.split(".", 1)
+        harm(where, f"UPDATE {table} SET {change}")
+        with pytest.raises(Damaged):
+            await h.hub.decide(task.id, Action.PROVIDE_CONTEXT, text="yes")
+        await soon(ended.exists)
+
+        async def let_go() -> bool:
+            return not (await h.hub.status(task.id)).task.stopping
+
+        await eventually(let_go)
+        assert (await h.hub.status(task.id)).task.status is Status.FAILED
+
+
+async def test_an_agent_at_work_on_a_task_that_turns_out_to_be_damaged_is_stopped_by_its_worker(
+    where: Paths, settings: Settings
+) -> None:
+    begun = asyncio.Event()
+
+    async def script(stage, ctx):
+        begun.set()
+        await asyncio.Event().wait()
+
+    agent = ScriptedAgent("actor", script)
+    async with house(where, settings, agent) as h, h.worker(), h.worker():
+        task = await h.submit()
+        await begun.wait()
+        await h.hub._condemn(task.id, Damaged("A question is damaged", position=0))
+        await soon(lambda: agent.stops == ["cancel"])
+        assert (await h.hub.status(task.id)).task.status is Status.FAILED
 
 
 async def test_a_byte_that_is_no_text_any_more_stops_only_its_own_task(

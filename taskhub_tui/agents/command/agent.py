@@ -10,6 +10,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -99,18 +100,21 @@ class _Tail:
             self._file.close()
 
 
+def _folders(stage: Stage) -> Iterator[RunDir]:
+    """Return where runs of an attempt are kept, one after the other, without end."""
+    name = f"{stage.position}-{stage.attempt}"
+    yield RunDir(stage.datadir / "run" / name)
+    for number in count(2):
+        yield RunDir(stage.datadir / "run" / f"{name}-{number}")
+
+
 def _folder(stage: Stage) -> RunDir:
     """Return where a run is kept that has saved nothing yet.
 
     What has begun has saved where. So what has begun here is of another time: it was lost, or the
     database was put back to what it was before.
     """
-    name = f"{stage.position}-{stage.attempt}"
-    found, number = RunDir(stage.datadir / "run" / name), 1
-    while found.standing() != "unclaimed":
-        number += 1
-        found = RunDir(stage.datadir / "run" / f"{name}-{number}")
-    return found
+    return next(one for one in _folders(stage) if one.standing() == "unclaimed")
 
 
 class _Run:
@@ -170,6 +174,15 @@ class _Run:
 
     async def end(self) -> None:
         """Make sure that the command does not run, and never will."""
+        await self._end()
+        if not self.begun:
+            # What was saved may have been lost, such as by damage; its run is here all the same.
+            for found in takewhile(lambda one: one.path.exists(), _folders(self.stage)):
+                if found.path != self.dir.path:
+                    self.dir = found
+                    await self._end()
+
+    async def _end(self) -> None:
         if self.dir.forbid():
             return
         for _ in range(500):  # a runner that is just starting will have a command in a moment

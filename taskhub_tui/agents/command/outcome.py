@@ -13,6 +13,7 @@ from taskhub_tui.agents.port import AgentError, Result
 from taskhub_tui.regular import open_regular
 from taskhub_tui.text import clean, one_line
 
+_HOPELESS = (126, 127)  #: shells say so of a program that cannot be run
 TEMPFAIL = 75  #: EX_TEMPFAIL of sysexits.h: try again later
 _SIGNAL_LINE = re.compile(r'::taskhub[ \t]|\{"taskhub"')
 
@@ -69,7 +70,12 @@ def conclude(
             retryable=True,
             detail=detail,
         )
-    raise AgentError(f"`{job.name}` ended with exit code {code}{_shell_hint(code)}.", detail=detail)
+    # Not what was killed, or never began: whoever gave it retries meant failures of its own.
+    raise AgentError(
+        f"`{job.name}` ended with exit code {code}{_shell_hint(code)}.",
+        retryable=code not in _HOPELESS,
+        detail=detail,
+    )
 
 
 def _signal_name(number: int) -> str:

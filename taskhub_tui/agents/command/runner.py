@@ -29,6 +29,7 @@ from typing import Any, NoReturn
 CHUNK = 1 << 16
 KEPT = 1 << 16  #: bytes of the end that are kept once the limit on output is reached
 HELD = 1 << 20  #: bytes that are held in memory while the disk has no room for them
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 SIGNALS = re.compile(rb'^(?:::taskhub[ \t]|\{"taskhub")[^\n]*\n', re.M)
 
 
@@ -85,7 +86,8 @@ def claim(folder: str, who: dict[str, Any]) -> bool:
     """Take the right to start the command of `folder`; False when somebody else has it.
 
     A hard link appears at once with its content, and it is on disk before this returns, so that
-    not even a power cut lets a second runner in.
+    not even a power cut lets a second runner in. Where there are no links, as on FAT, it appears
+    empty first.
     """
     draft, claimed = f"{folder}/claimed.{os.getpid()}", f"{folder}/claimed"
     with open(draft, "w") as file:
@@ -93,9 +95,21 @@ def claim(folder: str, who: dict[str, Any]) -> bool:
         file.flush()
         os.fsync(file.fileno())
     try:
-        os.link(draft, claimed)
-    except FileExistsError:
-        return False
+        try:
+            os.link(draft, claimed)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            try:
+                place = os.open(claimed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            except FileExistsError:
+                return False
+            with os.fdopen(place, "w") as file:
+                json.dump(who, file)
+                file.flush()
+                os.fsync(file.fileno())
     finally:
         os.unlink(draft)
     # The folder and the two above it are as new as the claim.

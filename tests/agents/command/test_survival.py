@@ -78,6 +78,19 @@ def test_of_many_runners_for_one_folder_one_starts_the_command(desk: Desk) -> No
     assert (desk.work / "ledger").read_text() == "run\n"
 
 
+def test_where_there_are_no_links_one_runner_starts_the_command_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*args: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refused)
+    desk.rundir.mkdir(parents=True)
+    assert [runner.claim(str(desk.rundir), {"pid": pid}) for pid in (1, 2)] == [True, False]
+    assert json.loads((desk.rundir / "claimed").read_text()) == {"pid": 1}
+    assert [one.name for one in desk.rundir.iterdir()] == ["claimed"]
+
+
 async def test_a_run_that_was_prepared_but_never_claimed_is_started(desk: Desk) -> None:
     RunDir(desk.rundir).prepare(read_job(desk.stage(shell="echo hi")), ())
     await desk.ctx.save(dir=str(desk.rundir))
