@@ -26,7 +26,7 @@ from taskhub_tui.notifications.message import DeliveryError, Pressed
 from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of
 from taskhub_tui.notifications.policy import Channel, Prefs
 from taskhub_tui.planning import Planner
-from taskhub_tui.storage import claims, outbox, queries, tokens
+from taskhub_tui.storage import claims, notices, queries, tokens
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 from taskhub_tui.upkeep import Upkeep
@@ -275,12 +275,12 @@ class Worker:
 
     async def _pressed(self, pressed: Pressed) -> None:
         """Take an answer given on the desktop; one that comes too late is told so there."""
-        note = await self._store.read(partial(outbox.first_told_of, key=pressed.key))
+        note = await self._store.read(partial(notices.first_told_of, key=pressed.key))
         if note is None:
             return
         meant = decision_of(pressed)
         if meant is None:
-            await self._store.write(partial(outbox.ask_to_open, task_id=note.task_id))
+            await self._store.write(partial(notices.ask_to_open, task_id=note.task_id))
             return
         if self._desktop is None:
             return

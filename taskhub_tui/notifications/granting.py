@@ -7,7 +7,7 @@ from taskhub_tui.domain.model import Action, Blocker, NoticeKind, Notification, 
 from taskhub_tui.domain.reported import follow_ups
 from taskhub_tui.domain.waiting import approves
 from taskhub_tui.notifications.message import NEXT
-from taskhub_tui.storage import outbox, queries, rows, tokens
+from taskhub_tui.storage import notices, queries, rows, tokens
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.tokens import Grant
 from taskhub_tui.storage.writer import Tx
@@ -84,7 +84,7 @@ def give(tx: Tx, ask: Ask, base: str | None, now: float) -> Given:
     Args:
         base: where the web page is; None while there is none.
     """
-    note = outbox.notification_by_id(tx, ask.notification_id)
+    note = notices.notification_by_id(tx, ask.notification_id)
     found = _open(tx, note) if note is not None and note.withdrawn is None else None
     if note is None or found is None:
         return NOTHING
@@ -140,11 +140,11 @@ def _open(reader: Reader, note: Notification) -> _Open | None:
         suggested = follow_ups(queries.stages_of(reader, task, checked=False))
         names = tuple(f"{NEXT}{number}" for number in range(1, len(suggested) + 1))
         return _Open(task, None, names, frozenset(), frozenset())
-    if note.kind not in outbox.ASKS:
+    if note.kind not in notices.ASKS:
         return None
     blocker = None
     if note.blocker_id is not None:
-        blocker = outbox.asked_by(reader, note, task)
+        blocker = notices.asked_by(reader, note, task)
         if blocker is None:
             return None
     return _Open(

@@ -24,10 +24,12 @@ from taskhub_tui.notifications.policy import (
     silent,
 )
 from taskhub_tui.notifications.wishes import NO_TERMINAL
-from taskhub_tui.storage import outbox, trials
-from taskhub_tui.storage.outbox import ASKS, Gone, Parcel, Planned, Rules
+from taskhub_tui.storage import notices, outbox, presence, reviving, trials, withdrawals
+from taskhub_tui.storage.notices import ASKS
+from taskhub_tui.storage.outbox import Parcel, Planned, Rules
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.store import Store
+from taskhub_tui.storage.withdrawals import Gone
 from taskhub_tui.storage.writer import Tx
 
 log = logging.getLogger("taskhub.notifier")
@@ -132,20 +134,20 @@ class Notifier:
         """Return whether a message with live buttons of ours may be on a screen, or is to come."""
         since = self._clock() - 3600
         return await self._store.read(
-            lambda reader: outbox.on_screen(reader, self._me, since) or outbox.any_queued(reader)
+            lambda reader: reviving.on_screen(reader, self._me, since) or outbox.any_queued(reader)
         )
 
     async def revive(self, alive: list[str]) -> None:
         """Send again what workers that are gone had on a screen; `alive` are the others."""
         now = self._clock()
-        if await self._store.read(lambda r: outbox.any_forsaken(r, self._me, alive, now)):
-            await self._store.write(lambda tx: outbox.revive(tx, self._me, alive, now))
+        if await self._store.read(lambda r: reviving.any_forsaken(r, self._me, alive, now)):
+            await self._store.write(lambda tx: reviving.revive(tx, self._me, alive, now))
             self.wake()
 
     async def resend(self, channel: Channel) -> None:
         """Send again what is unanswered on a channel that lost all it showed."""
         now = self._clock()
-        await self._store.write(lambda tx: outbox.resend(tx, self._me, channel.value, now))
+        await self._store.write(lambda tx: reviving.resend(tx, self._me, channel.value, now))
         self.wake()
 
     async def tell(self, channel: Channel, title: str, words: str) -> None:
@@ -192,8 +194,8 @@ class Notifier:
 
     async def _begin(self) -> None:
         names = [channel.value for channel in self._channels]
-        if await self._store.read(lambda reader: outbox.anything_begun(reader, names)):
-            await self._store.write(lambda tx: outbox.begin(tx, names, self._clock()))
+        if await self._store.read(lambda reader: reviving.anything_begun(reader, names)):
+            await self._store.write(lambda tx: reviving.begin(tx, names, self._clock()))
             self.wake()
         self._begun = True
 
@@ -228,14 +230,14 @@ class Notifier:
     async def _withdraw(self, channel: Channel) -> None:
         found = await self._store.glance(
             lambda reader: (
-                outbox.to_withdraw(reader, channel.value, self._me),
+                withdrawals.to_withdraw(reader, channel.value, self._me),
                 outbox.rest(reader, channel.value),
-                outbox.unneeded(reader, channel.value),
+                withdrawals.unneeded(reader, channel.value),
             )
         )
         gone, rest, unneeded = found
         if unneeded:
-            await self._store.write(lambda tx: outbox.withdrawn(tx, unneeded))
+            await self._store.write(lambda tx: withdrawals.withdrawn(tx, unneeded))
         if not gone or (rest is not None and self._clock() < rest.until <= self._clock() + 1e5):
             return
         for one in {one.key: one for one in gone}.values():
@@ -251,7 +253,7 @@ class Notifier:
                 return
             except Exception:
                 log.exception("%s: a bug in the channel", channel.value)
-        await self._store.write(lambda tx: outbox.withdrawn(tx, [one.id for one in gone]))
+        await self._store.write(lambda tx: withdrawals.withdrawn(tx, [one.id for one in gone]))
 
     async def _take_back(self, sender: Sender, gone: Gone) -> None:
         """Withdraw a message; one of many says from now on what is left of it, if that can be."""
@@ -285,7 +287,7 @@ class Notifier:
 
     def _plan_some(self, tx: Tx) -> bool:
         now = self._clock()
-        seen = outbox.presence(tx, now)
+        seen = presence.seen(tx, now)
         sent = {
             channel: outbox.uses(tx, channel.value, now - outbox.DAY) for channel in self._channels
         }
@@ -366,7 +368,7 @@ def _is_old_news(note: Notification, now: float) -> bool:
 
 def event_of(reader: Reader, note: Notification, task: Task, now: float) -> Event:
     """Return a notification as the policy sees it."""
-    deadline, default, unanswered = outbox.overdue(reader, note.blocker_id)
+    deadline, default, unanswered = notices.overdue(reader, note.blocker_id)
     after = After.DEFAULT if default else After(unanswered) if unanswered else None
     return Event(
         note.kind,

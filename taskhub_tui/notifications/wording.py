@@ -7,7 +7,8 @@ from taskhub_tui.domain.durations import spell
 from taskhub_tui.domain.model import Action, Blocker, NoticeKind, Notification, Priority, Task
 from taskhub_tui.domain.waiting import Waiting, consequence, proposed, question
 from taskhub_tui.notifications.message import NEXT, Message
-from taskhub_tui.storage.outbox import ASKS, Delivery, Parcel, key_of
+from taskhub_tui.storage.notices import ASKS
+from taskhub_tui.storage.outbox import Delivery, Parcel, key_of
 from taskhub_tui.text import one_line
 
 _BUTTONS = {
