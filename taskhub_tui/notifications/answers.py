@@ -6,13 +6,14 @@ channel, be it a click, a line from a phone, a mail's link or a web page, goes t
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from taskhub_tui.domain.errors import Damaged
 from taskhub_tui.domain.model import Action, Blocker, Task
-from taskhub_tui.notifications.granting import OUTSIDE, Ask, Given, give
+from taskhub_tui.notifications.granting import Ask, Given, give
 from taskhub_tui.notifications.judging import (
     HTTP,
     MISSES,
@@ -25,6 +26,7 @@ from taskhub_tui.notifications.judging import (
 from taskhub_tui.notifications.limit import Limit
 from taskhub_tui.notifications.message import NEXT
 from taskhub_tui.notifications.outcome import LIMITED, UNKNOWN, Again, Outcome, Verdict
+from taskhub_tui.notifications.spoken import meant
 from taskhub_tui.storage import notices, queries, rows, tokens
 from taskhub_tui.storage.damage import condemn
 from taskhub_tui.storage.queries import Reader
@@ -37,11 +39,7 @@ log = logging.getLogger("taskhub.answers")
 
 WORDS = 4000
 """Most characters of an answer."""
-_SAID = {
-    "yes": Action.APPROVE, "y": Action.APPROVE, "ok": Action.APPROVE,
-    "no": Action.DENY, "n": Action.DENY, "reply": Action.PROVIDE_CONTEXT,
-    **{action.value: action for action in OUTSIDE},
-}  # fmt: skip
+_CODE = re.compile(r"[A-Za-z0-9]{4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +151,32 @@ class Answers:
         )
 
     async def consume_line(self, line: str, *, peer: str, channel: str) -> Outcome:
-        """Take an answer written in one line: a token, or by SMS a code, a decision, and words."""
+        """Take an answer written in one line: a token, or by SMS a code, a decision, and words.
+
+        By mail the words may begin with the code that the message named.
+        """
         first, _, rest = line.strip().partition(" ")
         said, _, text = rest.strip().partition(" ")
-        action = _SAID.get(said.casefold().strip(".,!"))
+        action = meant(said)
         name = action.value if action is not None else said.casefold()
         if channel == "sms" and len(first) <= 8:
             hash_ = await self._by_code(first, action, channel, peer)
             return await self._consume(hash_, name, peer, channel, text=text, code=first)
-        return await self._consume(tokens.digest(first), name, peer, channel, text=text)
+        hash_, code = tokens.digest(first), None
+        if channel == "email":
+            code, text = await self._code_in(hash_, text)
+        return await self._consume(hash_, name, peer, channel, text=text, code=code)
+
+    async def _code_in(self, hash_: bytes, text: str) -> tuple[str | None, str]:
+        """Return the code that words begin with, and the rest of them."""
+        first, *rest = text.split(maxsplit=1)[:2] or [""]
+        if not _CODE.fullmatch(first.strip(".,:;!")):
+            return None, text
+        code = first.strip(".,:;!")
+        grant = await self._store.read(lambda r: tokens.find(r, hash_))
+        if grant is not None and grant.typed(code):
+            return code, rest[0] if rest else ""
+        return code, text
 
     async def _by_code(self, code: str, action: Action | None, channel: str, peer: str) -> bytes:
         """Return the hash of the token that a recipient's code stands for."""
@@ -185,7 +200,8 @@ class Answers:
         now = self._clock()
         peer, action = one_line(peer, 100), one_line(action, 40)
         text = clean(text, WORDS).strip() or None if text else None
-        place = f"{channel} {peer}"
+        # Whoever writes a mail names himself as he likes.
+        place = channel if channel == "email" else f"{channel} {peer}"
         within = self._limit.take(place)
 
         def run(tx: Tx) -> Outcome:
@@ -199,7 +215,7 @@ class Answers:
             if grant is None:
                 self._note(tx, attempt, UNKNOWN, fold=False)
                 return UNKNOWN
-            outcome = self._judge.decide(tx, grant, action, channel, text, code, now)
+            outcome = self._judge.decide(tx, grant, action, channel, peer, text, code, now)
             attempt = replace(
                 attempt,
                 recipient=grant.recipient,

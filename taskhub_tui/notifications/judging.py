@@ -4,6 +4,7 @@ All of it happens in the transaction that takes or refuses the answer.
 """
 
 from collections.abc import Sequence
+from email.utils import parseaddr
 from typing import Any, Protocol
 
 from taskhub_tui.domain.errors import AlreadyDecided, BadInput, NotLegal, TaskHubError
@@ -61,6 +62,7 @@ class Judge:
         grant: Grant,
         name: str,
         channel: str,
+        peer: str,
         text: str | None,
         code: str | None,
         now: float,
@@ -70,6 +72,8 @@ class Judge:
             return dead
         if channel not in (grant.channel, HTTP):
             return refused("This was not sent by that way", task)
+        if channel == "email" and peer.casefold() != parseaddr(grant.recipient)[1].casefold():
+            return refused("This did not come from the address that was asked", task)
         if name not in grant.actions:
             return refused("This message cannot be answered so", task)
         if name.startswith(NEXT):

@@ -29,6 +29,8 @@ class Message:
     """A free-text reply is wanted; offered only where the channel has a field for it."""
     link: str = ""
     """A web page that shows what is asked, and takes the answer."""
+    words: bool = False
+    """Words are what is asked for, and not a yes or no."""
     code: str = ""
     """What is typed with an answer to show that the message was read."""
     tokens: Mapping[str, str] = field(default_factory=dict)

@@ -53,6 +53,8 @@ async def _try(channel: Channel, prefs: Prefs, paths: Paths, named: bool) -> Tri
         said = f"{_taken(channel, prefs)} after {time.monotonic() - began:.1f} s."
         if channel is Channel.PHONE and prefs.phone.reply_topic:
             said += await _replies(sender)
+        if channel is Channel.EMAIL:
+            said += await _mailbox(sender)
     except DeliveryError as error:
         return Tried(channel.value, "fail", _sentence(str(error), error.hint))
     finally:
@@ -103,6 +105,13 @@ async def _replies(sender: Sender) -> str:
             f"Messages reach the phone, but its answers cannot be read: {error}", retry=False
         ) from None
     return " Answers from it can be read."
+
+
+async def _mailbox(sender: Sender) -> str:
+    from taskhub_tui.notifications.channels.email import EmailChannel
+
+    assert isinstance(sender, EmailChannel)
+    return await sender.check_replies()
 
 
 def _host(url: str) -> str:
