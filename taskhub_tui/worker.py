@@ -21,7 +21,7 @@ from taskhub_tui.engine.engine import Engine
 from taskhub_tui.following import Onward
 from taskhub_tui.notifications import prefs
 from taskhub_tui.notifications.answered import Answered
-from taskhub_tui.notifications.answers import Answers, Verdict
+from taskhub_tui.notifications.answers import Answers, Outcome, Verdict
 from taskhub_tui.notifications.channels.making import mailbox, make, make_all
 from taskhub_tui.notifications.limit import Limit
 from taskhub_tui.notifications.message import DeliveryError, Message, Pressed
@@ -218,13 +218,15 @@ class Worker:
             asked = partial(tokens.oldest, channel=name, now=now, asks=True)
             return await self._store.read(asked)
 
-        mark = FileBookmark(self._paths.home / "mail-answers")
-        await MailReplies(box, self._from_mail, since, mark, clock=self._clock).run()
+        async def take(reply: "Reply") -> Outcome:
+            return await self.answers.consume_line(reply.line, peer=reply.sender, channel=name)
 
-    async def _from_mail(self, reply: "Reply") -> None:
-        """Take one answer; where it cannot be taken, whoever was asked is told why, by mail."""
+        mark = FileBookmark(self._paths.home / "mail-answers")
+        await MailReplies(box, take, since, mark, told=self._tell_by_mail, clock=self._clock).run()
+
+    async def _tell_by_mail(self, reply: "Reply", outcome: Outcome) -> None:
+        """Tell whoever was asked why an answer could not be taken."""
         name = Channel.EMAIL.value
-        outcome = await self.answers.consume_line(reply.line, peer=reply.sender, channel=name)
         asked = parseaddr(self._wishes.email.to)[1].casefold() == reply.sender.casefold()
         silent = outcome.verdict in (Verdict.TAKEN, Verdict.UNKNOWN, Verdict.LIMITED)
         # What a machine sends in a circle ends here.

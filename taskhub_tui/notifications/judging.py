@@ -72,7 +72,8 @@ class Judge:
             return dead
         if channel not in (grant.channel, HTTP):
             return refused("This was not sent by that way", task)
-        if channel == "email" and peer.casefold() != parseaddr(grant.recipient)[1].casefold():
+        asked = parseaddr(grant.recipient)[1]
+        if channel == "email" and asked and peer.casefold() != asked.casefold():
             return refused("This did not come from the address that was asked", task)
         if name not in grant.actions:
             return refused("This message cannot be answered so", task)

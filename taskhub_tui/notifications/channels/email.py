@@ -132,7 +132,7 @@ class EmailChannel:
 
         try:
             await aiosmtplib.send(
-                mail,
+                mail.as_bytes(),  # It would fold the headers of a mail by a policy of its own.
                 sender=parseaddr(self._sender)[1],
                 recipients=[parseaddr(self._to)[1]],
                 hostname=self._host,
@@ -218,7 +218,7 @@ class EmailChannel:
         if message.link:
             parts.append(f"{_invites(message)}:\n{message.link}")
         if message.code and message.link:
-            parts.append(f"If the page asks for a code: {message.code}")
+            parts.append(f"If the page asks for a code: {one_line(message.code, 40)}")
         parts += self._how_to_reply(message)
         return "\n\n".join(parts) + "\n"
 
@@ -249,7 +249,7 @@ class EmailChannel:
         else:
             how = f"Reply to this mail: begin with {words}; add what you have to say."
         if message.code and Action.APPROVE.value in names:
-            how += f"\nTo approve, write: approve {message.code}"
+            how += f"\nTo approve, write: approve {one_line(message.code, 40)}"
         pairs = " ".join(f"{name}={token}" for name, token in tokens)
         return [how, f"[taskhub {pairs}]"]
 
@@ -261,7 +261,7 @@ class EmailChannel:
             link = html.escape(message.link)
             parts.append(f'<p><a href="{link}"><b>{_invites(message)}</b></a></p>')
         if message.code and message.link:
-            code = html.escape(message.code)
+            code = html.escape(one_line(message.code, 40))
             parts.append(f"<p>If the page asks for a code: <b>{code}</b></p>")
         if how := self._how_to_reply(message):
             said = html.escape(how[0]).replace("\n", "<br>")

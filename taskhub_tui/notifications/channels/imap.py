@@ -93,7 +93,6 @@ class Mailbox:
         named = "\0".join((host, str(self._port), user, folder))
         self._name = hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()[:8]
         self._line: _Line | None = None
-        self._cut: Callable[[], None] = _nothing
         self._hide: Callable[[str], str] = str
 
     def problem(self) -> str | None:
@@ -114,7 +113,7 @@ class Mailbox:
     async def check(self) -> None:
         """Open it once. Raises DeliveryError, which says why that cannot be."""
         secret = self._secret()
-        await self._in_thread(lambda: self._open(secret), self._line)
+        self._line = await self._in_thread(lambda wire: self._open(wire, secret))
         await self.close()
 
     async def new(self, after: str, since: float) -> News:
@@ -127,14 +126,17 @@ class Mailbox:
             DeliveryError: it cannot be read.
         """
         secret = self._secret()
-        return await self._in_thread(lambda: self._new(secret, after, since), self._line)
+        self._line, found = await self._in_thread(
+            lambda wire: self._new(self._open(wire, secret), after, since)
+        )
+        return found
 
     async def close(self) -> None:
         """Let go of the connection."""
-        line, self._line = self._line, None
-        if line is not None:
+        if (line := self._line) is not None:
             with contextlib.suppress(DeliveryError):
-                await self._in_thread(line.leave, line, within=_GOODBYE)
+                await self._in_thread(lambda wire: line.leave(), within=_GOODBYE)
+            self._line = None
 
     def _secret(self) -> Secret:
         if (wrong := self.problem()) is not None:
@@ -144,15 +146,12 @@ class Mailbox:
         self._hide = found.hide
         return found
 
-    async def _in_thread(
-        self, work: Callable[[], T], line: _Line | None = None, *, within: float | None = None
-    ) -> T:
+    async def _in_thread(self, work: Callable[[_Wire], T], *, within: float | None = None) -> T:
         """Do what blocks; when its time is over the connection is cut, and the thread ends."""
+        within = self._timeout if within is None else within
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
-        over = threading.Event()
-        self._cut = _nothing if line is None else _cutter(line.sock)
-        within = self._timeout if within is None else within
+        wire = _Wire(self._line)
 
         def settle(result: T | None, error: BaseException | None) -> None:
             if done.done():
@@ -165,18 +164,20 @@ class Mailbox:
         def run() -> None:
             result, error = None, None
             try:
-                result = work()
+                result = work(wire)
             except BaseException as caught:
                 error = caught
-            if over.is_set():
-                self._cut()  # It was connected when nobody waited any more.
+            wire.done(well=error is None)
             with contextlib.suppress(RuntimeError):  # The loop may be closed.
                 loop.call_soon_threadsafe(settle, result, error)
 
         threading.Thread(target=run, name="mailbox", daemon=True).start()
+        well = False
         try:
             async with asyncio.timeout(within):
-                return await done
+                result = await done
+            well = True
+            return result
         except TimeoutError:
             raise DeliveryError(
                 f"{self._who} did not answer within {within:g} s", retry=True
@@ -191,34 +192,28 @@ class Mailbox:
                 f"{self._who} cannot be reached: {why(error)}", retry=True
             ) from None
         finally:
-            if not done.done() or done.cancelled() or done.exception() is not None:
-                over.set()
+            if not well:
                 self._line = None
-                self._cut()
+                wire.cut()
 
     # In the thread
 
-    def _open(self, secret: Secret) -> _Line:
-        if self._line is not None:
-            self._line.budget = _ALL
+    def _open(self, wire: _Wire, secret: Secret) -> _Line:
+        if wire.line is not None:
+            wire.line.budget = _ALL
             try:
-                self._line.noop()
-                return self._line
+                wire.line.noop()
+                return wire.line
             except (imaplib.IMAP4.error, OSError):
-                # Servers end what is idle for long.
-                self._line = None
-                self._cut()
-        raw = socket.create_connection((self._host, self._port), self._timeout)
-        self._cut = _cutter(raw)
+                wire.close()  # Servers end what is idle for long.
+        raw = wire.holds(socket.create_connection((self._host, self._port), self._timeout))
         if self._security == "tls":
-            raw = self._trusted().wrap_socket(raw, server_hostname=self._host)
-            self._cut = _cutter(raw)
-        line = _Line(self._host, raw)
+            raw = wire.holds(self._trusted().wrap_socket(raw, server_hostname=self._host))
+        line = _Line(self._host, raw, wire)
         if self._security == "starttls":
             if "STARTTLS" not in line.capabilities:
                 raise DeliveryError(f"{self._who} offers no STARTTLS", retry=False)
             line.starttls(self._trusted())
-            self._cut = _cutter(line.sock)
         self._log_in(line, secret)
         folder = self._folder.replace("\\", "\\\\").replace('"', '\\"')
         status, said = line.select(f'"{folder}"', readonly=True)
@@ -229,7 +224,6 @@ class Mailbox:
                 retry=False,
                 hint="Look at `imap_folder` in the section `notifications.email`",
             )
-        self._line = line
         return line
 
     def _trusted(self) -> ssl.SSLContext:
@@ -258,8 +252,7 @@ class Mailbox:
                 hint="Look at `imap_user` and `imap_password` in `notifications.email`",
             ) from None
 
-    def _new(self, secret: Secret, after: str, since: float) -> News:
-        line = self._open(secret)
+    def _new(self, line: _Line, after: str, since: float) -> tuple[_Line, News]:
         validity = line.number("UIDVALIDITY")
         known = _PLACE.fullmatch(after)
         last = 0
@@ -269,26 +262,81 @@ class Mailbox:
             last = 0  # The mailbox was put back from a copy: its numbers begin anew.
         line.begun = False
         if last:
-            found = line.search(f"UID {last + 1}:*")
+            found = line.numbers_of(f"UID {last + 1}:*")
         else:
             # By day, and in the time zone of the server.
             day = time.gmtime(max(0.0, since - 2 * 86400))
             month = _MONTHS[day.tm_mon - 1]
-            found = line.search(f"SINCE {day.tm_mday}-{month}-{day.tm_year}")
+            found = line.numbers_of(f"SINCE {day.tm_mday}-{month}-{day.tm_year}")
         # To a server, the last mail is always among those from a number on.
         numbers = sorted(number for number in found if number > last)
         mails = []
         for number in numbers[:AT_ONCE]:
             at, raw = line.fetched(number)
             mails.append(Mail(f"{self._name}v{validity}u{number}", at, raw))
-        return News(mails, len(numbers) > AT_ONCE, last > 0)
+        return line, News(mails, len(numbers) > AT_ONCE, last > 0)
+
+
+class _Wire:
+    """What a thread is connected by, so that another one can cut it; the last one closes it."""
+
+    def __init__(self, line: _Line | None) -> None:
+        self.line = line
+        self._raw: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._cut = self._done = False
+
+    def holds(self, raw: socket.socket) -> socket.socket:
+        """Remember a connection; it is cut at once when nobody waits for it any more."""
+        with self._lock:
+            self._raw = raw
+            if self._cut:
+                self._shut()
+        return raw
+
+    def done(self, *, well: bool) -> None:
+        """The thread has ended."""
+        with self._lock:
+            self._done = True
+            if self._cut or not well:
+                self.close()
+
+    def cut(self) -> None:
+        """Nobody waits any more."""
+        with self._lock:
+            self._cut = True
+            if self._done:
+                self.close()
+            else:
+                self._shut()
+
+    def _sockets(self) -> list[socket.socket]:
+        found = [self._raw, getattr(self.line, "sock", None)]
+        return [one for one in found if one is not None]
+
+    def _shut(self) -> None:
+        # Ends a read that another thread waits in; closing alone does not.
+        for one in self._sockets():
+            with contextlib.suppress(OSError, ValueError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._shut()
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            if self.line is not None:
+                self.line.file.close()
+        for one in self._sockets():
+            with contextlib.suppress(OSError, ValueError):
+                one.close()
+        self.line = self._raw = None
 
 
 class _Line(imaplib.IMAP4):
     """A connection that is made already, and on which no more is read than there is room for."""
 
-    def __init__(self, host: str, raw: socket.socket) -> None:
+    def __init__(self, host: str, raw: socket.socket, wire: _Wire) -> None:
         self._raw = raw
+        wire.line = self
         self.budget = _ALL
         self.begun = True
         """Nothing was looked for yet."""
@@ -320,7 +368,7 @@ class _Line(imaplib.IMAP4):
             self._numbers[name] = int(said) if said.isdigit() and len(said) <= 10 else 0
         return self._numbers[name]
 
-    def search(self, what: str) -> list[int]:
+    def numbers_of(self, what: str) -> list[int]:
         status, found = self.uid("SEARCH", what)
         if status != "OK":
             raise self.error(_text(found) or "it cannot search")
@@ -351,21 +399,6 @@ class _Line(imaplib.IMAP4):
     def leave(self) -> None:
         with contextlib.suppress(imaplib.IMAP4.error, OSError):
             self.logout()
-
-
-def _nothing() -> None:
-    """Nothing is connected."""
-
-
-def _cutter(line: socket.socket) -> Callable[[], None]:
-    def cut() -> None:
-        # Ends a read that another thread waits in; closing alone does not.
-        with contextlib.suppress(OSError, ValueError):
-            line.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError, ValueError):
-            line.close()
-
-    return cut
 
 
 def _text(said: Any) -> str:

@@ -7,13 +7,16 @@ read outlives the worker.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Generic, TypeVar
 
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.notifications.channels import mail_reply
-from taskhub_tui.notifications.channels.imap import Mailbox
+from taskhub_tui.notifications.channels.imap import Mail, Mailbox
 from taskhub_tui.notifications.channels.mail_reply import Reply
 from taskhub_tui.notifications.channels.ntfy_replies import Bookmark, Mark
 from taskhub_tui.notifications.message import DeliveryError
@@ -26,34 +29,39 @@ FIRST, LONGEST = 30.0, 900.0
 """Seconds after a look that failed: at first, and at most."""
 SLACK = 300.0
 """Seconds by which the clock of the server may be behind ours."""
+_MEMORY = 500
+T = TypeVar("T")
 
 
-class MailReplies:
+class MailReplies(Generic[T]):
     """Hands each answer on once; `run` goes on until it is cancelled."""
 
     def __init__(
         self,
         mailbox: Mailbox,
-        answered: Callable[[Reply], Awaitable[object]],
+        answered: Callable[[Reply], Awaitable[T]],
         since: Callable[[], Awaitable[float | None]],
         bookmark: Bookmark,
         *,
+        told: Callable[[Reply, T], Awaitable[object]] | None = None,
         every: float | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """
         Args:
             answered: takes an answer; when it raises, the mail is read again.
+            told: is called with what became of it, once it is known for good that it was read.
             since: when the oldest question that can be answered was sent; None while there is none.
             every: seconds between two looks.
         """
         self._mailbox = mailbox
         self._answered = answered
-        self._since = since
+        self._since, self._told = since, told
         self._bookmark = bookmark
         self._every = EVERY if every is None else every
         self._clock = clock
         self._mark = Mark()
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._pause = FIRST
         self._complained = ""
 
@@ -99,13 +107,42 @@ class MailReplies:
         before = self._mark
         for mail in news.mails:
             # Without numbers to go on from, what was looked at before comes again.
-            if news.numbered or mail.at >= max(since, before.at):
+            new = news.numbered or mail.at >= max(since, before.at)
+            seal = hashlib.sha256(mail.raw).digest()
+            found = None
+            if new and (news.numbered or seal not in self._seen):
                 found = await asyncio.to_thread(mail_reply.read, mail.raw)
-                if found is not None:
-                    await self._answered(found)
-            self._mark = Mark(mail.place, max(self._mark.at, min(mail.at, self._clock())))
-            self._bookmark.save(self._mark)
+            if found is None:
+                self._keep(mail, seal)
+                continue
+            outcome = await _whole(self._hand_on(found, mail, seal))
+            if self._told is not None:
+                await self._told(found, outcome)
         return news.more
+
+    async def _hand_on(self, reply: Reply, mail: Mail, seal: bytes) -> T:
+        outcome = await self._answered(reply)
+        self._keep(mail, seal)
+        return outcome
+
+    def _keep(self, mail: Mail, seal: bytes) -> None:
+        """Note for good that a mail was looked at."""
+        self._seen[seal] = None
+        if len(self._seen) > _MEMORY:
+            self._seen.popitem(last=False)
+        self._mark = Mark(mail.place, max(self._mark.at, min(mail.at, self._clock())))
+        self._bookmark.save(self._mark)
+
+
+async def _whole(work: Coroutine[Any, Any, T]) -> T:
+    """Do all of it, also when it is cancelled meanwhile: what was taken is to be known as taken."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        task.cancelled() or task.exception()
+        raise
 
 
 async def readable(mailbox: Mailbox) -> str:
