@@ -284,3 +284,14 @@ async def test_ids_are_whole_however_long_the_domain_is(post: Post) -> None:
     assert "=?utf-8?" not in head
     for name in (post.mails[0]["Message-ID"], *TOKENS.values()):
         assert name in head
+
+
+async def test_whoever_stops_it_is_heard_wherever_it_is(post: Post) -> None:
+    # `wait_for` of Python 3.11 forgets it where the server answers just then: workers never ended.
+    for turns in range(60):
+        sending = asyncio.create_task(mailing(post.port).send(question()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if sending.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await sending

@@ -172,6 +172,12 @@ class EmailChannel:
             # Such as that it does not offer the encryption or the login that was asked for.
             lacks = isinstance(error, aiosmtplib.SMTPNotSupported) or "STARTTLS" in str(error)
             raise DeliveryError(f"{self._who}: {words(error)}", retry=not lacks) from None
+        finally:
+            # aiosmtplib waits with `wait_for`, which in Python 3.11 forgets that it was cancelled
+            # when the server answers just then: a worker that is to stop would go on.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError
 
     def compose(self, message: Message) -> EmailMessage:
         """Return the mail. A repeat has the same Message-ID, by which it can be dropped."""
