@@ -156,6 +156,9 @@ async def mailbox(certificate: tuple[Path, Path] | None = None) -> AsyncIterator
     try:
         await _up(imap, server)
         yield imap
+    except BaseException:
+        print(imap.said())
+        raise
     finally:
         if server.returncode is None:
             server.send_signal(signal.SIGTERM)

@@ -97,7 +97,7 @@ async def test_a_wrong_password_a_folder_that_is_not_there_and_nobody_at_all(
     caplog.set_level(logging.DEBUG)
     async with mailbox() as imap:
         error = await refused(box(imap.port, folder='No "such" \\ place'))
-        assert 'has no folder No "such" \\ place' in str(error)
+        assert 'does not open the folder No "such" \\ place' in str(error)
         assert not error.retry
         monkeypatch.setenv("TASKHUB_BOX", "wrong-hush")
         error = await refused(box(imap.port))

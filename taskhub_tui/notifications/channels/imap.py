@@ -39,6 +39,7 @@ _PORTS = {"tls": 993, "starttls": 143, "none": 143}
 _AT_HOME = frozenset({"localhost", "127.0.0.1", "::1"})
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _PLACE = re.compile(r"([0-9a-f]{8})v([0-9]{1,10})u([0-9]{1,10})")
+_LATER = re.compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG)\b", re.I)
 _UID = re.compile(rb"\bUID ([0-9]+)")
 
 
@@ -220,8 +221,8 @@ class Mailbox:
         if status != "OK":
             words = one_line(_text(said), 120)
             raise DeliveryError(
-                f"{self._who} has no folder {one_line(self._folder, 60)} ({words})",
-                retry=False,
+                f"{self._who} does not open the folder {one_line(self._folder, 60)} ({words})",
+                retry=_LATER.search(words) is not None,
                 hint="Look at `imap_folder` in the section `notifications.email`",
             )
         return line
@@ -245,10 +246,9 @@ class Mailbox:
             raise
         except imaplib.IMAP4.error as error:
             words = secret.hide(one_line(_words(error), 120))
-            later = re.search(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG)\b", words, re.I) is not None
             raise DeliveryError(
                 f"{self._who} refused the user or the password ({words})",
-                retry=later,
+                retry=_LATER.search(words) is not None,
                 hint="Look at `imap_user` and `imap_password` in `notifications.email`",
             ) from None
 
