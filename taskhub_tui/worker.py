@@ -233,10 +233,12 @@ class Worker:
         if silent or not asked or not self._told_by_mail.take(name):
             return
         key = f"taskhub-said-{self._clock():.3f}"
-        said = f"{outcome.sentence}. `taskhub inbox` lists what waits for you."
+        said = f"{outcome.sentence}. Another reply counts if it is to the mail that asked."
         with contextlib.suppress(DeliveryError):
             await self._answered_by[Channel.EMAIL].send(
-                Message(key, "Your answer was not taken", said, thread=outcome.task_id or "")
+                Message(
+                    key, "Your answer was not taken", said, thread=outcome.task_id or "", own=True
+                )
             )
 
     async def _open_page(self) -> "Callback | None":

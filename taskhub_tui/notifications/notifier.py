@@ -89,8 +89,8 @@ class Notifier:
         self._begun = False
         self._planner = asyncio.Event()
         self._wakes = {channel: asyncio.Event() for channel in channels}
-        self._hold: dict[Channel, float] = {}
-        """Until when a channel has no room for what is due."""
+        self._hold: dict[tuple[Channel, bool], float] = {}
+        """Until when a channel has no room for what is due, and somebody has to act on, or not."""
         self._said: dict[Channel, str | None] = {}
 
     def wake(self) -> None:
@@ -178,7 +178,7 @@ class Notifier:
             if (reason := await sender.available()) is not None:
                 return reason
             key = f"taskhub-trial-{self._clock():.3f}"
-            await sender.send(Message(key, "TaskHub", "This is a test: notifications work."))
+            await sender.send(trial(key))
         except DeliveryError as error:
             return str(error)
         except Exception as bug:
@@ -203,12 +203,9 @@ class Notifier:
         """Withdraw what was answered, and send one message if one is due."""
         await self._withdraw(channel)
         now = self._clock()
-        due = await self._store.glance(partial(outbox.next_due, channel=channel.value, me=self._me))
+        due = await self._store.glance(partial(self._due, channel=channel, now=now))
         if due is None:
             return LOOK
-        hold = self._hold.get(channel, 0.0)
-        if now < hold <= now + outbox.DAY:
-            due = max(due, hold)
         if due > now:
             return min(LOOK, due - now)
         rules = self._rules(channel)
@@ -219,13 +216,37 @@ class Notifier:
             await self._deliver(channel, taken)
             return 0.0
         if taken is not None:
-            self._hold[channel] = taken
+            await self._hold_up(channel, taken, now)
             return min(LOOK, max(0.0, taken - now))
         return LOOK
 
+    def _due(self, reader: Reader, channel: Channel, now: float) -> float | None:
+        """Return when something may be sent."""
+        holds = {asks: self._hold.get((channel, asks), 0.0) for asks in (True, False)}
+        if not any(now < hold <= now + outbox.DAY for hold in holds.values()):
+            return outbox.next_due(reader, channel.value, self._me)
+        found = []
+        for asks, hold in holds.items():
+            due = outbox.next_due(reader, channel.value, self._me, asks=asks)
+            if due is not None:
+                found.append(max(due, hold) if hold <= now + outbox.DAY else due)
+        return min(found, default=None)
+
+    async def _hold_up(self, channel: Channel, until: float, now: float) -> None:
+        """Let what is due wait; where that is news only, not what somebody has to act on."""
+        asked = partial(outbox.next_due, channel=channel.value, me=self._me, asks=True)
+        due = await self._store.glance(asked)
+        self._hold[channel, False] = until
+        if due is not None and due <= now:
+            self._hold[channel, True] = until
+
     def _rules(self, channel: Channel) -> Rules:
         caps = self._prefs.of(channel).caps
-        return Rules(tuple((cap.count, cap.window) for cap in caps), self._prefs.coalesce)
+        return Rules(
+            tuple((cap.count, cap.window) for cap in caps),
+            tuple((cap.news, cap.window) for cap in caps),
+            self._prefs.coalesce,
+        )
 
     async def _withdraw(self, channel: Channel) -> None:
         found = await self._store.glance(
@@ -356,6 +377,11 @@ class Notifier:
 _LACK = "It was switched on after the worker started; the next one has it."
 _LACKS = {Channel.TERMINAL: f"{NO_TERMINAL}."}
 _SILENT = "It takes no message and says nothing"
+
+
+def trial(key: str) -> Message:
+    """Return what is sent to try out a channel."""
+    return Message(key, "TaskHub", "This is a test: notifications work.", own=True)
 
 
 class _Choked(Exception):

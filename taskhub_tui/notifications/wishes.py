@@ -85,6 +85,11 @@ class Cap:
     name: str
     """As in "6 a minute"."""
 
+    @property
+    def news(self) -> int:
+        """How many of them may be news: a quarter is kept for what somebody has to act on."""
+        return self.count - self.count // 4
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelPrefs:

@@ -60,6 +60,8 @@ class Rules:
 
     caps: tuple[tuple[int, float], ...] = ()
     """At most so many messages in any such time."""
+    news: tuple[tuple[int, float], ...] | None = None
+    """The same for what nobody has to act on, which leaves some room; None is no less."""
     coalesce: float = 0.0
     """Seconds in which what comes after the first few is told as one message."""
 
@@ -148,11 +150,11 @@ def take(tx: Tx, channel: str, me: str, now: float, rules: Rules) -> Parcel | fl
     )
     found = tx.execute(
         "SELECT delivery.id, notification_id, step, delivery.attempts, batch, digest,"
-        "       task.priority = 2"
+        "       asks, task.priority = 2"
         "  FROM delivery JOIN notification ON notification.id = notification_id"
         "  JOIN task ON task.n = notification.task_n"
         " WHERE delivery.state = 'queued' AND channel = ? AND due <= ?"
-        " ORDER BY task.priority DESC, due, delivery.id LIMIT ?",
+        " ORDER BY asks DESC, task.priority DESC, due, delivery.id LIMIT ?",
         (channel, now, MOST),
     ).fetchall()
     if not found:
@@ -164,10 +166,10 @@ def take(tx: Tx, channel: str, me: str, now: float, rules: Rules) -> Parcel | fl
     # Another worker may be a moment ahead of us. But a clock that was put back must not hold all
     # up until it is there again.
     times = [at for at in uses(tx, channel, now - DAY) if at <= now + 60]
-    critical = bool(found[0][-1])
+    critical, asks = bool(found[0][-1]), bool(found[0][-2])
     free = [
         (count - len([at for at in times if at > now - window]), count, window)
-        for count, window in rules.caps
+        for count, window in (rules.caps if asks or rules.news is None else rules.news)
     ]
     if rules.coalesce > 0 and not critical:
         close = len([at for at in times if at > now - rules.coalesce])
@@ -186,7 +188,9 @@ def _together(found: list[Any], left: int) -> list[Any]:
         # As it was when a worker died under it, so that a repeat has the same key.
         return [row for row in found if row[4] == begun]
     if len(found) > 1 and left <= 1:
-        return found
+        asking = [row for row in found if row[6]]
+        # Told with others it has no buttons; news can wait for it.
+        return asking if len(asking) == 1 else found
     digest = [row for row in found if row[5]]
     return digest if digest and len(digest) == len(found) else [r for r in found if not r[5]][:1]
 
@@ -295,8 +299,12 @@ def let_rest(tx: Tx, channel: str, now: float, said: str, at_least: float | None
     return now + pause
 
 
-def next_due(reader: Reader, channel: str, me: str) -> float | None:
-    """Return when something is to be sent over a channel; between two messages nothing is."""
+def next_due(reader: Reader, channel: str, me: str, *, asks: bool | None = None) -> float | None:
+    """Return when something is to be sent over a channel; between two messages nothing is.
+
+    Args:
+        asks: True for what somebody has to act on, False for the rest; None for all.
+    """
     stuck = reader.execute(
         "SELECT 1 FROM delivery WHERE state = 'sending' AND worker = ? AND channel = ? LIMIT 1",
         (me, channel),
@@ -304,7 +312,9 @@ def next_due(reader: Reader, channel: str, me: str) -> float | None:
     if stuck is not None:
         return -inf
     (due,) = reader.execute(
-        "SELECT min(due) FROM delivery WHERE state = 'queued' AND channel = ?", (channel,)
+        "SELECT min(due) FROM delivery WHERE state = 'queued' AND channel = ?1"
+        " AND (?2 IS NULL OR asks = ?2)",
+        (channel, asks),
     ).fetchone()
     return None if due is None else float(due)
 

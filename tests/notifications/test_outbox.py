@@ -126,6 +126,28 @@ async def test_caps_hold_whoever_sends_and_the_last_place_tells_of_all(box: Box)
     assert again == NOW + 86400
 
 
+async def test_news_leave_a_quarter_of_the_room_to_what_somebody_has_to_act_on(box: Box) -> None:
+    # Twelve tasks that were done kept a question from the phone for an hour.
+    phone = Phone()
+    at_work = notifier(box, phone, {"phone": {"enabled": True, "topic": "t", "per_hour": 4}})
+    told = []
+    for number in range(4):
+        await box.note(f"done {number}", NoticeKind.COMPLETED)
+        await at_work._turn(Channel.PHONE)
+        box.now += 20
+        told.append(len(phone.sent))
+    assert told == [1, 2, 3, 3]
+    await box.note("May I?")
+    await at_work._turn(Channel.PHONE)
+    assert phone.sent[-1].title == "Needs you: May I?"
+    await box.note("And this?")
+    await at_work._turn(Channel.PHONE)
+    assert len(phone.sent) == 4, "the cap is kept"
+    box.now += 3600
+    await at_work._turn(Channel.PHONE)
+    assert phone.sent[-1].title == "Needs you: And this?"
+
+
 async def test_a_digest_is_one_message(box: Box) -> None:
     done = [await box.note(str(i), NoticeKind.COMPLETED, digest=True) for i in range(3)]
     question = await box.note("q")

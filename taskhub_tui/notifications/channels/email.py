@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from taskhub_tui.domain.model import Action
 from taskhub_tui.notifications.channels.http import secret_of, wanting, why
 from taskhub_tui.notifications.channels.mail_reply import ANSWER
-from taskhub_tui.notifications.message import DeliveryError, Message
+from taskhub_tui.notifications.message import DeliveryError, Message, Seen
 from taskhub_tui.notifications.spoken import word_for
 from taskhub_tui.secrets import Secret
 from taskhub_tui.text import clean, one_line
@@ -184,7 +184,7 @@ class EmailChannel:
         name, address = parseaddr(self._sender)
         domain = _NOT_IN_AN_ID.sub("-", address.rpartition("@")[2]) or "taskhub.invalid"
         mail = EmailMessage(policy=_POLICY)
-        mail["Subject"] = one_line(message.title if self._details else self._veiled(message), 200)
+        mail["Subject"] = one_line(self._title(message), 200)
         mail["From"] = Address(one_line(name, 80) or "TaskHub", addr_spec=address)
         mail["To"] = parseaddr(self._to)[1]
         if self._mailbox is not None and self._reply_to:
@@ -209,12 +209,19 @@ class EmailChannel:
         mail.add_alternative(self._html(message), subtype="html", charset="utf-8")
         return mail
 
+    def seen(self, message: Message) -> Seen:
+        """Return what the person sees of it, for the audit trail."""
+        return Seen(f"{self._title(message)}\n{self._body(message)}")
+
+    def _title(self, message: Message) -> str:
+        return message.title if self._details or message.own else self._veiled(message)
+
     def _veiled(self, message: Message) -> str:
         what = f"Task {message.thread}" if message.thread else "A task"
         return f"{what} needs you" if message.asks else f"{what} has news"
 
     def _body(self, message: Message) -> str:
-        if self._details:
+        if self._details or message.own:
             return clean(message.body, 20_000)
         show = f"`taskhub show {message.thread}`" if message.thread else "TaskHub"
         return f"{self._veiled(message)}. What it is about is not sent by mail: see {show}."
