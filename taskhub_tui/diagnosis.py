@@ -45,7 +45,8 @@ async def checks(paths: Paths, settings: Settings) -> list[Check]:
             found += await asyncio.to_thread(checkup.workers, paths.database, now)
         found.append(await asyncio.to_thread(checkup.copies, paths, settings.backup, now))
     found += await asyncio.to_thread(_mistakes, paths.app_log, time.time())
-    return [*found, await _desktop(), *_terminal(os.environ)]
+    replies = await _mail_replies(paths, settings)
+    return [*found, await _desktop(), *replies, *_terminal(os.environ)]
 
 
 def check_notifications(paths: Paths, settings: Settings) -> None:
@@ -241,6 +242,27 @@ async def _desktop() -> Check:
     return Check(
         "desktop", "warn", problem, "In the app and in `taskhub list` you see all the same"
     )
+
+
+async def _mail_replies(paths: Paths, settings: Settings) -> list[Check]:
+    """Look into the mailbox in which answers come, where there is one."""
+    from taskhub_tui.notifications import prefs
+    from taskhub_tui.notifications.channels.making import mailbox
+    from taskhub_tui.notifications.message import DeliveryError
+
+    try:
+        wishes = prefs.of(settings, paths)
+    except BadInput:
+        return []  # It is said by another check.
+    box = mailbox(wishes) if wishes.email.enabled else None
+    if box is None:
+        return []
+    try:
+        await box.check()
+    except DeliveryError as error:
+        remedy = error.hint or "Until then mails are answered by their link, or in TaskHub"
+        return [Check("mail replies", "warn", str(error), remedy)]
+    return [Check("mail replies", "ok", f"{one_line(wishes.email.imap_host, 80)} can be read")]
 
 
 def _terminal(environ: Mapping[str, str]) -> list[Check]:

@@ -131,10 +131,10 @@ class Hub(Ruling):
         """Close the database; workers and tasks go on."""
         if self._listening:
             self._bell.close()
-            from taskhub_tui.storage import outbox
+            from taskhub_tui.storage import presence
 
             with contextlib.suppress(TaskHubError):
-                await self._store.write(lambda tx: outbox.forget(tx, self._id))
+                await self._store.write(lambda tx: presence.forget(tx, self._id))
         await self._store.close()
 
     async def __aenter__(self) -> Hub:
@@ -473,23 +473,23 @@ class Hub(Ruling):
 
     async def mark_read(self, ids: Sequence[int]) -> None:
         """Note that the user has seen these notifications."""
-        from taskhub_tui.storage import outbox
+        from taskhub_tui.storage import notices
 
         now = self.clock()
         if ids and not self.read_only:
-            await self._store.write(lambda tx: outbox.mark_read(tx, ids, now))
+            await self._store.write(lambda tx: notices.mark_read(tx, ids, now))
 
     # Presence, and what may be wrong
 
     async def report_presence(self, *, focused: bool | None, last_input: float | None) -> None:
         """Say whether the user looks at this front end, and when a key was last pressed."""
-        from taskhub_tui.storage import outbox
+        from taskhub_tui.storage import presence
 
         self._listen()
         if self.read_only:
             return
         now = self.clock()
-        await self._store.write(lambda tx: outbox.report(tx, self._id, focused, last_input, now))
+        await self._store.write(lambda tx: presence.report(tx, self._id, focused, last_input, now))
 
     async def checks(self) -> list[Check]:
         """Look for what may be wrong with this installation; one that only looks does not."""

@@ -262,10 +262,10 @@ class Seeing:
         Raises:
             UnknownTask: there is none with this ID.
         """
-        from taskhub_tui.storage import outbox
+        from taskhub_tui.storage import notices
 
         return await self._store.read(
-            lambda reader: outbox.told(reader, queries.task_by_id(reader, task_id))
+            lambda reader: notices.told(reader, queries.task_by_id(reader, task_id))
         )
 
     async def events(self, task_id: str) -> list[Event]:

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from email.utils import parseaddr
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,19 +21,21 @@ from taskhub_tui.engine.engine import Engine
 from taskhub_tui.following import Onward
 from taskhub_tui.notifications import prefs
 from taskhub_tui.notifications.answered import Answered
-from taskhub_tui.notifications.answers import Answers, Verdict
-from taskhub_tui.notifications.channels.making import make, make_all
-from taskhub_tui.notifications.message import DeliveryError, Pressed
+from taskhub_tui.notifications.answers import Answers, Outcome, Verdict
+from taskhub_tui.notifications.channels.making import mailbox, make, make_all
+from taskhub_tui.notifications.limit import Limit
+from taskhub_tui.notifications.message import DeliveryError, Message, Pressed
 from taskhub_tui.notifications.notifier import Notifier, Sender, decision_of
 from taskhub_tui.notifications.policy import Channel, Prefs
 from taskhub_tui.planning import Planner
-from taskhub_tui.storage import claims, outbox, queries, tokens
+from taskhub_tui.storage import claims, notices, queries, tokens
 from taskhub_tui.storage.store import Store
 from taskhub_tui.storage.writer import Tx
 from taskhub_tui.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from taskhub_tui.notifications.callback import Callback
+    from taskhub_tui.notifications.channels.mail_reply import Reply
 
 log = logging.getLogger("taskhub.worker")
 
@@ -98,6 +101,7 @@ class Worker:
             store, self.engine.me, wishes, channels, clock=clock, reread=prefs.Latest(paths)
         )
         self._wishes = wishes
+        self._told_by_mail = Limit(burst=5, every=600.0)
         self._upkeep = Upkeep(
             store,
             paths,
@@ -146,6 +150,8 @@ class Worker:
             helpers.append(asyncio.create_task(self._hear_phone(), name="answers of the phone"))
         if self._own_channels and self._wishes.sms.enabled:
             helpers.append(asyncio.create_task(self._hear_sms(), name="answers by SMS"))
+        if self._own_channels and self._wishes.email.enabled and self._wishes.email.imap_host:
+            helpers.append(asyncio.create_task(self._hear_mail(), name="answers by mail"))
         helpers.append(asyncio.create_task(self._upkeep.run(), name="upkeep"))
         try:
             await self.engine.run()
@@ -197,6 +203,43 @@ class Worker:
         take = partial(self.answers.consume_line, peer=sms.to, channel=name)
         mark = FileBookmark(self._paths.home / "sms-answers")
         await SmsReplies(channel, take, since, mark).run()
+
+    async def _hear_mail(self) -> None:
+        """Take the answers that come as replies to mails."""
+        from taskhub_tui.notifications.channels.mail_replies import MailReplies
+        from taskhub_tui.notifications.channels.ntfy_replies import FileBookmark
+
+        box = mailbox(self._wishes)
+        assert box is not None  # as whoever calls has seen
+        name = Channel.EMAIL.value
+
+        async def since() -> float | None:
+            now = self._clock()
+            asked = partial(tokens.oldest, channel=name, now=now, asks=True)
+            return await self._store.read(asked)
+
+        async def take(reply: "Reply") -> Outcome:
+            return await self.answers.consume_line(reply.line, peer=reply.sender, channel=name)
+
+        mark = FileBookmark(self._paths.home / "mail-answers")
+        await MailReplies(box, take, since, mark, told=self._tell_by_mail, clock=self._clock).run()
+
+    async def _tell_by_mail(self, reply: "Reply", outcome: Outcome) -> None:
+        """Tell whoever was asked why an answer could not be taken."""
+        name = Channel.EMAIL.value
+        asked = parseaddr(self._wishes.email.to)[1].casefold() == reply.sender.casefold()
+        silent = outcome.verdict in (Verdict.TAKEN, Verdict.UNKNOWN, Verdict.LIMITED)
+        # What a machine sends in a circle ends here.
+        if silent or not asked or not self._told_by_mail.take(name):
+            return
+        key = f"taskhub-said-{self._clock():.3f}"
+        said = f"{outcome.sentence}. Another reply counts if it is to the mail that asked."
+        with contextlib.suppress(DeliveryError):
+            await self._answered_by[Channel.EMAIL].send(
+                Message(
+                    key, "Your answer was not taken", said, thread=outcome.task_id or "", own=True
+                )
+            )
 
     async def _open_page(self) -> "Callback | None":
         """Serve the page on which messages are answered, where that is wanted."""
@@ -263,8 +306,10 @@ class Worker:
         heard = [Channel.SMS]
         if self._wishes.phone.reply_topic:
             heard.append(Channel.PHONE)
+        if self._wishes.callback.enabled or self._wishes.email.imap_host:
+            heard.append(Channel.EMAIL)
         if self._wishes.callback.enabled:
-            heard += [Channel.PHONE, Channel.EMAIL]
+            heard.append(Channel.PHONE)
         names = [channel.value for channel in heard if channel in self._answered_by]
         return bool(names) and await self._store.read(
             partial(tokens.awaited, channels=names, now=self._clock())
@@ -275,12 +320,12 @@ class Worker:
 
     async def _pressed(self, pressed: Pressed) -> None:
         """Take an answer given on the desktop; one that comes too late is told so there."""
-        note = await self._store.read(partial(outbox.first_told_of, key=pressed.key))
+        note = await self._store.read(partial(notices.first_told_of, key=pressed.key))
         if note is None:
             return
         meant = decision_of(pressed)
         if meant is None:
-            await self._store.write(partial(outbox.ask_to_open, task_id=note.task_id))
+            await self._store.write(partial(notices.ask_to_open, task_id=note.task_id))
             return
         if self._desktop is None:
             return

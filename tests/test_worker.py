@@ -20,7 +20,7 @@ from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.errors import BadInput, StoreError
 from taskhub_tui.domain.model import Action, StageSpec, Status
 from taskhub_tui.notifications.message import OPEN, REPLY, DeliveryError, Message, Pressed
-from taskhub_tui.storage import outbox
+from taskhub_tui.storage import notices, outbox
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.writer import Tx
 from taskhub_tui.worker import Repeats, Worker
@@ -274,7 +274,7 @@ async def test_a_crowd_of_questions_does_not_flood_the_desktop(
         async def all_told() -> bool:
             notes = [note for note in await h.hub.notifications() if note.blocker_id]
             keys = list(screen.shown)
-            found = [await h.hub._store.read(partial(outbox.told_of, key=k)) for k in keys]
+            found = [await h.hub._store.read(partial(notices.told_of, key=k)) for k in keys]
             return {note.id for note in notes} == {id_ for ids in found for id_ in ids}
 
         await eventually(all_told)

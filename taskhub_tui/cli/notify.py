@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from taskhub_tui.cli import shapes
 from taskhub_tui.cli.output import Cell, Output
 from taskhub_tui.domain.errors import BadInput
+from taskhub_tui.domain.model import NoticeKind
 
 if TYPE_CHECKING:
     from taskhub_tui.domain.telling import Told
@@ -77,4 +78,5 @@ def _explain(out: Output, told: list[Told], now: float) -> None:
         if not one.tellings:
             out.line("  No worker has looked at it yet.")
         for each in one.tellings:
-            out.text(telling.sentence(each, now), "  ")
+            asks = note.kind in (NoticeKind.BLOCKER, NoticeKind.ERROR)
+            out.text(telling.sentence(each, now, asks=asks), "  ")

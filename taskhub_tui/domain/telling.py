@@ -33,12 +33,12 @@ class Told:
     """Empty as long as no worker has looked at it."""
 
 
-def sentence(one: Telling, now: float) -> str:
-    """Return what became of it, and why."""
-    return f"{one.channel}: {_state(one, now)}. {one.reason}"
+def sentence(one: Telling, now: float, *, asks: bool = True) -> str:
+    """Return what became of it, and why; what does not ask cannot be answered before, either."""
+    return f"{one.channel}: {_state(one, now, asks)}. {one.reason}"
 
 
-def _state(one: Telling, now: float) -> str:
+def _state(one: Telling, now: float, asks: bool) -> str:
     if one.sent is not None:
         told = f"told {spell(now - one.sent)} ago"
         return f"{told}, and taken back since" if one.state == "withdrawn" else told
@@ -48,17 +48,18 @@ def _state(one: Telling, now: float) -> str:
         case "dead":
             return f"could not be told ({_bare(one.error)})"
         case "queued" | "sending":
-            return _waits(one, now)
+            return _waits(one, now, asks)
     return "not told" if one.due is None else "told"
 
 
-def _waits(one: Telling, now: float) -> str:
+def _waits(one: Telling, now: float, asks: bool) -> str:
     due = one.next_try if one.next_try is not None else one.due
     if one.error is not None:
         again = f" in {countdown(due - now)}" if due is not None and due > now else " now"
         return f"tried again{again} ({_bare(one.error)})"
     if due is not None and due > now:
-        return f"to be told in {countdown(due - now)}, unless it is answered before"
+        unless = ", unless it is answered before" if asks else ""
+        return f"to be told in {countdown(due - now)}{unless}"
     return "due, and waits for its turn"
 
 

@@ -7,7 +7,7 @@ from taskhub_tui.domain.errors import StoreError
 from taskhub_tui.domain.model import Action
 from taskhub_tui.notifications.answers import Again, Answers, Outcome
 from taskhub_tui.notifications.granting import Ask, Given
-from taskhub_tui.notifications.message import NEXT, DeliveryError, Message, Pressed
+from taskhub_tui.notifications.message import NEXT, DeliveryError, Message, Pressed, Seen
 from taskhub_tui.notifications.notifier import Sender
 
 SHOWN = 3000
@@ -46,8 +46,12 @@ class Answered:
     async def send(self, message: Message) -> None:
         # One that tells of many has no buttons: none of them could be meant.
         if message.about is not None and (message.asks or message.offers):
-            shown = f"{message.title}\n{message.body}"
-            given = await self._grant(message.about, message.key, shown, whole=message.whole)
+            view = getattr(self._sender, "seen", None)
+            seen = Seen(f"{message.title}\n{message.body}") if view is None else view(message)
+            whole = message.whole and seen.whole
+            given = await self._grant(
+                message.about, message.key, seen.text, whole=whole, hidden=seen.hidden
+            )
             self._shown[message.key] = given.tokens
             while len(self._shown) > 500:
                 self._shown.popitem(last=False)
@@ -66,9 +70,18 @@ class Answered:
         await self._sender.send(message)
 
     async def _grant(
-        self, about: int, key: str, shown: str, *, whole: bool = True, sure: bool = False
+        self,
+        about: int,
+        key: str,
+        shown: str,
+        *,
+        whole: bool = True,
+        sure: bool = False,
+        hidden: bool = False,
     ) -> Given:
-        ask = Ask(about, self._channel, self._recipient, shown, key, self._public, whole, sure)
+        ask = Ask(
+            about, self._channel, self._recipient, shown, key, self._public, whole, sure, hidden
+        )
         try:
             return await self._answers.grant(ask)
         except StoreError as error:

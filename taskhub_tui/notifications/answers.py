@@ -6,32 +6,28 @@ channel, be it a click, a line from a phone, a mail's link or a web page, goes t
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Any, Protocol
 
-from taskhub_tui.domain.errors import (
-    AlreadyDecided,
-    BadInput,
-    Damaged,
-    NotLegal,
-    TaskHubError,
-)
-from taskhub_tui.domain.model import Action, Blocker, Decision, Task
-from taskhub_tui.notifications.granting import (
-    CODED,
-    OUTSIDE,
-    TWICE,
-    Ask,
-    Given,
-    give,
-    is_careful,
+from taskhub_tui.domain.errors import Damaged
+from taskhub_tui.domain.model import Action, Blocker, Task
+from taskhub_tui.notifications.granting import Ask, Given, give
+from taskhub_tui.notifications.judging import (
+    HTTP,
+    MISSES,
+    Judge,
+    Onward,
+    Take,
+    is_coded,
+    is_still,
 )
 from taskhub_tui.notifications.limit import Limit
 from taskhub_tui.notifications.message import NEXT
-from taskhub_tui.storage import outbox, queries, rows, tokens
+from taskhub_tui.notifications.outcome import LIMITED, UNKNOWN, Again, Outcome, Verdict
+from taskhub_tui.notifications.spoken import meant
+from taskhub_tui.storage import notices, queries, rows, tokens
 from taskhub_tui.storage.damage import condemn
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.store import Store
@@ -41,100 +37,9 @@ from taskhub_tui.text import clean, one_line
 
 log = logging.getLogger("taskhub.answers")
 
-HTTP = "http"
-"""The web page, where tokens of every channel may be used: their messages link to it."""
-MISSES = 5
-"""Wrong codes after which a token is used up."""
 WORDS = 4000
 """Most characters of an answer."""
-_SAID = {
-    "yes": Action.APPROVE, "y": Action.APPROVE, "ok": Action.APPROVE,
-    "no": Action.DENY, "n": Action.DENY, "reply": Action.PROVIDE_CONTEXT,
-    **{action.value: action for action in OUTSIDE},
-}  # fmt: skip
-
-
-class Verdict(StrEnum):
-    """What became of an answer."""
-
-    TAKEN = "taken"
-    AGAIN = "again"  #: nothing yet: it is risky, and asked once more
-    UNKNOWN = "unknown"  #: its token is none of ours
-    SPENT = "spent"  #: the token, or another of the same question, was used
-    EXPIRED = "expired"
-    REFUSED = "refused"  #: the token does not allow this
-    CODE = "code"  #: the code that was typed is not the message's
-    LATE = "late"  #: the question was answered elsewhere, or has changed
-    UNFIT = "unfit"  #: it lacks something
-    LIMITED = "limited"  #: too many wrong ones came from there
-    DAMAGED = "damaged"  #: the database does not hold what was asked any more
-
-
-_STATUS = {
-    Verdict.TAKEN: 200,
-    Verdict.AGAIN: 202,
-    Verdict.UNKNOWN: 404,
-    Verdict.SPENT: 410,
-    Verdict.EXPIRED: 410,
-    Verdict.REFUSED: 403,
-    Verdict.CODE: 403,
-    Verdict.LATE: 409,
-    Verdict.UNFIT: 400,
-    Verdict.LIMITED: 429,
-    Verdict.DAMAGED: 500,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """A button that was pressed, and what it would do."""
-
-    grant: Grant
-    action: str
-    shown: str
-    """All of it, after a first line that is its title."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of an answer, and how to say so."""
-
-    verdict: Verdict
-    sentence: str
-    task_id: str | None = None
-    again: Again | None = None
-    """With `Verdict.AGAIN`, what is to be asked once more."""
-
-    @property
-    def status(self) -> int:
-        """As HTTP has it."""
-        return _STATUS[self.verdict]
-
-
-class Take(Protocol):
-    """Takes a decision in a transaction, as `deciding.answer`; raises where it cannot."""
-
-    def __call__(
-        self,
-        tx: Any,
-        task: Task,
-        decision: Decision,
-        now: float,
-        *,
-        blocker_id: str | None,
-        version: int | None,
-        write: bool = True,
-    ) -> None: ...
-
-
-class Onward(Protocol):
-    """What a completed task could be followed by, as `following.Onward`."""
-
-    def words(self, reader: Any, task: Task) -> Sequence[tuple[str, str]]: ...
-
-    def start(
-        self, tx: Any, task: Task, number: int, now: float, *, owner: str, channel: str
-    ) -> Task: ...
+_CODE = re.compile(r"[A-Za-z0-9]{4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +77,7 @@ class Answers:
         """
         self._onward = onward
         self._store = store
-        self._take = take
-        self._owner = owner
+        self._judge = Judge(take, owner, onward)
         self._clock = clock
         self._limit = limit or Limit(burst=20, every=3.0)
         self.base: str | None = None
@@ -186,7 +90,7 @@ class Answers:
 
     async def open(self, notification_id: int) -> bool:
         """Return whether what a notification asks is unanswered."""
-        note = await self._store.read(lambda r: outbox.notification_by_id(r, notification_id))
+        note = await self._store.read(lambda r: notices.notification_by_id(r, notification_id))
         return note is not None and note.withdrawn is None
 
     async def look(self, token: str) -> Asked | Outcome:
@@ -196,17 +100,20 @@ class Answers:
         def read(reader: Reader) -> Asked | Outcome:
             grant = tokens.find(reader, tokens.digest(token))
             if grant is None:
-                return _UNKNOWN
+                return UNKNOWN
             task = queries.task_by_id(reader, grant.task_id, read=rows.task_to_show)
-            if (dead := self._dead(reader, grant, task, now)) is not None:
+            if (dead := self._judge.dead(reader, grant, task, now)) is not None:
                 return dead
             blocker = queries.open_blocker(reader, task, checked=False)
-            asked = blocker if _still(blocker, grant) else None
+            asked = blocker if is_still(blocker, grant) else None
             if grant.blocker_id is not None and asked is None:
-                said = self._who(reader, grant, task, now) or "This question is not open any more"
+                said = (
+                    self._judge.who(reader, grant, task, now)
+                    or "This question is not open any more"
+                )
                 return Outcome(Verdict.LATE, said, task.id)
             decisions = (Action(one) for one in grant.actions if not one.startswith(NEXT))
-            careful = tuple(one for one in decisions if _coded(grant, asked, one))
+            careful = tuple(one for one in decisions if is_coded(grant, asked, one))
             offers: Sequence[tuple[str, str]] = ()
             if self._onward is not None and grant.actions[0].startswith(NEXT):
                 offers = self._onward.words(reader, task)
@@ -244,15 +151,32 @@ class Answers:
         )
 
     async def consume_line(self, line: str, *, peer: str, channel: str) -> Outcome:
-        """Take an answer written in one line: a token, or by SMS a code, a decision, and words."""
+        """Take an answer written in one line: a token, or by SMS a code, a decision, and words.
+
+        By mail the words may begin with the code that the message named.
+        """
         first, _, rest = line.strip().partition(" ")
         said, _, text = rest.strip().partition(" ")
-        action = _SAID.get(said.casefold().strip(".,!"))
+        action = meant(said)
         name = action.value if action is not None else said.casefold()
         if channel == "sms" and len(first) <= 8:
             hash_ = await self._by_code(first, action, channel, peer)
             return await self._consume(hash_, name, peer, channel, text=text, code=first)
-        return await self._consume(tokens.digest(first), name, peer, channel, text=text)
+        hash_, code = tokens.digest(first), None
+        if channel == "email":
+            code, text = await self._code_in(hash_, text)
+        return await self._consume(hash_, name, peer, channel, text=text, code=code)
+
+    async def _code_in(self, hash_: bytes, text: str) -> tuple[str | None, str]:
+        """Return the code that words begin with, and the rest of them."""
+        first, *rest = text.split(maxsplit=1)[:2] or [""]
+        if not _CODE.fullmatch(first.strip(".,:;!")):
+            return None, text
+        code = first.strip(".,:;!")
+        grant = await self._store.read(lambda r: tokens.find(r, hash_))
+        if grant is not None and grant.typed(code):
+            return code, rest[0] if rest else ""
+        return code, text
 
     async def _by_code(self, code: str, action: Action | None, channel: str, peer: str) -> bytes:
         """Return the hash of the token that a recipient's code stands for."""
@@ -276,7 +200,8 @@ class Answers:
         now = self._clock()
         peer, action = one_line(peer, 100), one_line(action, 40)
         text = clean(text, WORDS).strip() or None if text else None
-        place = f"{channel} {peer}"
+        # Whoever writes a mail names himself as he likes.
+        place = channel if channel == "email" else f"{channel} {peer}"
         within = self._limit.take(place)
 
         def run(tx: Tx) -> Outcome:
@@ -285,12 +210,12 @@ class Answers:
             attempt = Attempt(now, action, channel, peer, "", text=text)
             if not within and not alive:
                 # What is right is taken all the same: noise must not keep a person from answering.
-                self._note(tx, replace(attempt, text=None), _LIMITED, fold=True)
-                return _LIMITED
+                self._note(tx, replace(attempt, text=None), LIMITED, fold=True)
+                return LIMITED
             if grant is None:
-                self._note(tx, attempt, _UNKNOWN, fold=False)
-                return _UNKNOWN
-            outcome = self._decide(tx, grant, action, channel, text, code, now)
+                self._note(tx, attempt, UNKNOWN, fold=False)
+                return UNKNOWN
+            outcome = self._judge.decide(tx, grant, action, channel, peer, text, code, now)
             attempt = replace(
                 attempt,
                 recipient=grant.recipient,
@@ -314,128 +239,13 @@ class Answers:
     def _note(self, tx: Tx, attempt: Attempt, outcome: Outcome, *, fold: bool) -> None:
         tokens.attempted(tx, replace(attempt, verdict=outcome.verdict.value), fold=fold)
 
-    def _decide(
-        self,
-        tx: Tx,
-        grant: Grant,
-        name: str,
-        channel: str,
-        text: str | None,
-        code: str | None,
-        now: float,
-    ) -> Outcome:
-        task = queries.task_by_id(tx, grant.task_id, read=rows.task_to_show)
-        if (dead := self._dead(tx, grant, task, now)) is not None:
-            return dead
-        if channel not in (grant.channel, HTTP):
-            return _refused("This was not sent by that way", task)
-        if name not in grant.actions:
-            return _refused("This message cannot be answered so", task)
-        if name.startswith(NEXT):
-            if grant.channel in CODED and (wrong := self._mistyped(tx, grant, task, code, now)):
-                return wrong
-            return self._go_on(tx, grant, task, name, channel, now)
-        action = Action(name)
-        blocker = queries.open_blocker(tx, task, checked=False)
-        coded = _still(blocker, grant) and _coded(grant, blocker, action)
-        if coded and (wrong := self._mistyped(tx, grant, task, code, now)):
-            return wrong
-        unsure = not grant.sure and channel in TWICE
-        if unsure and _still(blocker, grant) and is_careful(blocker, action):
-            said = "It is asked once more, since it may not be undone"
-            return Outcome(Verdict.AGAIN, said, task.id, Again(grant, name, grant.shown))
-        decision = Decision(action, by=self._owner, channel=grant.channel, text=text)
-        try:
-            self._take(
-                tx,
-                queries.task_by_id(tx, task.id),
-                decision,
-                now,
-                blocker_id=grant.blocker_id,
-                version=grant.version,
-            )
-        except NotLegal as error:
-            return Outcome(Verdict.LATE, _said(error), task.id)
-        except BadInput as error:
-            return Outcome(Verdict.UNFIT, _said(error), task.id)
-        tokens.spend(tx, grant, now)
-        return Outcome(Verdict.TAKEN, f"{action.name}: “{one_line(task.title, 120)}”", task.id)
-
-    def _mistyped(
-        self, tx: Tx, grant: Grant, task: Task, code: str | None, now: float
-    ) -> Outcome | None:
-        """Return what to say unless the code is the one that the message named."""
-        if code and grant.typed(code):
-            return None
-        if code:
-            tokens.miss(tx, grant, MISSES, now)
-        said = "Type the four letters and digits that the message names"
-        return Outcome(Verdict.CODE, said, task.id)
-
-    def _go_on(
-        self, tx: Tx, grant: Grant, task: Task, name: str, channel: str, now: float
-    ) -> Outcome:
-        """Start what was suggested to come next."""
-        if self._onward is None:
-            return _refused("Nothing is started from here", task)
-        number = int(name.removeprefix(NEXT))
-        if not grant.sure and channel in TWICE:
-            found = self._onward.words(tx, task)
-            if not 0 < number <= len(found):
-                return Outcome(Verdict.LATE, "This is not suggested any more", task.id)
-            shown = "\n".join(found[number - 1])
-            said = "It is asked once more, with all that would be handed over"
-            return Outcome(Verdict.AGAIN, said, task.id, Again(grant, name, shown))
-        try:
-            new = self._onward.start(
-                tx, task, number, now, owner=self._owner, channel=grant.channel
-            )
-        except BadInput as error:
-            return Outcome(Verdict.UNFIT, _said(error), task.id)
-        tokens.spend(tx, grant, now)
-        return Outcome(Verdict.TAKEN, f"Started “{one_line(new.title, 120)}” ({new.id})", new.id)
-
-    def _dead(self, reader: Reader, grant: Grant, task: Task, now: float) -> Outcome | None:
-        """Say why a token is good for nothing any more; None when it is not so."""
-        if grant.used is not None:
-            said = self._who(reader, grant, task, now) or "This was used before"
-            return Outcome(Verdict.SPENT, said, task.id)
-        if grant.expires <= now:
-            return Outcome(Verdict.EXPIRED, "This has expired; the app shows what is open", task.id)
-        if grant.blocker_id is None:
-            note = outbox.notification_by_id(reader, grant.notification_id)
-            if note is None or note.withdrawn is not None:
-                return Outcome(Verdict.LATE, "Too late: somebody has decided already", task.id)
-        return None
-
-    def _who(self, reader: Reader, grant: Grant, task: Task, now: float) -> str | None:
-        """Say who was faster; None when nobody was."""
-        if grant.blocker_id is None:
-            return None
-        trial = Decision(Action(grant.actions[0]), by=self._owner, channel=grant.channel)
-        try:
-            self._take(
-                reader,
-                task,
-                trial,
-                now,
-                blocker_id=grant.blocker_id,
-                version=grant.version,
-                write=False,
-            )
-        except AlreadyDecided as error:
-            return str(error)
-        except TaskHubError:
-            return None
-        return None
-
     async def _damaged(self, hash_: bytes, error: Damaged, attempt: Attempt) -> Outcome:
         """Fail the task whose question is damaged, as with any other decision about it."""
 
         def fail(tx: Tx) -> Outcome:
             grant = tokens.find(tx, hash_)
             if grant is None:
-                return _UNKNOWN
+                return UNKNOWN
             outcome = Outcome(Verdict.DAMAGED, str(error), grant.task_id)
             condemn(tx, grant.task_n, error, attempt.at)
             self._note(tx, replace(attempt, task_n=grant.task_n), outcome, fold=False)
@@ -444,27 +254,14 @@ class Answers:
         return await self._store.write(fail)
 
 
-def _coded(grant: Grant, blocker: Blocker | None, action: Action) -> bool:
-    return grant.channel in CODED and is_careful(blocker, action)
-
-
-def _still(blocker: Blocker | None, grant: Grant) -> bool:
-    """Return whether the open question is the one that the message showed."""
-    return blocker is not None and (blocker.id, blocker.version) == (
-        grant.blocker_id,
-        grant.version,
-    )
-
-
-def _refused(said: str, task: Task) -> Outcome:
-    return Outcome(Verdict.REFUSED, said, task.id)
-
-
-def _said(error: TaskHubError) -> str:
-    return f"{error}. {error.hint}" if error.hint else str(error)
-
-
-_UNKNOWN = Outcome(Verdict.UNKNOWN, "This answers nothing that TaskHub has asked")
-_LIMITED = Outcome(Verdict.LIMITED, "Too many answers from there were wrong; try again later")
-
-__all__ = ["HTTP", "Answers", "Asked", "Given", "Limit", "Outcome", "Verdict"]
+__all__ = [
+    "HTTP",
+    "MISSES",
+    "Again",
+    "Answers",
+    "Asked",
+    "Given",
+    "Limit",
+    "Outcome",
+    "Verdict",
+]

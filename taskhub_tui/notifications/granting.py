@@ -7,7 +7,7 @@ from taskhub_tui.domain.model import Action, Blocker, NoticeKind, Notification, 
 from taskhub_tui.domain.reported import follow_ups
 from taskhub_tui.domain.waiting import approves
 from taskhub_tui.notifications.message import NEXT
-from taskhub_tui.storage import outbox, queries, rows, tokens
+from taskhub_tui.storage import notices, queries, rows, tokens
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.tokens import Grant
 from taskhub_tui.storage.writer import Tx
@@ -60,6 +60,8 @@ class Ask:
     """All that is asked is in it; else only the web page lets it go ahead."""
     sure: bool = False
     """It asks for the second time."""
+    hidden: bool = False
+    """What is asked is not in it, and there is no page to see it on: nothing risky is approved."""
 
 
 NOTHING = Given({})
@@ -84,14 +86,15 @@ def give(tx: Tx, ask: Ask, base: str | None, now: float) -> Given:
     Args:
         base: where the web page is; None while there is none.
     """
-    note = outbox.notification_by_id(tx, ask.notification_id)
+    note = notices.notification_by_id(tx, ask.notification_id)
     found = _open(tx, note) if note is not None and note.withdrawn is None else None
     if note is None or found is None:
         return NOTHING
     channel, careful = ask.channel, found.careful
     # What starts a task runs what nobody has looked at yet: it is no less risky.
     starts = {one for one in found.actions if one.startswith(NEXT)}
-    never = careful | starts if ask.public or channel in TEXT_ONLY | ONE_CLICK else frozenset()
+    blind = ask.public or ask.hidden or channel in TEXT_ONLY | ONE_CLICK
+    never = careful | starts if blind else frozenset()
     if channel == "sms":
         never |= starts
     if channel in TWICE:
@@ -130,7 +133,9 @@ def give(tx: Tx, ask: Ask, base: str | None, now: float) -> Given:
         return token
 
     given = {action: mint((action,)) for action in here}
-    link = f"{base}/{mint(tuple(actions))}" if actions and base is not None else ""
+    # An SMS has no room for a link, and its code would be good for all that the page allows.
+    paged = bool(actions) and base is not None and channel != "sms"
+    link = f"{base}/{mint(tuple(actions))}" if paged else ""
     return Given(given, code, link)
 
 
@@ -140,11 +145,11 @@ def _open(reader: Reader, note: Notification) -> _Open | None:
         suggested = follow_ups(queries.stages_of(reader, task, checked=False))
         names = tuple(f"{NEXT}{number}" for number in range(1, len(suggested) + 1))
         return _Open(task, None, names, frozenset(), frozenset())
-    if note.kind not in outbox.ASKS:
+    if note.kind not in notices.ASKS:
         return None
     blocker = None
     if note.blocker_id is not None:
-        blocker = outbox.asked_by(reader, note, task)
+        blocker = notices.asked_by(reader, note, task)
         if blocker is None:
             return None
     return _Open(

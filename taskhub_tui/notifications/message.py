@@ -29,6 +29,8 @@ class Message:
     """A free-text reply is wanted; offered only where the channel has a field for it."""
     link: str = ""
     """A web page that shows what is asked, and takes the answer."""
+    words: bool = False
+    """Words are what is asked for, and not a yes or no."""
     code: str = ""
     """What is typed with an answer to show that the message was read."""
     tokens: Mapping[str, str] = field(default_factory=dict)
@@ -43,6 +45,8 @@ class Message:
     """ID of the notification that it tells of; None when it tells of many, or of none."""
     needs: bool = False
     """True: a person has to act, also where the channel has no way to answer."""
+    own: bool = False
+    """It is about TaskHub itself, so there is nothing in it that a channel could have to hide."""
     whole: bool = True
     """False: what is asked does not fit, so it may be approved only where it is seen whole."""
 
@@ -55,6 +59,16 @@ class Message:
         ids = [action for action, _ in (*self.buttons, *self.offers)]
         if len(set(ids)) != len(ids) or {OPEN, REPLY} & set(ids):
             raise ValueError(f"button IDs must differ, and not be {OPEN!r} or {REPLY!r}: {ids}")
+
+
+class Seen(NamedTuple):
+    """What a person sees of a message on a channel that does not show all of it."""
+
+    text: str
+    whole: bool = True
+    """False: what is asked is cut."""
+    hidden: bool = False
+    """What is asked is left out, as the person wishes."""
 
 
 class Pressed(NamedTuple):

@@ -24,10 +24,12 @@ from taskhub_tui.notifications.policy import (
     silent,
 )
 from taskhub_tui.notifications.wishes import NO_TERMINAL
-from taskhub_tui.storage import outbox, trials
-from taskhub_tui.storage.outbox import ASKS, Gone, Parcel, Planned, Rules
+from taskhub_tui.storage import notices, outbox, presence, reviving, trials, withdrawals
+from taskhub_tui.storage.notices import ASKS
+from taskhub_tui.storage.outbox import Parcel, Planned, Rules
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.store import Store
+from taskhub_tui.storage.withdrawals import Gone
 from taskhub_tui.storage.writer import Tx
 
 log = logging.getLogger("taskhub.notifier")
@@ -87,8 +89,8 @@ class Notifier:
         self._begun = False
         self._planner = asyncio.Event()
         self._wakes = {channel: asyncio.Event() for channel in channels}
-        self._hold: dict[Channel, float] = {}
-        """Until when a channel has no room for what is due."""
+        self._hold: dict[tuple[Channel, bool], float] = {}
+        """Until when a channel has no room for what is due, and somebody has to act on, or not."""
         self._said: dict[Channel, str | None] = {}
 
     def wake(self) -> None:
@@ -132,20 +134,20 @@ class Notifier:
         """Return whether a message with live buttons of ours may be on a screen, or is to come."""
         since = self._clock() - 3600
         return await self._store.read(
-            lambda reader: outbox.on_screen(reader, self._me, since) or outbox.any_queued(reader)
+            lambda reader: reviving.on_screen(reader, self._me, since) or outbox.any_queued(reader)
         )
 
     async def revive(self, alive: list[str]) -> None:
         """Send again what workers that are gone had on a screen; `alive` are the others."""
         now = self._clock()
-        if await self._store.read(lambda r: outbox.any_forsaken(r, self._me, alive, now)):
-            await self._store.write(lambda tx: outbox.revive(tx, self._me, alive, now))
+        if await self._store.read(lambda r: reviving.any_forsaken(r, self._me, alive, now)):
+            await self._store.write(lambda tx: reviving.revive(tx, self._me, alive, now))
             self.wake()
 
     async def resend(self, channel: Channel) -> None:
         """Send again what is unanswered on a channel that lost all it showed."""
         now = self._clock()
-        await self._store.write(lambda tx: outbox.resend(tx, self._me, channel.value, now))
+        await self._store.write(lambda tx: reviving.resend(tx, self._me, channel.value, now))
         self.wake()
 
     async def tell(self, channel: Channel, title: str, words: str) -> None:
@@ -176,7 +178,7 @@ class Notifier:
             if (reason := await sender.available()) is not None:
                 return reason
             key = f"taskhub-trial-{self._clock():.3f}"
-            await sender.send(Message(key, "TaskHub", "This is a test: notifications work."))
+            await sender.send(trial(key))
         except DeliveryError as error:
             return str(error)
         except Exception as bug:
@@ -192,8 +194,8 @@ class Notifier:
 
     async def _begin(self) -> None:
         names = [channel.value for channel in self._channels]
-        if await self._store.read(lambda reader: outbox.anything_begun(reader, names)):
-            await self._store.write(lambda tx: outbox.begin(tx, names, self._clock()))
+        if await self._store.read(lambda reader: reviving.anything_begun(reader, names)):
+            await self._store.write(lambda tx: reviving.begin(tx, names, self._clock()))
             self.wake()
         self._begun = True
 
@@ -201,12 +203,9 @@ class Notifier:
         """Withdraw what was answered, and send one message if one is due."""
         await self._withdraw(channel)
         now = self._clock()
-        due = await self._store.glance(partial(outbox.next_due, channel=channel.value, me=self._me))
+        due = await self._store.glance(partial(self._due, channel=channel, now=now))
         if due is None:
             return LOOK
-        hold = self._hold.get(channel, 0.0)
-        if now < hold <= now + outbox.DAY:
-            due = max(due, hold)
         if due > now:
             return min(LOOK, due - now)
         rules = self._rules(channel)
@@ -217,25 +216,49 @@ class Notifier:
             await self._deliver(channel, taken)
             return 0.0
         if taken is not None:
-            self._hold[channel] = taken
+            await self._hold_up(channel, taken, now)
             return min(LOOK, max(0.0, taken - now))
         return LOOK
 
+    def _due(self, reader: Reader, channel: Channel, now: float) -> float | None:
+        """Return when something may be sent."""
+        holds = {asks: self._hold.get((channel, asks), 0.0) for asks in (True, False)}
+        if not any(now < hold <= now + outbox.DAY for hold in holds.values()):
+            return outbox.next_due(reader, channel.value, self._me)
+        found = []
+        for asks, hold in holds.items():
+            due = outbox.next_due(reader, channel.value, self._me, asks=asks)
+            if due is not None:
+                found.append(max(due, hold) if hold <= now + outbox.DAY else due)
+        return min(found, default=None)
+
+    async def _hold_up(self, channel: Channel, until: float, now: float) -> None:
+        """Let what is due wait; where that is news only, not what somebody has to act on."""
+        asked = partial(outbox.next_due, channel=channel.value, me=self._me, asks=True)
+        due = await self._store.glance(asked)
+        self._hold[channel, False] = until
+        if due is not None and due <= now:
+            self._hold[channel, True] = until
+
     def _rules(self, channel: Channel) -> Rules:
         caps = self._prefs.of(channel).caps
-        return Rules(tuple((cap.count, cap.window) for cap in caps), self._prefs.coalesce)
+        return Rules(
+            tuple((cap.count, cap.window) for cap in caps),
+            tuple((cap.news, cap.window) for cap in caps),
+            self._prefs.coalesce,
+        )
 
     async def _withdraw(self, channel: Channel) -> None:
         found = await self._store.glance(
             lambda reader: (
-                outbox.to_withdraw(reader, channel.value, self._me),
+                withdrawals.to_withdraw(reader, channel.value, self._me),
                 outbox.rest(reader, channel.value),
-                outbox.unneeded(reader, channel.value),
+                withdrawals.unneeded(reader, channel.value),
             )
         )
         gone, rest, unneeded = found
         if unneeded:
-            await self._store.write(lambda tx: outbox.withdrawn(tx, unneeded))
+            await self._store.write(lambda tx: withdrawals.withdrawn(tx, unneeded))
         if not gone or (rest is not None and self._clock() < rest.until <= self._clock() + 1e5):
             return
         for one in {one.key: one for one in gone}.values():
@@ -251,7 +274,7 @@ class Notifier:
                 return
             except Exception:
                 log.exception("%s: a bug in the channel", channel.value)
-        await self._store.write(lambda tx: outbox.withdrawn(tx, [one.id for one in gone]))
+        await self._store.write(lambda tx: withdrawals.withdrawn(tx, [one.id for one in gone]))
 
     async def _take_back(self, sender: Sender, gone: Gone) -> None:
         """Withdraw a message; one of many says from now on what is left of it, if that can be."""
@@ -285,7 +308,7 @@ class Notifier:
 
     def _plan_some(self, tx: Tx) -> bool:
         now = self._clock()
-        seen = outbox.presence(tx, now)
+        seen = presence.seen(tx, now)
         sent = {
             channel: outbox.uses(tx, channel.value, now - outbox.DAY) for channel in self._channels
         }
@@ -356,6 +379,11 @@ _LACKS = {Channel.TERMINAL: f"{NO_TERMINAL}."}
 _SILENT = "It takes no message and says nothing"
 
 
+def trial(key: str) -> Message:
+    """Return what is sent to try out a channel."""
+    return Message(key, "TaskHub", "This is a test: notifications work.", own=True)
+
+
 class _Choked(Exception):
     """A channel has a bug that this message brings out."""
 
@@ -366,7 +394,7 @@ def _is_old_news(note: Notification, now: float) -> bool:
 
 def event_of(reader: Reader, note: Notification, task: Task, now: float) -> Event:
     """Return a notification as the policy sees it."""
-    deadline, default, unanswered = outbox.overdue(reader, note.blocker_id)
+    deadline, default, unanswered = notices.overdue(reader, note.blocker_id)
     after = After.DEFAULT if default else After(unanswered) if unanswered else None
     return Event(
         note.kind,

@@ -5,7 +5,7 @@ plan says for every channel when it is used, or why not, so that it can be shown
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from math import inf
@@ -43,6 +43,7 @@ SCREENS = frozenset({Channel.DESKTOP, Channel.TERMINAL})
 """Where a person who looks at the app would see the same thing twice."""
 _PERSONAL = SCREENS | {Channel.PHONE, Channel.SMS, Channel.APPRISE}
 _RINGING = frozenset({Channel.PHONE, Channel.SMS, Channel.APPRISE})
+_ASKING = frozenset({NoticeKind.BLOCKER, NoticeKind.ERROR})
 _MACHINES = frozenset({Channel.WEBHOOK, Channel.COMMAND})
 
 _TO = {
@@ -328,11 +329,17 @@ class _Way:
             reasons.append(f"Quiet hours put it off until {self.prefs.quiet.end:%H:%M}.")
         if first:
             # Of what comes later nobody knows yet how many are still unanswered.
-            free = room(due, self.wish.caps, self.context.sent.get(self.channel, ()))
+            caps, most = self.wish.caps, ""
+            if self.event.kind not in _ASKING:
+                caps = tuple(replace(cap, count=cap.news) for cap in caps)
+                most = " of what is news"
+            free = room(due, caps, self.context.sent.get(self.channel, ()))
             if free > due:
                 due = free
-                caps = " and ".join(f"{cap.count} {cap.name}" for cap in self.wish.caps)
-                reasons.append(f"At most {caps} go {_TO[self.channel]}, so it waits for its turn.")
+                said = " and ".join(f"{cap.count} {cap.name}" for cap in caps)
+                reasons.append(
+                    f"At most {said}{most} go {_TO[self.channel]}, so it waits for its turn."
+                )
         return Step(self.channel, due, " ".join(reasons), digest=wish.digest)
 
     def _keeps_quiet(self) -> bool:

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.views import Tried
 from taskhub_tui.notifications.channels.making import OUTSIDE, make
-from taskhub_tui.notifications.message import DeliveryError, Message, Pressed
+from taskhub_tui.notifications.message import DeliveryError, Pressed
+from taskhub_tui.notifications.notifier import trial
 from taskhub_tui.notifications.policy import Channel, Prefs
 from taskhub_tui.notifications.wishes import NO_TERMINAL
 from taskhub_tui.text import one_line
@@ -49,10 +50,12 @@ async def _try(channel: Channel, prefs: Prefs, paths: Paths, named: bool) -> Tri
         if (reason := await sender.available()) is not None:
             return Tried(channel.value, "fail", _sentence(reason))
         key = f"taskhub-trial-{time.time():.3f}"
-        await sender.send(Message(key, "TaskHub", "This is a test: notifications work."))
+        await sender.send(trial(key))
         said = f"{_taken(channel, prefs)} after {time.monotonic() - began:.1f} s."
         if channel is Channel.PHONE and prefs.phone.reply_topic:
             said += await _replies(sender)
+        if channel is Channel.EMAIL:
+            said += await _mailbox(sender)
     except DeliveryError as error:
         return Tried(channel.value, "fail", _sentence(str(error), error.hint))
     finally:
@@ -103,6 +106,13 @@ async def _replies(sender: Sender) -> str:
             f"Messages reach the phone, but its answers cannot be read: {error}", retry=False
         ) from None
     return " Answers from it can be read."
+
+
+async def _mailbox(sender: Sender) -> str:
+    from taskhub_tui.notifications.channels.email import EmailChannel
+
+    assert isinstance(sender, EmailChannel)
+    return await sender.check_replies()
 
 
 def _host(url: str) -> str:

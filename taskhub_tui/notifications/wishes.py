@@ -85,6 +85,11 @@ class Cap:
     name: str
     """As in "6 a minute"."""
 
+    @property
+    def news(self) -> int:
+        """How many of them may be news: a quarter is kept for what somebody has to act on."""
+        return self.count - self.count // 4
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelPrefs:
@@ -206,17 +211,36 @@ class EmailPrefs(ChannelPrefs):
     to: str = ""
     details: bool = True
     """False hides what is asked; the mail only says that something is."""
+    imap_host: str = ""
+    """Where replies are read; empty where they are not, and mails are answered by their link."""
+    imap_port: int | None = None
+    """None: the usual one of `imap_security`."""
+    imap_security: Literal["tls", "starttls", "none"] = "tls"
+    imap_user: str = ""
+    imap_password: str = ""
+    """A reference. Without a user and a password of its own, the mailbox has those of the mails."""
+    imap_folder: str = "INBOX"
+    reply_to: str = ""
+    """The address of that mailbox; empty where it is the sender's."""
 
     def __post_init__(self) -> None:
         ChannelPrefs.__post_init__(self)
         if self.port is not None and not 0 < self.port < 65536:
             raise ValueError("port must be a number from 1 to 65535")
+        if self.imap_port is not None and not 0 < self.imap_port < 65536:
+            raise ValueError("imap_port must be a number from 1 to 65535")
         _secret("password", self.password)
+        _secret("imap_password", self.imap_password)
 
     def _require(self) -> None:
         self._need("host", "sender", "to")
         if self.user and not self.password:
             raise ValueError("user is set, but password is not")
+        if self.imap_host:
+            if not (self.imap_user or self.user) or not (self.imap_password or self.password):
+                raise ValueError("imap_host is set, but not who reads it: imap_user, imap_password")
+        elif self.reply_to or self.imap_user or self.imap_password:
+            raise ValueError("replies are not read anywhere: imap_host is not set")
 
 
 @dataclass(frozen=True, slots=True)

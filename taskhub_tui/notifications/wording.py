@@ -4,10 +4,19 @@ from collections import Counter
 from collections.abc import Sequence
 
 from taskhub_tui.domain.durations import spell
-from taskhub_tui.domain.model import Action, Blocker, NoticeKind, Notification, Priority, Task
+from taskhub_tui.domain.model import (
+    Action,
+    Blocker,
+    BlockerKind,
+    NoticeKind,
+    Notification,
+    Priority,
+    Task,
+)
 from taskhub_tui.domain.waiting import Waiting, consequence, proposed, question
 from taskhub_tui.notifications.message import NEXT, Message
-from taskhub_tui.storage.outbox import ASKS, Delivery, Parcel, key_of
+from taskhub_tui.storage.notices import ASKS
+from taskhub_tui.storage.outbox import Delivery, Parcel, key_of
 from taskhub_tui.text import one_line
 
 _BUTTONS = {
@@ -85,6 +94,7 @@ def message(
             (f"{NEXT}{number}", one_line(title, 40)) for number, title in enumerate(suggested, 1)
         ),
         reply=Action.PROVIDE_CONTEXT in note.actions and note.kind is NoticeKind.BLOCKER,
+        words=blocker is not None and blocker.kind is BlockerKind.INPUT,
         thread=task.id,
         quiet=hushed and task.priority < Priority.CRITICAL,
         about=note.id,

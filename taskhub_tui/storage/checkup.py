@@ -283,6 +283,8 @@ def workers(path: Path, now: float) -> list[Check]:
                 "SELECT holder, count(*) FROM task WHERE holder IS NOT NULL GROUP BY holder"
             ).fetchall()
         )
+    except sqlite3.OperationalError:
+        return []  # A new one that could not be set up; other checks say why.
     finally:
         connection.close()
     found = []

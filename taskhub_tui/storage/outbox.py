@@ -10,10 +10,10 @@ from typing import Any
 from taskhub_tui.domain.errors import Damaged
 from taskhub_tui.domain.model import Blocker, NoticeKind, Notification, Task
 from taskhub_tui.domain.reported import follow_ups
-from taskhub_tui.domain.telling import Telling, Told
 from taskhub_tui.storage import rows
 from taskhub_tui.storage.changes import add_event
-from taskhub_tui.storage.queries import Reader, open_blocker, stages_of, task_by_id
+from taskhub_tui.storage.notices import ASKS, asked_by, notification_by_id
+from taskhub_tui.storage.queries import Reader, stages_of, task_by_id
 from taskhub_tui.storage.writer import Tx
 
 BURST = 3
@@ -21,8 +21,6 @@ BURST = 3
 MOST = 200
 """Most deliveries that one message tells of."""
 DAY = 86400.0
-ASKS = frozenset({NoticeKind.BLOCKER, NoticeKind.ERROR})
-"""What a person has to act on; it is taken back once it is answered."""
 LIVE = ("desktop", "terminal")
 """Channels on which what is shown lives and dies with its worker."""
 
@@ -62,6 +60,8 @@ class Rules:
 
     caps: tuple[tuple[int, float], ...] = ()
     """At most so many messages in any such time."""
+    news: tuple[tuple[int, float], ...] | None = None
+    """The same for what nobody has to act on, which leaves some room; None is no less."""
     coalesce: float = 0.0
     """Seconds in which what comes after the first few is told as one message."""
 
@@ -77,21 +77,6 @@ class Parcel:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
-    """A delivery that was sent, and answered since."""
-
-    id: int
-    key: str
-    left: tuple[Delivery, ...] = ()
-    """What its message told of besides, and is not answered."""
-
-    @property
-    def asks(self) -> bool:
-        """True while its message tells of another question that is open."""
-        return any(one.notification.kind in ASKS for one in self.left)
-
-
-@dataclass(frozen=True, slots=True)
 class Rest:
     """A channel that is left alone for a while."""
 
@@ -99,15 +84,6 @@ class Rest:
     failures: int
     since: float
     said: str
-
-
-@dataclass(frozen=True, slots=True)
-class Presence:
-    """What the open front ends say about their user."""
-
-    focused: bool | None
-    """True when any of them has the focus; None when none can tell."""
-    last_input: float | None
 
 
 def _task(reader: Reader, note: Notification) -> Task:
@@ -149,14 +125,6 @@ def plan(tx: Tx, note: Notification, steps: Sequence[Planned]) -> None:
             )
 
 
-def overdue(reader: Reader, blocker_id: str | None) -> tuple[float | None, str | None, str | None]:
-    """Return a question's deadline, its default, and what else becomes of it then."""
-    row = reader.execute(
-        "SELECT deadline, default_action, unanswered FROM blocker WHERE id = ?", (blocker_id,)
-    ).fetchone()
-    return (None, None, None) if row is None else (row[0], row[1], row[2])
-
-
 def key_of(notification_id: int, step: int = 0) -> str:
     """Return the delivery key of a notification; told again, it is another message."""
     return f"taskhub-{notification_id}" + (f"-{step}" if step else "")
@@ -182,11 +150,11 @@ def take(tx: Tx, channel: str, me: str, now: float, rules: Rules) -> Parcel | fl
     )
     found = tx.execute(
         "SELECT delivery.id, notification_id, step, delivery.attempts, batch, digest,"
-        "       task.priority = 2"
+        "       asks, task.priority = 2"
         "  FROM delivery JOIN notification ON notification.id = notification_id"
         "  JOIN task ON task.n = notification.task_n"
         " WHERE delivery.state = 'queued' AND channel = ? AND due <= ?"
-        " ORDER BY task.priority DESC, due, delivery.id LIMIT ?",
+        " ORDER BY asks DESC, task.priority DESC, due, delivery.id LIMIT ?",
         (channel, now, MOST),
     ).fetchall()
     if not found:
@@ -198,10 +166,10 @@ def take(tx: Tx, channel: str, me: str, now: float, rules: Rules) -> Parcel | fl
     # Another worker may be a moment ahead of us. But a clock that was put back must not hold all
     # up until it is there again.
     times = [at for at in uses(tx, channel, now - DAY) if at <= now + 60]
-    critical = bool(found[0][-1])
+    critical, asks = bool(found[0][-1]), bool(found[0][-2])
     free = [
         (count - len([at for at in times if at > now - window]), count, window)
-        for count, window in rules.caps
+        for count, window in (rules.caps if asks or rules.news is None else rules.news)
     ]
     if rules.coalesce > 0 and not critical:
         close = len([at for at in times if at > now - rules.coalesce])
@@ -220,7 +188,9 @@ def _together(found: list[Any], left: int) -> list[Any]:
         # As it was when a worker died under it, so that a repeat has the same key.
         return [row for row in found if row[4] == begun]
     if len(found) > 1 and left <= 1:
-        return found
+        asking = [row for row in found if row[6]]
+        # Told with others it has no buttons; news can wait for it.
+        return asking if len(asking) == 1 else found
     digest = [row for row in found if row[5]]
     return digest if digest and len(digest) == len(found) else [r for r in found if not r[5]][:1]
 
@@ -238,16 +208,17 @@ def _parcel(tx: Tx, channel: str, me: str, now: float, chosen: list[Any]) -> Par
         )
         note = notification_by_id(tx, notification_id)
         assert note is not None
-        deliveries.append(_delivery(tx, id_, channel, step, attempts + 1, note))
+        deliveries.append(delivery(tx, id_, channel, step, attempts + 1, note))
     key = batch or key_of(deliveries[0].notification.id, deliveries[0].step)
     use = tx.execute("INSERT INTO channel_use (channel, at) VALUES (?, ?)", (channel, now))
     assert use.lastrowid is not None
     return Parcel(key, tuple(deliveries), use.lastrowid)
 
 
-def _delivery(
+def delivery(
     reader: Reader, id_: int, channel: str, step: int, attempts: int, note: Notification
 ) -> Delivery:
+    """Return a delivery with all that its message says."""
     task, blocker = _task(reader, note), None
     suggested: tuple[str, ...] = ()
     # What is damaged can still be told of: whoever answers it finds out.
@@ -259,19 +230,6 @@ def _delivery(
         elif note.blocker_id is not None:
             blocker = asked_by(reader, note, task)
     return Delivery(id_, channel, step, attempts, note, task, blocker, suggested)
-
-
-def asked_by(reader: Reader, note: Notification, task: Task) -> Blocker | None:
-    """Return the question that a notification tells of; None once it is answered or changed.
-
-    Raises:
-        Damaged: it is not what was asked.
-    """
-    blocker = open_blocker(reader, task, checked=False)
-    # Asked anew, it has a later time, and a notification of its own.
-    if blocker is None or blocker.id != note.blocker_id or blocker.created > note.created:
-        return None
-    return blocker
 
 
 def sent(tx: Tx, parcel: Parcel, now: float) -> None:
@@ -341,151 +299,12 @@ def let_rest(tx: Tx, channel: str, now: float, said: str, at_least: float | None
     return now + pause
 
 
-def to_withdraw(reader: Reader, channel: str, me: str) -> list[Gone]:
-    """Return what was sent over a channel and answered since."""
-    found = reader.execute(
-        "SELECT delivery.id, notification_id, step, batch FROM delivery"
-        " JOIN notification ON notification.id = notification_id"
-        " WHERE delivery.state = 'sent' AND asks = 1 AND channel = ?"
-        " AND notification.withdrawn IS NOT NULL AND (channel NOT IN (?, ?) OR worker = ?)",
-        (channel, *LIVE, me),
-    ).fetchall()
-    return [
-        Gone(
-            id_,
-            batch or key_of(notification_id, step),
-            () if batch is None else _left(reader, batch),
-        )
-        for id_, notification_id, step, batch in found
-    ]
+def next_due(reader: Reader, channel: str, me: str, *, asks: bool | None = None) -> float | None:
+    """Return when something is to be sent over a channel; between two messages nothing is.
 
-
-def unneeded(reader: Reader, channel: str) -> list[int]:
-    """Return what was still to be sent over a channel, perhaps in hours, and was answered."""
-    found = reader.execute(
-        "SELECT delivery.id FROM delivery JOIN notification ON notification.id = notification_id"
-        " WHERE delivery.state = 'queued' AND channel = ? AND notification.withdrawn IS NOT NULL",
-        (channel,),
-    ).fetchall()
-    return [int(id_) for (id_,) in found]
-
-
-def _left(reader: Reader, batch: str) -> tuple[Delivery, ...]:
-    """Return what a message of many tells of that still holds."""
-    found = reader.execute(
-        "SELECT delivery.id, notification_id, channel, step, attempts FROM delivery"
-        " JOIN notification ON notification.id = notification_id"
-        " WHERE batch = ? AND delivery.state = 'sent' AND notification.withdrawn IS NULL"
-        " ORDER BY delivery.id",
-        (batch,),
-    ).fetchall()
-    left = []
-    for id_, notification_id, channel, step, attempts in found:
-        note = notification_by_id(reader, notification_id)
-        assert note is not None
-        left.append(_delivery(reader, id_, channel, step, attempts, note))
-    return tuple(left)
-
-
-def withdrawn(tx: Tx, ids: Sequence[int]) -> None:
-    for id_ in ids:
-        tx.execute("UPDATE delivery SET state = 'withdrawn' WHERE id = ?", (id_,))
-
-
-def told_of(reader: Reader, key: str) -> list[int]:
-    """Return the notifications that a message with this key told of, those still open first."""
-    number = key.removeprefix("taskhub-").split("-")[0]
-    if number.isdigit():
-        return [int(number)]
-    found = reader.execute(
-        "SELECT notification.id FROM delivery"
-        " JOIN notification ON notification.id = notification_id"
-        " WHERE batch = ? ORDER BY notification.withdrawn IS NOT NULL, delivery.id",
-        (key,),
-    ).fetchall()
-    return [int(id_) for (id_,) in found]
-
-
-def first_told_of(reader: Reader, key: str) -> Notification | None:
-    """Return the notification that a message is about; of many, the first that is still open."""
-    found = told_of(reader, key)
-    return notification_by_id(reader, found[0]) if found else None
-
-
-def _forsaken(me: str, alive: Sequence[str], now: float) -> tuple[str, tuple[object, ...]]:
-    """Return the condition of a delivery whose worker is gone, and its values."""
-    marks = ", ".join("?" * len(alive))  # SQLite allows an empty list; NULL in it matches none
-    return (
-        f"worker IS NOT NULL AND worker <> ? AND worker NOT IN ({marks})"
-        " AND (state = 'sending' OR (state = 'sent' AND asks = 1 AND step = 0"
-        " AND channel IN (?, ?) AND notification_id IN (SELECT id FROM notification"
-        "                      WHERE withdrawn IS NULL AND created > ?)))",
-        (me, *alive, *LIVE, now - DAY),
-    )
-
-
-def any_forsaken(reader: Reader, me: str, alive: Sequence[str], now: float) -> bool:
-    """Return whether `revive` would find anything."""
-    where, values = _forsaken(me, alive, now)
-    found = reader.execute(f"SELECT 1 FROM delivery WHERE {where} LIMIT 1", values).fetchone()
-    return found is not None
-
-
-def revive(tx: Tx, me: str, alive: Sequence[str], now: float) -> None:
-    """Queue again what a worker that is gone was sending, or had on screen with live buttons.
-
-    A button's callback dies with its worker, so an unanswered question is shown once more.
+    Args:
+        asks: True for what somebody has to act on, False for the rest; None for all.
     """
-    where, values = _forsaken(me, alive, now)
-    tx.execute(f"UPDATE delivery SET state = 'queued', due = ? WHERE {where}", (now, *values))
-
-
-def resend(tx: Tx, me: str, channel: str, now: float) -> None:
-    """Queue again what is open on a channel that lost all it showed."""
-    tx.execute(
-        "UPDATE delivery SET state = 'queued', due = ? WHERE worker = ? AND channel = ?"
-        " AND state = 'sent' AND asks = 1 AND step = 0"
-        " AND notification_id IN (SELECT id FROM notification WHERE withdrawn IS NULL)",
-        (now, me, channel),
-    )
-
-
-def begin(tx: Tx, channels: Sequence[str], now: float) -> None:
-    """Give what no channel took for good another chance; leave what has no channel any more.
-
-    A worker does so when it starts: the settings may have been mended, or have lost a channel.
-    """
-    marks = ", ".join("?" * len(channels))
-    tx.execute(
-        "UPDATE delivery SET state = 'dead', error = 'The channel is not set up any more'"
-        f" WHERE state = 'queued' AND channel NOT IN ({marks})",
-        tuple(channels),
-    )
-    tx.execute(
-        "UPDATE delivery SET state = 'queued', due = ?"
-        f" WHERE state = 'dead' AND asks = 1 AND channel IN ({marks}) AND notification_id IN"
-        "   (SELECT id FROM notification WHERE withdrawn IS NULL)",
-        (now, *channels),
-    )
-
-
-def anything_begun(reader: Reader, channels: Sequence[str]) -> bool:
-    """Return whether `begin` would change anything."""
-    marks = ", ".join("?" * len(channels))
-    return (
-        reader.execute(
-            "SELECT 1 FROM delivery JOIN notification ON notification.id = notification_id"
-            f" WHERE (delivery.state = 'queued' AND channel NOT IN ({marks}))"
-            f"    OR (delivery.state = 'dead' AND asks = 1 AND channel IN ({marks})"
-            "        AND notification.withdrawn IS NULL) LIMIT 1",
-            (*channels, *channels),
-        ).fetchone()
-        is not None
-    )
-
-
-def next_due(reader: Reader, channel: str, me: str) -> float | None:
-    """Return when something is to be sent over a channel; between two messages nothing is."""
     stuck = reader.execute(
         "SELECT 1 FROM delivery WHERE state = 'sending' AND worker = ? AND channel = ? LIMIT 1",
         (me, channel),
@@ -493,109 +312,14 @@ def next_due(reader: Reader, channel: str, me: str) -> float | None:
     if stuck is not None:
         return -inf
     (due,) = reader.execute(
-        "SELECT min(due) FROM delivery WHERE state = 'queued' AND channel = ?", (channel,)
+        "SELECT min(due) FROM delivery WHERE state = 'queued' AND channel = ?1"
+        " AND (?2 IS NULL OR asks = ?2)",
+        (channel, asks),
     ).fetchone()
     return None if due is None else float(due)
-
-
-def told(reader: Reader, task: Task) -> list[Told]:
-    """Return the notifications of a task, newest first, and what became of them."""
-    found = reader.execute(
-        f"SELECT steps, {rows.NOTIFICATION_COLUMNS} FROM notification"
-        " JOIN task ON task.n = notification.task_n"
-        " LEFT JOIN notification_plan ON notification_id = notification.id"
-        " WHERE notification.task_n = ? ORDER BY notification.id DESC",
-        (task.n,),
-    ).fetchall()
-    return [_told(reader, rows.notification(row), steps) for steps, *row in found]
-
-
-def _told(reader: Reader, note: Notification, steps: str | None) -> Told:
-    ways = {
-        (channel, step): rest_of
-        for channel, step, *rest_of in reader.execute(
-            "SELECT channel, step, state, due, sent, error FROM delivery WHERE notification_id = ?",
-            (note.id,),
-        ).fetchall()
-    }
-    planned = json.loads(steps) if steps else []
-    return Told(
-        note,
-        [
-            Telling(channel, due, reason, *ways.get((channel, step), ()))
-            for channel, step, due, reason in planned
-        ],
-    )
 
 
 def any_queued(reader: Reader) -> bool:
     """Return whether anything is still to be sent."""
     found = reader.execute("SELECT 1 FROM delivery WHERE state = 'queued' LIMIT 1").fetchone()
     return found is not None
-
-
-def notification_by_id(reader: Reader, notification_id: int) -> Notification | None:
-    row = reader.execute(
-        f"SELECT {rows.NOTIFICATION_COLUMNS} FROM notification"
-        " JOIN task ON task.n = notification.task_n WHERE notification.id = ?",
-        (notification_id,),
-    ).fetchone()
-    return None if row is None else rows.notification(row)
-
-
-def mark_read(tx: Tx, ids: Sequence[int], now: float) -> None:
-    """Note that the user has seen these notifications."""
-    tx.loud = True
-    for id_ in ids:
-        tx.execute(
-            "UPDATE notification SET read = ?, seq = ? WHERE id = ? AND read IS NULL",
-            (now, tx.seq, id_),
-        )
-
-
-def on_screen(reader: Reader, me: str, since: float) -> bool:
-    """Return whether a notification with buttons of ours may still be on a screen."""
-    return (
-        reader.execute(
-            "SELECT 1 FROM delivery JOIN notification ON notification.id = notification_id"
-            " WHERE delivery.state = 'sent' AND worker = ? AND sent > ?"
-            " AND withdrawn IS NULL AND actions <> '[]' LIMIT 1",
-            (me, since),
-        ).fetchone()
-        is not None
-    )
-
-
-def ask_to_open(tx: Tx, task_id: str) -> None:
-    """Ask the open front ends to show a task: its notification was clicked."""
-    task = task_by_id(tx, task_id)
-    tx.loud = True
-    add_event(tx, task.n, task.changed, "opened", None, task.owner, "desktop", {})
-    tx.execute("UPDATE task SET seq = ? WHERE n = ?", (tx.seq, task.n))
-
-
-# Presence
-
-
-def report(tx: Tx, id_: str, focused: bool | None, last_input: float | None, now: float) -> None:
-    tx.execute(
-        "INSERT OR REPLACE INTO presence (id, focused, last_input, seen) VALUES (?, ?, ?, ?)",
-        (id_, None if focused is None else int(focused), last_input, now),
-    )
-    tx.execute("DELETE FROM presence WHERE seen < ?", (now - 3600,))
-
-
-def forget(tx: Tx, id_: str) -> None:
-    tx.execute("DELETE FROM presence WHERE id = ?", (id_,))
-
-
-def presence(reader: Reader, now: float) -> Presence:
-    """Return whether a user looks at any front end that was heard of in the last minute."""
-    found = reader.execute(
-        "SELECT focused, last_input FROM presence WHERE seen > ?", (now - 60,)
-    ).fetchall()
-    known = [bool(focused) for focused, _ in found if focused is not None]
-    inputs = [last for _, last in found if last is not None]
-    if not found:
-        return Presence(False, None)
-    return Presence(any(known) if known else None, max(inputs, default=None))

@@ -141,13 +141,18 @@ def awaited(reader: Reader, channels: Sequence[str], now: float) -> bool:
     return found is not None
 
 
-def oldest(reader: Reader, channel: str, now: float) -> float | None:
-    """Return when the oldest message of a channel that can still be answered was sent."""
+def oldest(reader: Reader, channel: str, now: float, *, asks: bool = False) -> float | None:
+    """Return when the oldest message of a channel that can still be answered was sent.
+
+    Args:
+        asks: count only those that ask, and not what could be done next.
+    """
     (found,) = reader.execute(
         "SELECT min(answer_token.created) FROM answer_token"
         " JOIN notification ON notification.id = notification_id"
-        " WHERE channel = ? AND used IS NULL AND expires > ? AND withdrawn IS NULL",
-        (channel, now),
+        " WHERE channel = ? AND used IS NULL AND expires > ? AND withdrawn IS NULL"
+        " AND (kind <> 'completed' OR NOT ?)",
+        (channel, now, asks),
     ).fetchone()
     return None if found is None else float(found)
 

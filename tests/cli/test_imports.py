@@ -56,6 +56,7 @@ HANDING_OVER = (
     "taskhub_tui.agents",
     "taskhub_tui.domain.lifecycle",
     "taskhub_tui.storage.changes",
+    "taskhub_tui.storage.notices",
     "taskhub_tui.storage.outbox",
     "taskhub_tui.keeper",
 )

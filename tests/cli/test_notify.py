@@ -88,6 +88,8 @@ def test_each_state_has_its_words() -> None:
     assert said(state="queued") == (
         "phone: to be told in 1m 40s, unless it is answered before. So it is."
     )
+    news = sentence(Telling("email", 1100.0, "So it is.", state="queued"), 1000.0, asks=False)
+    assert news == "email: to be told in 1m 40s. So it is."
     assert said(state="sent", sent=940.0) == "phone: told 1m ago. So it is."
     assert said(state="withdrawn", sent=940.0) == (
         "phone: told 1m ago, and taken back since. So it is."

@@ -13,31 +13,33 @@ import pytest
 sys.path.append(str(Path(__file__).parent))
 
 import desktop_session
+import imap_server
 
 if sys.platform != "linux":
     # D-Bus and X11 are the desktop of Linux only; its libraries are not installed elsewhere.
     collect_ignore = ["test_desktop_linux.py", "test_desktop_failures.py", "test_desktop_real.py"]
 
-LEFT_OUT = pytest.StashKey[tuple[int, str]]()
+LEFT_OUT = pytest.StashKey[dict[str, int]]()
+_NEEDS = {"desktop": desktop_session.missing, "mailbox": imap_server.missing}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave desktop tests out, and say so, where their programs are missing; never in CI."""
-    lack = desktop_session.missing()
-    if lack is None or os.environ.get("CI"):
+    """Leave tests out, and say so, where the programs that they need are missing; never in CI."""
+    if os.environ.get("CI"):
         return
-    out = [item for item in items if item.get_closest_marker("desktop")]
-    if out:
-        config.hook.pytest_deselected(items=out)
-        items[:] = [item for item in items if not item.get_closest_marker("desktop")]
-        config.stash[LEFT_OUT] = (len(out), lack)
+    said = config.stash.setdefault(LEFT_OUT, {})
+    for marker, missing in _NEEDS.items():
+        out = [item for item in items if item.get_closest_marker(marker)]
+        if out and (lack := missing()) is not None:
+            config.hook.pytest_deselected(items=out)
+            items[:] = [item for item in items if item not in set(out)]
+            said[lack] = len(out)
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    if LEFT_OUT in config.stash:
-        count, lack = config.stash[LEFT_OUT]
+    for lack, count in config.stash.get(LEFT_OUT, {}).items():
         terminalreporter.write_line(f"left out {count} tests: {lack}", yellow=True)
 
 

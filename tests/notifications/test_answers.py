@@ -435,6 +435,37 @@ async def test_what_is_asked_that_does_not_fit_is_approved_on_the_page_only(
         assert Action.APPROVE in found.grant.actions
 
 
+async def test_what_is_hidden_and_of_high_risk_is_not_approved_unseen(
+    where: Paths, settings: Settings
+) -> None:
+    async with scene(where, settings, risk="high") as s:
+        task = await s.ask()
+        given = await s.grant(task, "sms", "+491701", hidden=True)
+        assert "approve" not in given.tokens
+        outcome = await s.answers.consume_line(
+            f"{given.code} approve", peer="+491701", channel="sms"
+        )
+        assert outcome.verdict is Verdict.UNKNOWN
+        assert await s.status(task) is Status.BLOCKED
+
+
+async def test_an_sms_approves_nothing_that_it_does_not_show(
+    where: Paths, settings: Settings
+) -> None:
+    # Its code was good for the token of the page's link as well, which may approve everything.
+    async with scene(where, settings) as s:
+        s.answers.base = "http://127.0.0.1:1/a"
+        task = await s.ask()
+        given = await s.grant(task, "sms", "+491701", whole=False)
+        assert (given.link, "approve" in given.tokens) == ("", False)
+        for words in ("approve", "yes"):
+            outcome = await s.answers.consume_line(
+                f"{given.code} {words}", peer="+491701", channel="sms"
+            )
+            assert outcome.verdict is Verdict.UNKNOWN
+        assert await s.status(task) is Status.BLOCKED
+
+
 async def test_t19_sixty_attempts_are_sixty_lines_of_the_audit(
     where: Paths, settings: Settings
 ) -> None:

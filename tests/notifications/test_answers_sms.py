@@ -51,6 +51,7 @@ async def test_the_code_and_a_word_decide_and_what_is_risky_is_no_exception(
             await soon(lambda: service.sent)
             (sms,) = service.sent
             assert "Drop the table" not in sms["body"], "details are hidden"
+            assert "approve" not in sms["body"], "what nobody sees here, and may not be undone"
             service.write_back(f"{code_in(sms)} yes", of=sms, ago=3600)
             service.write_back("AAAA approve", of=sms)
             service.write_back("Who is this?", of=sms | {"to": "+4900000000"})
@@ -63,6 +64,8 @@ async def test_the_code_and_a_word_decide_and_what_is_risky_is_no_exception(
             service.write_back(f"{code_in(sms).lower()} No, not on a Friday", of=sms)
             view = await until(h.hub, task.id, Status.COMPLETED)
             assert view.task.summary == "decline: not on a Friday"
+            shown = [e.shown for e in await h.hub.audit(task.id) if e.what == "decided"]
+            assert shown == [f"TaskHub: task {task.id} needs you"], "and not what it left out"
             (decided,) = [e for e in await h.hub.events(task.id) if e.kind == "decided"]
             assert (decided.by, decided.channel) == ("ann", "sms")
             looks = service.looks

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 from desktop_session import Session, wait_for
+from imap_server import PASSWORD, Imap, mailbox
 from ntfy_server import Ntfy, Phone
+from replies import reply_to
 from smtp_server import Post, serving
 from support import eventually, soon, until
 
@@ -39,11 +41,25 @@ security = "none"
 sender = "hub@example.org"
 to = "ann@example.org"
 unanswered_after = 0.8
+{mailbox}
 [notifications.quiet]
 enabled = false
 [notifications.callback]
 enabled = true
 """
+MAILBOX = """
+imap_host = "127.0.0.1"
+imap_port = {port}
+imap_security = "none"
+imap_user = "hub"
+imap_password = "env:TASKHUB_BOX"
+"""
+
+
+def write(home: Path, ntfy: Ntfy, post: Post, imap: Imap | None = None) -> None:
+    box = "" if imap is None else MAILBOX.format(port=imap.port)
+    text = SETTINGS.format(ntfy=ntfy.url, smtp=post.port, mailbox=box)
+    (home / "config.toml").write_text(text)
 
 
 @asynccontextmanager
@@ -103,7 +119,7 @@ async def test_it_comes_by_three_ways_one_after_the_other_and_one_answer_takes_a
 ) -> None:
     await asyncio.to_thread(session.start_dunst)
     async with Ntfy().running() as ntfy, serving() as post:
-        (home / "config.toml").write_text(SETTINGS.format(ntfy=ntfy.url, smtp=post.port))
+        write(home, ntfy, post)
         phone = Phone(ntfy, "alarms")
         command = ["sh", "-c", "echo deployed"]
         stage = StageSpec("deploy", "command", options={"argv": command}, gate=True)
@@ -154,7 +170,7 @@ async def test_what_may_not_be_undone_is_asked_twice_on_the_phone_and_never_by_t
 ) -> None:
     await asyncio.to_thread(session.start_dunst)
     async with Ntfy().running() as ntfy, serving() as post:
-        (home / "config.toml").write_text(SETTINGS.format(ntfy=ntfy.url, smtp=post.port))
+        write(home, ntfy, post)
         phone = Phone(ntfy, "alarms")
         script = '"$TASKHUB_ASK" --risk high "Delete the old data?" && echo deleted'
         stage = StageSpec("tidy", "command", options={"argv": ["sh", "-c", script]})
@@ -183,3 +199,38 @@ async def test_what_may_not_be_undone_is_asked_twice_on_the_phone_and_never_by_t
             assert tried == [("phone", "approve", "decided"), ("phone", "approve", "asked again")]
             await asyncio.to_thread(wait_for, lambda: session.shown() == 0, "the bubble is gone")
             await soon(lambda: phone.shown == [])
+
+
+@pytest.mark.mailbox
+async def test_a_mail_is_answered_by_a_reply_and_the_other_copies_go_away(
+    session: Session, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TASKHUB_BOX", PASSWORD)
+    await asyncio.to_thread(session.start_dunst)
+    async with Ntfy().running() as ntfy, serving() as post, mailbox() as imap:
+        write(home, ntfy, post, imap)
+        phone = Phone(ntfy, "alarms")
+        script = 'reply=$("$TASKHUB_ASK" --input "Which vault first?") && echo "$reply"'
+        stage = StageSpec("tidy", "command", options={"argv": ["sh", "-c", script]})
+        async with (
+            await Hub.open(autostart=False) as hub,
+            worker(session, home),
+        ):
+            await warm(session, hub)
+            task = await hub.submit(NewTask("Back up", agent="command", stages=(stage,)))
+            await soon(lambda: post.mails and phone.shown)
+            (mail,) = post.mails
+            assert (await hub.status(task.id)).task.status is Status.BLOCKED
+            imap.deliver(reply_to(mail, "No vault but eu-1, please\n\n-- \nAnn"))
+            view = await until(hub, task.id, Status.COMPLETED)
+            assert view.task.summary == "No vault but eu-1, please"
+            (decided,) = [e for e in await hub.events(task.id) if e.kind == "decided"]
+            assert (decided.by, decided.channel) == ("ann", "email")
+            tried = [(e.channel, e.action, e.what) for e in await hub.audit(task.id)]
+            assert tried == [("email", "context", "decided")]
+            await asyncio.to_thread(wait_for, lambda: session.shown() == 0, "the bubble is gone")
+            await soon(lambda: phone.shown == [])
+            assert await status_of(link_in(post)) == 410
+    for file in home.rglob("*"):
+        if file.is_file():
+            assert PASSWORD.encode() not in file.read_bytes(), file

@@ -12,7 +12,7 @@ from taskhub_tui.notifications.notifier import Notifier
 from taskhub_tui.notifications.policy import Channel
 from taskhub_tui.notifications.prefs import Latest, read
 from taskhub_tui.notifications.wishes import NO_TERMINAL
-from taskhub_tui.storage import changes, outbox
+from taskhub_tui.storage import changes, notices, outbox, presence, reviving, withdrawals
 from taskhub_tui.storage.outbox import Parcel, Planned, Rules
 
 NOW = 1_700_000_000.0
@@ -74,7 +74,7 @@ class Box:
 
     async def to_withdraw(self, worker: str = "w1") -> list[tuple[str, bool]]:
         """The keys of messages that were answered, and if each tells of another open question."""
-        found = await self.store.read(lambda r: outbox.to_withdraw(r, "phone", worker))
+        found = await self.store.read(lambda r: withdrawals.to_withdraw(r, "phone", worker))
         return [(one.key, one.asks) for one in found]
 
 
@@ -124,6 +124,28 @@ async def test_caps_hold_whoever_sends_and_the_last_place_tells_of_all(box: Box)
     assert await box.send(rules) == NOW + 86400
     ((again,),) = [[await box.take(rules, worker="w2")]]
     assert again == NOW + 86400
+
+
+async def test_news_leave_a_quarter_of_the_room_to_what_somebody_has_to_act_on(box: Box) -> None:
+    # Twelve tasks that were done kept a question from the phone for an hour.
+    phone = Phone()
+    at_work = notifier(box, phone, {"phone": {"enabled": True, "topic": "t", "per_hour": 4}})
+    told = []
+    for number in range(4):
+        await box.note(f"done {number}", NoticeKind.COMPLETED)
+        await at_work._turn(Channel.PHONE)
+        box.now += 20
+        told.append(len(phone.sent))
+    assert told == [1, 2, 3, 3]
+    await box.note("May I?")
+    await at_work._turn(Channel.PHONE)
+    assert phone.sent[-1].title == "Needs you: May I?"
+    await box.note("And this?")
+    await at_work._turn(Channel.PHONE)
+    assert len(phone.sent) == 4, "the cap is kept"
+    box.now += 3600
+    await at_work._turn(Channel.PHONE)
+    assert phone.sent[-1].title == "Needs you: And this?"
 
 
 async def test_a_digest_is_one_message(box: Box) -> None:
@@ -188,7 +210,7 @@ async def test_a_message_whose_worker_died_is_sent_again_under_its_key(box: Box)
     assert isinstance(taken, Parcel)
     box.now += 61
     await box.note("new")
-    await box.store.write(lambda tx: outbox.revive(tx, "w2", ["w2"], box.now))
+    await box.store.write(lambda tx: reviving.revive(tx, "w2", ["w2"], box.now))
     again = await box.take(worker="w2")
     assert isinstance(again, Parcel)
     assert again.key == taken.key
@@ -247,7 +269,7 @@ async def test_a_channel_that_is_down_rests_ever_longer_and_loses_nothing(box: B
         await at_work._turn(Channel.PHONE)
         box.now += 5
     told = [n for m in phone.sent for n in await box.store.read(
-        lambda r, key=m.key: outbox.told_of(r, key))]  # fmt: skip
+        lambda r, key=m.key: notices.told_of(r, key))]  # fmt: skip
     assert sorted(told) == notes
     assert await box.store.read(lambda r: outbox.rest(r, "phone")) is None
 
@@ -318,7 +340,7 @@ async def test_a_question_is_told_again_as_another_message(box: Box) -> None:
 
 async def test_a_channel_that_the_worker_has_not_is_not_planned_and_says_so(box: Box) -> None:
     at_work = notifier(box, Phone())
-    await box.store.write(lambda tx: outbox.report(tx, "app", False, box.now - 600, box.now))
+    await box.store.write(lambda tx: presence.report(tx, "app", False, box.now - 600, box.now))
     note = await box.note(planned=False)
     await at_work._plan_turn()
     (task,) = await box.hub.tasks()
@@ -365,7 +387,7 @@ async def test_a_wish_for_a_task_holds_as_soon_as_it_is_written(
 async def test_what_was_told_is_in_the_history_of_its_task(box: Box) -> None:
     note = await box.note()
     assert await box.send() == [note]
-    found = await box.store.read(lambda r: outbox.notification_by_id(r, note))
+    found = await box.store.read(lambda r: notices.notification_by_id(r, note))
     assert found is not None
     told = [e for e in await box.hub.events(found.task_id) if e.kind == "told"]
     assert [(e.channel, e.data["reason"]) for e in told] == [("phone", "So it is.")]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskhub_tui.domain.errors import BadInput
@@ -114,6 +114,15 @@ def test_the_seventh_in_a_minute_waits_for_its_turn():
     assert "At most 6 a minute" in step.reason
 
 
+def test_news_wait_earlier_than_questions():
+    sent = {Channel.DESKTOP: [NOON - 50, NOON - 40, NOON - 30, NOON - 20, NOON - 10]}
+    assert desktop(NoticeKind.BLOCKER, context=AWAY | {"sent": sent}).due == NOON
+    step = desktop(NoticeKind.COMPLETED, context=AWAY | {"sent": sent}, ran=60)
+    assert step.due == NOON + 10
+    assert "At most 5 a minute of what is news" in step.reason
+
+
+@settings(deadline=None)
 @given(
     wishes=st.lists(
         st.tuples(st.floats(0, 200), st.booleans(), st.sampled_from([22, 23])), max_size=40
@@ -135,6 +144,7 @@ def test_no_minute_ever_holds_more_than_the_cap(wishes, cap):
         assert sum(end - 60 + 1e-3 < t <= end for t in planned) <= cap
 
 
+@settings(deadline=None)
 @given(
     kind=st.sampled_from(NoticeKind),
     ran=st.floats(0, 1e6),

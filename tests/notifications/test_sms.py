@@ -59,6 +59,18 @@ async def test_without_details_it_says_that_a_task_needs_an_answer_and_how(twili
     assert (twilio.sent[0]["from"], twilio.sent[0]["to"]) == ("+15005550006", "+4915112345678")
 
 
+async def test_it_knows_what_of_a_message_the_person_sees(twilio: Twilio) -> None:
+    async with texting(twilio.url, details=True) as channel:
+        seen = channel.seen(question())
+        assert (seen.text, seen.whole) == ("Needs you: Deploy. Deploy the secret plan?", True)
+        assert not channel.seen(question(body="x" * 260)).whole, "its code takes some of the room"
+    async with texting(twilio.url) as channel:
+        hidden = channel.seen(question())
+        assert (hidden.text, hidden.hidden) == ("TaskHub: task ab12 needs you", True)
+        await channel.send(Message("k", "TaskHub", "This is a test.", own=True))
+    assert twilio.sent[-1]["body"] == "TaskHub. This is a test."
+
+
 async def test_with_details_long_words_are_cut_but_never_the_code(twilio: Twilio) -> None:
     async with texting(twilio.url, details=True) as channel:
         await channel.send(question(body="ä\x1b[1m\u202e\n" * 900))

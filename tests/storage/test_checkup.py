@@ -286,3 +286,9 @@ async def test_old_missing_and_failed_backups_are_said(hub: Hub, where: Paths) -
     failed = checkup.copies(where, wish, now)
     assert failed.state == "warn"
     assert "The last backup failed: The disk is full" in failed.message
+
+
+def test_a_database_that_could_not_be_set_up_has_no_workers(where: Paths) -> None:
+    # On a disk that is full there is a file, and nothing in it: `doctor` said so with a traceback.
+    where.database.touch(mode=0o600)
+    assert checkup.workers(where.database, time.time()) == []

@@ -10,6 +10,7 @@ from taskhub_tui.notifications.policy import Channel, Prefs
 
 if TYPE_CHECKING:
     from taskhub_tui.config import Paths
+    from taskhub_tui.notifications.channels.imap import Mailbox
     from taskhub_tui.notifications.notifier import Sender
 
 OUTSIDE = (
@@ -47,6 +48,8 @@ def make(channel: Channel, prefs: Prefs, paths: Paths) -> Sender:
                 user=mail.user,
                 password=mail.password,
                 details=mail.details,
+                mailbox=mailbox(prefs),
+                reply_to=mail.reply_to,
                 hub=hub_id(paths),
             )
         case Channel.SMS:
@@ -70,6 +73,23 @@ def make(channel: Channel, prefs: Prefs, paths: Paths) -> Sender:
 
             return AppriseChannel(prefs.apprise.urls)
     raise ValueError(f"{channel} is a screen")
+
+
+def mailbox(prefs: Prefs) -> Mailbox | None:
+    """Return the mailbox in which replies to mails come in; None where none is named."""
+    mail = prefs.email
+    if not mail.imap_host:
+        return None
+    from taskhub_tui.notifications.channels.imap import Mailbox
+
+    return Mailbox(
+        mail.imap_host,
+        mail.imap_user or mail.user,
+        mail.imap_password or mail.password,
+        port=mail.imap_port,
+        security=mail.imap_security,
+        folder=mail.imap_folder,
+    )
 
 
 def make_all(prefs: Prefs, paths: Paths) -> dict[Channel, Sender]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -17,7 +18,7 @@ from taskhub_tui.notifications.channels.http import (
     wanting,
 )
 from taskhub_tui.notifications.channels.ntfy import host_of
-from taskhub_tui.notifications.message import DeliveryError, Message
+from taskhub_tui.notifications.message import DeliveryError, Message, Seen
 from taskhub_tui.text import one_line
 
 if TYPE_CHECKING:
@@ -164,16 +165,27 @@ class SmsChannel:
             return "The SMS sender must be a number like +4915112345678, a short name, or a service"
         return None
 
+    def seen(self, message: Message) -> Seen:
+        """Return what the person sees of it; how to answer takes some of the room."""
+        tail = self._how_to_answer(replace(message, code="0000"))
+        hidden = not (self._details or message.own)
+        whole = hidden or len(self._said(message)) + len(tail) <= LENGTH
+        return Seen(self.text(replace(message, code="")), whole, hidden)
+
     def text(self, message: Message) -> str:
         """Return the few words that are sent; how to answer is never cut off."""
-        if self._details:
-            said = one_line(f"{message.title}. {message.body}", 2000)
-        else:
-            what = f"task {message.thread}" if message.thread else "a task"
-            said = f"TaskHub: {what} {'needs you' if message.asks else 'has news'}"
-        words = [action for action, _ in message.buttons]
-        tail = ""
-        if message.code and words:
-            tail = f" Answer: {message.code} {' or '.join(words[:3])}"
+        said, tail = self._said(message), self._how_to_answer(message)
         room = LENGTH - len(tail)
         return (said if len(said) <= room else said[: room - 1] + "…") + tail
+
+    def _said(self, message: Message) -> str:
+        if self._details or message.own:
+            return one_line(f"{message.title}. {message.body}", 2000)
+        what = f"task {message.thread}" if message.thread else "a task"
+        return f"TaskHub: {what} {'needs you' if message.asks else 'has news'}"
+
+    def _how_to_answer(self, message: Message) -> str:
+        words = [action for action, _ in message.buttons]
+        if not message.code or not words:
+            return ""
+        return f" Answer: {message.code} {' or '.join(words[:3])}"
