@@ -23,8 +23,9 @@ MOST = 200
 DAY = 86400.0
 ASKS = frozenset({NoticeKind.BLOCKER, NoticeKind.ERROR})
 """What a person has to act on; it is taken back once it is answered."""
-LIVE = ("desktop", "terminal")
-"""Channels on which what is shown lives and dies with its worker."""
+DESKTOP, TERMINAL = "desktop", "terminal"
+LIVE = (DESKTOP, TERMINAL)
+"""Channels on which only the process that shows something can take it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,9 +419,9 @@ def _forsaken(me: str, alive: Sequence[str], now: float) -> tuple[str, tuple[obj
     return (
         f"worker IS NOT NULL AND worker <> ? AND worker NOT IN ({marks})"
         " AND (state = 'sending' OR (state = 'sent' AND asks = 1 AND step = 0"
-        " AND channel IN (?, ?) AND notification_id IN (SELECT id FROM notification"
+        " AND channel = ? AND notification_id IN (SELECT id FROM notification"
         "                      WHERE withdrawn IS NULL AND created > ?)))",
-        (me, *alive, *LIVE, now - DAY),
+        (me, *alive, DESKTOP, now - DAY),
     )
 
 
@@ -529,8 +530,10 @@ def _told(reader: Reader, note: Notification, steps: str | None) -> Told:
 
 
 def any_queued(reader: Reader) -> bool:
-    """Return whether anything is still to be sent."""
-    found = reader.execute("SELECT 1 FROM delivery WHERE state = 'queued' LIMIT 1").fetchone()
+    """Return whether anything is still to be sent by a worker."""
+    found = reader.execute(
+        "SELECT 1 FROM delivery WHERE state = 'queued' AND channel <> ? LIMIT 1", (TERMINAL,)
+    ).fetchone()
     return found is not None
 
 
@@ -589,10 +592,14 @@ def forget(tx: Tx, id_: str) -> None:
     tx.execute("DELETE FROM presence WHERE id = ?", (id_,))
 
 
-def presence(reader: Reader, now: float) -> Presence:
-    """Return whether a user looks at any front end that was heard of in the last minute."""
+def presence(reader: Reader, now: float, besides: str = "") -> Presence:
+    """Return whether a user looks at any front end that was heard of in the last minute.
+
+    Args:
+        besides: ID of one that is left out.
+    """
     found = reader.execute(
-        "SELECT focused, last_input FROM presence WHERE seen > ?", (now - 60,)
+        "SELECT focused, last_input FROM presence WHERE seen > ? AND id <> ?", (now - 60, besides)
     ).fetchall()
     known = [bool(focused) for focused, _ in found if focused is not None]
     inputs = [last for _, last in found if last is not None]
