@@ -21,7 +21,7 @@ from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
 from textual.widgets import Input, TextArea
 
-from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.domain.errors import ReadOnly, TaskHubError
 from taskhub_tui.domain.model import NewTask, NoticeKind
 from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.hub import Hub
@@ -355,6 +355,15 @@ class TaskHubApp(App[None]):
         alone = len(self.screen_stack) == 1
         return alone or (len(self.screen_stack) == 2 and here is not None and here != name)
 
+    def action_phone(self) -> None:
+        """Set up push messages to a phone; not from a dialog."""
+        if self.hub.read_only:
+            self.say(ReadOnly())
+        elif not isinstance(self.screen, ModalScreen):
+            from taskhub_tui.tui.screens.phone import PhoneScreen
+
+            self.push_screen(PhoneScreen(self.hub, self.glyphs))
+
     def action_pane(self, name: str) -> None:
         """Go to the list, the task, what waits, or the agents; not from a dialog."""
         main = self._main
@@ -411,6 +420,8 @@ class TaskHubApp(App[None]):
             return self._can_go(str(parameters[0]))
         if action == "pane":
             return self._can_pane(str(parameters[0]))
+        if action == "phone":
+            return not isinstance(self.screen, ModalScreen)
         if action == "undo":
             return bool(self.asker.sender.held)
         return True

@@ -24,6 +24,7 @@ from taskhub_tui.domain.model import (
     Task,
     WaitingOn,
 )
+from taskhub_tui.domain.rules import Scope
 from taskhub_tui.storage import changes, stages
 from taskhub_tui.tui.widgets.detail import Detail
 
@@ -258,6 +259,34 @@ async def waiting(seed: Seed) -> None:
         await put(seed)
 
 
+async def ruled(seed: Seed) -> None:
+    """Put rules there: one that was often used, and some that never were."""
+    await busy(seed)
+    for scope, value in (
+        (Scope.AGENT, "analyst"),
+        (Scope.FOLDER, "/srv/billing/staging"),
+        (Scope.PLAYBOOK, "nightly-report"),
+        (Scope.COMMAND, "git status *"),
+    ):
+        rule = await seed.hub.allow(scope, value)
+        if scope is Scope.FOLDER:
+            used = 12, NOW - 3 * HOUR, NOW - 9 * 24 * HOUR, rule.id
+            await seed.store.write(
+                lambda tx, used=used: tx.execute(
+                    "UPDATE rule SET uses = ?, used = ?, created = ? WHERE id = ?", used
+                )
+            )
+
+
+async def with_phone(seed: Seed) -> None:
+    """Have a phone set up."""
+    seed.paths.config.write_text(
+        '[notifications.phone]\nenabled = true\nserver = "https://ntfy.sh"\n'
+        f'topic = "taskhub-{"0123456789abcdef" * 2}"\n'
+        f'reply_topic = "taskhub-{"fedcba9876543210" * 2}"\n'
+    )
+
+
 @dataclass(frozen=True)
 class Scene:
     """One screen: what is in the hub, the keys that lead to it, and the words it is known by."""
@@ -335,6 +364,14 @@ SCENES = (
     Scene("settings", empty, "comma", until="Settings"),
     Scene("settings-below", empty, "comma end", until="takes another key"),
     Scene("settings-key", empty, "comma end enter", until="Press the new key"),
+    Scene("phone", empty, "comma p", until="Nothing is written before"),
+    Scene("phone-code", with_phone, "comma p", until="Install the app ntfy"),
+    Scene("phone-ascii", with_phone, "comma p", until="Add in it by hand", app=(("ascii", True),)),
+    Scene("rules", ruled, "Y", until="12 times"),
+    Scene("rules-none", busy, "Y", until="There are no rules"),
+    Scene("rules-revoke", ruled, "Y j X", until="y revokes it"),
+    Scene("decide-always", approval, "A down", until="further words", dialog=True),
+    Scene("decide-always-sure", approval, "A down down enter", until="Press y", dialog=True),
     Scene("help", busy, "question_mark", until="In the list"),
     Scene("palette", busy, "ctrl+p", until="Search for commands"),
 )
