@@ -601,7 +601,7 @@ ACTIONS: tuple[Act, ...] = (
         "Phone",
         "Set up push messages to your phone",
         "settings",
-        6,
+        7,
     ),
     Act("settings.check", "c", "check", "Check", "Look for what may be wrong", "settings", 6),
     Act("settings.down", "j,down", "move(1)", "Down", "Next", "settings", display="j ↓"),

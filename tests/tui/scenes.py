@@ -60,7 +60,10 @@ async def asked(seed: Seed, title: str, kind: BlockerKind, question: str, **more
     ago = more.pop("ago", 2 * MINUTE)
     key = more.pop("key", "ask")
     at = len(names) - 1
-    task = await seed.put(title, Status.IN_PROGRESS, at=at, names=names, started=NOW - HOUR)
+    place = {"workdir": more.pop("workdir")} if "workdir" in more else {}
+    task = await seed.put(
+        title, Status.IN_PROGRESS, at=at, names=names, started=NOW - HOUR, **place
+    )
     stalled = kind is BlockerKind.STALLED
     task = replace(
         await seed.now(task),
@@ -181,6 +184,13 @@ async def approval(seed: Seed) -> None:
     )  # fmt: skip
 
 
+async def harmless(seed: Seed) -> None:
+    await asked(
+        seed, "Migrate billing webhooks to v3", BlockerKind.APPROVAL,
+        "The agent asks to run this on staging:", detail=COMMAND, workdir="/srv/billing",
+    )  # fmt: skip
+
+
 async def dangerous(seed: Seed) -> None:
     diff = "--- a/settings.py\n+++ b/settings.py\n@@ -1 +1 @@\n-DEBUG = True\n+DEBUG = False"
     await asked(
@@ -280,6 +290,7 @@ async def ruled(seed: Seed) -> None:
 
 async def with_phone(seed: Seed) -> None:
     """Have a phone set up."""
+    await busy(seed)
     seed.paths.config.write_text(
         '[notifications.phone]\nenabled = true\nserver = "https://ntfy.sh"\n'
         f'topic = "taskhub-{"0123456789abcdef" * 2}"\n'
@@ -369,9 +380,9 @@ SCENES = (
     Scene("phone-ascii", with_phone, "comma p", until="Add in it by hand", app=(("ascii", True),)),
     Scene("rules", ruled, "Y", until="12 times"),
     Scene("rules-none", busy, "Y", until="There are no rules"),
-    Scene("rules-revoke", ruled, "Y j X", until="y revokes it"),
-    Scene("decide-always", approval, "A down", until="further words", dialog=True),
-    Scene("decide-always-sure", approval, "A down down enter", until="Press y", dialog=True),
+    Scene("rules-revoke", ruled, "Y j X", until="Revoke this rule?"),
+    Scene("decide-always", harmless, "A down", until="tab edits it", dialog=True),
+    Scene("decide-always-sure", harmless, "A down down enter", until="Press y", dialog=True),
     Scene("help", busy, "question_mark", until="In the list"),
     Scene("palette", busy, "ctrl+p", until="Search for commands"),
 )

@@ -47,7 +47,7 @@ class AlwaysForm(Form):
     """The scopes that there can be a rule for; for a command, its pattern."""
 
     DEFAULT_CSS = """
-    AlwaysForm Pick { height: auto; max-height: 10; margin-top: 1; }
+    AlwaysForm Pick { height: auto; max-height: 10; }
     AlwaysForm #pattern, AlwaysForm #stars { display: none; }
     AlwaysForm.-command #pattern, AlwaysForm.-command #stars { display: block; }
     """
@@ -69,8 +69,7 @@ class AlwaysForm(Form):
         pattern.select_on_focus = False
         yield pattern
         yield Plain(
-            "tab leads here. A * stands for any letters of a word; alone at the end, for any"
-            " further words.",
+            "tab edits it. * is any part of a word; alone at the end, any more words.",
             id="stars",
             classes="label",
         )

@@ -44,9 +44,11 @@ class PhoneScreen(ModalScreen[None]):
         #code { width: auto; height: auto; margin: 0 0 0 2; display: none; }
         &.-code #code { display: block; }
         #said { height: 1fr; padding: 0 2; scrollbar-size-vertical: 1; }
+        &.-code #said { padding: 0 0 0 1; }
         #words { height: auto; }
-        #server { display: none; background: $panel; padding: 0; margin: 1 0; }
-        &.-offers #server { display: block; }
+        #which { display: none; color: $muted; margin-top: 1; }
+        #server { display: none; background: $panel; padding: 0; }
+        &.-offers #which, &.-offers #server { display: block; }
         #ask { margin-top: 1; }
         #keys { background: $panel; padding: 0 2; }
     }
@@ -72,6 +74,7 @@ class PhoneScreen(ModalScreen[None]):
             yield Plain(id="code")
             with VerticalScroll(id="said", can_focus=False):
                 yield Plain(id="words")
+                yield Plain("Server", id="which")
                 yield CleanInput("https://ntfy.sh", id="server", compact=True)
                 yield Plain(id="came")
                 yield Ask(id="ask")
@@ -170,8 +173,10 @@ class PhoneScreen(ModalScreen[None]):
         lines = [
             Content("1  Install the app ntfy on your phone."),
             Content(f"2  {scan}"),
-            Content.assemble(("   server  ", "$muted"), one_line(made.server, 300)),
-            Content.assemble(("   topic   ", "$muted"), made.topic),
+            Content.assemble(("server ", "$muted"), one_line(made.server, 300)),
+            # On a line of its own, as all of it fits beside the code then.
+            Content.styled("topic", "$muted"),
+            Content(made.topic),
             Content.assemble("3  ", (test, "bold $needs"), " sends a message to it."),
             Content(""),
         ]

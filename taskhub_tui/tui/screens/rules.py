@@ -115,7 +115,7 @@ class RulesScreen(Screen[str | None]):
         options = self.query_one("#list", OptionList)
         width = max(50, options.size.width - 3)
         room = width - _SCOPE - _USED - 2
-        head = f"  {'SCOPE':<{_SCOPE}}{'WHAT':<{room}}{'USED':>{_USED}}" if count else ""
+        head = f" {'SCOPE':<{_SCOPE}}{'WHAT':<{room}}{'USED':>{_USED}}" if count else ""
         self.query_one("#head", Plain).update(Content(head))
         going = self._going()
         rows = [self._row(rule, room, going) for rule in self._rules]
@@ -131,6 +131,7 @@ class RulesScreen(Screen[str | None]):
                 at = ids.index(here.id) if here is not None and here.id in ids else None
                 options.highlighted = 0 if at is None else at
         self._explain()
+        self.refresh_bindings()
 
     def _going(self) -> set[str]:
         """Return the rules that will be revoked in a moment, unless that is taken back."""
@@ -195,13 +196,15 @@ class RulesScreen(Screen[str | None]):
 
     # What a person does
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "revoke" or bool(self._rules)
+
     def action_revoke(self) -> None:
         if self._hub.read_only:
             self.app.say(ReadOnly())
         elif (rule := self._here) is not None and rule.id not in self._going():
             self._asked = rule
-            said = one_line(words(rule.scope, rule.value), 300)
-            self.query_one(Ask).ask(f"Revoke “{said}”? y revokes it, any other key does not")
+            self.query_one(Ask).ask("Revoke this rule? y revokes it, any other key does not")
 
     @on(Ask.Answered)
     async def _answered(self, event: Ask.Answered) -> None:
