@@ -272,20 +272,19 @@ async def waiting(seed: Seed) -> None:
 async def ruled(seed: Seed) -> None:
     """Put rules there: one that was often used, and some that never were."""
     await busy(seed)
-    for scope, value in (
-        (Scope.AGENT, "analyst"),
-        (Scope.FOLDER, "/srv/billing/staging"),
-        (Scope.PLAYBOOK, "nightly-report"),
-        (Scope.COMMAND, "git status *"),
+    for scope, value, uses, used, ago in (
+        (Scope.FOLDER, "/srv/billing/staging", 12, NOW - 3 * HOUR, 9 * 24 * HOUR),
+        (Scope.AGENT, "analyst", 0, None, 3 * HOUR),
+        (Scope.PLAYBOOK, "nightly-report", 0, None, 2 * HOUR),
+        (Scope.COMMAND, "git status *", 1, NOW - 5 * MINUTE, HOUR),
     ):
         rule = await seed.hub.allow(scope, value)
-        if scope is Scope.FOLDER:
-            used = 12, NOW - 3 * HOUR, NOW - 9 * 24 * HOUR, rule.id
-            await seed.store.write(
-                lambda tx, used=used: tx.execute(
-                    "UPDATE rule SET uses = ?, used = ?, created = ? WHERE id = ?", used
-                )
+        values = uses, used, NOW - ago, rule.id
+        await seed.store.write(
+            lambda tx, values=values: tx.execute(
+                "UPDATE rule SET uses = ?, used = ?, created = ? WHERE id = ?", values
             )
+        )
 
 
 async def with_phone(seed: Seed) -> None:

@@ -5,7 +5,6 @@ from hubs import Seed
 from play import Play, User
 from scenes import approval, dangerous, question, review, ruled
 
-from taskhub_tui.domain.errors import ReadOnly
 from taskhub_tui.domain.model import Status
 from taskhub_tui.domain.rules import Scope
 
@@ -58,7 +57,7 @@ async def test_a_rule_is_revoked_after_a_yes_and_that_can_be_taken_back(play: Pl
         await t.does_not_see("Revoke this rule?")
         assert len(await held(t)) == 4
         await t.press("delete", "y")
-        await t.sees("Revoking: Always allow what the agent", "to be revoked", "u undoes")
+        await t.sees("Revoking: Always allow the command", "to be revoked", "5s")
         assert len(await held(t)) == 4
         await t.press("u")
         await t.does_not_see("to be revoked")
@@ -67,7 +66,7 @@ async def test_a_rule_is_revoked_after_a_yes_and_that_can_be_taken_back(play: Pl
         await t.sees("to be revoked")
         t.app.asker.sender.monotonic = lambda: 6.0
         await t.sees("3 rules", "Revoked: Always allow")
-        assert ("agent", "analyst") not in await held(t)
+        assert ("command", "git status *") not in await held(t)
 
 
 async def test_without_rules_it_says_how_to_make_one(play: Play) -> None:
@@ -85,7 +84,7 @@ async def test_a_view_that_only_shows_revokes_nothing(play: Play) -> None:
         await t.press("Y")
         await t.sees("4 rules")
         await t.press("X")
-        await t.sees(str(ReadOnly()))
+        await t.sees("This view only shows")
 
 
 async def the_question(t: User) -> str:
@@ -124,7 +123,7 @@ async def test_of_a_command_a_pattern_can_be_written(play: Play) -> None:
         for value, said in (
             ("* --force", "must name the program"),
             ("git *", "would not allow what is asked now"),
-            ("./bin/migrate *; rm *", "what a shell reads has no `*`"),
+            ("./bin/migrate *; rm *", "is no pattern of a command"),
         ):
             field.value = value
             await t.press("enter")
@@ -147,7 +146,7 @@ async def test_a_rule_can_be_taken_back_with_its_approval(play: Play) -> None:
         await t.press("y")
         await t.sees("Always allowing: Migrate billing")
         await t.press("u")
-        await t.sees("Always allowing taken back")
+        await t.does_not_see("Always allowing")
         await t.waits_for_the_dialog()
         assert await held(t) == []
         assert (await t.hub.status(task_id)).task.status is Status.BLOCKED
