@@ -351,9 +351,12 @@ class TaskHubApp(App[None]):
         self.push_screen(place(name, self.hub, self.glyphs), self._came_back)
 
     def _can_go(self, name: str) -> bool:
-        here = name_of(self.screen) if self.screen_stack else None
-        alone = len(self.screen_stack) == 1
-        return alone or (len(self.screen_stack) == 2 and here is not None and here != name)
+        from textual.command import CommandPalette
+
+        # The palette asks what can be done on the screen below it.
+        open_ = [one for one in self.screen_stack if not isinstance(one, CommandPalette)]
+        here = name_of(open_[-1]) if open_ else None
+        return len(open_) == 1 or (len(open_) == 2 and here is not None and here != name)
 
     def action_phone(self) -> None:
         """Set up push messages to a phone; not from a dialog."""

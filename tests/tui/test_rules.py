@@ -180,3 +180,25 @@ async def test_a_rule_made_elsewhere_appears(play: Play) -> None:
         await t.sees("There are no rules")
         await t.hub.allow(Scope.AGENT, "command")
         await t.sees("1 rule", "Always allow what the agent `command` asks.")
+
+
+async def test_the_palette_leads_there_too(play: Play) -> None:
+    async with play(80, 24, before=ruled) as t:
+        await t.press("ctrl+p")
+        await t.types("always allowed")
+        await t.sees("What is always allowed")
+        await t.press("enter")
+        await t.sees("4 rules")
+        await t.press("ctrl+p")
+        await t.types("revoke")
+        await t.sees("End the rule; asks first")
+        await t.press("enter")
+        await t.sees("Revoke this rule?")
+
+
+async def test_what_a_rule_is_about_is_never_markup(play: Play) -> None:
+    async with play(120, 36) as t:
+        await t.hub.allow(Scope.AGENT, "[/red] [@click=app.quit]x[/] \x1b[2J")
+        await t.press("Y")
+        await t.sees("1 rule", "[/red] [@click=app.quit]x[/]")
+        assert "\x1b" not in "".join(t.lines())
