@@ -174,7 +174,6 @@ async def channels(paths: Paths, settings: Settings) -> list[ChannelInfo]:
     from taskhub_tui.notifications import prefs
     from taskhub_tui.notifications.channels import making
     from taskhub_tui.notifications.policy import Channel
-    from taskhub_tui.notifications.wishes import NO_TERMINAL
 
     wishes = prefs.of(settings, paths)
     found = []
@@ -185,7 +184,7 @@ async def channels(paths: Paths, settings: Settings) -> list[ChannelInfo]:
                 found.append(ChannelInfo(channel.value, True))
                 continue
             case Channel.TERMINAL:
-                problem = NO_TERMINAL
+                problem = await asyncio.to_thread(_terminal_problem)
             case Channel.DESKTOP:
                 problem = await _desktop_problem()
             case _:
@@ -216,6 +215,14 @@ async def try_channels(
     from taskhub_tui.notifications import prefs, trying
 
     return await trying.try_out(prefs.of(settings, paths), paths, names)
+
+
+def _terminal_problem() -> str | None:
+    """Say why the terminal shows no messages: a bell is all that it may be given."""
+    from taskhub_tui import terminals
+
+    found = terminals.here()
+    return None if found.form else terminals.saying(found).removesuffix(".")
 
 
 async def _desktop_problem() -> str | None:

@@ -42,10 +42,11 @@ if TYPE_CHECKING:
     from taskhub_tui.domain.delegation import Ranked
     from taskhub_tui.domain.listing import SavedView
     from taskhub_tui.domain.playbook import Playbook
-    from taskhub_tui.domain.views import Check
+    from taskhub_tui.domain.views import Check, Posted
     from taskhub_tui.domain.waiting import Waiting
     from taskhub_tui.planning import Planner
     from taskhub_tui.planning import PlaybookFile as PlaybookFile
+    from taskhub_tui.posting import Posting
     from taskhub_tui.storage.writer import Tx
 
 
@@ -76,6 +77,7 @@ class Hub(Ruling):
         self._id = f"{os.getpid()}-{os.urandom(3).hex()}"
         self._bell = Doorbell(paths.home)
         self._listening = False
+        self._posting: Posting | None = None
         store.after_commit = lambda tx: self._bell.ring()
 
     @classmethod
@@ -490,6 +492,40 @@ class Hub(Ruling):
             return
         now = self.clock()
         await self._store.write(lambda tx: presence.report(tx, self._id, focused, last_input, now))
+
+    async def posted(self, *, focused: bool | None, last_input: float | None) -> Posted | None:
+        """Return what the terminal of this front end is to show now; it counts as told then.
+
+        Args:
+            focused, last_input: as `report_presence` has them.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        from taskhub_tui.storage import posts
+
+        now = self.clock()
+        if self.read_only or not await self._store.read(lambda reader: posts.due(reader, now)):
+            return None
+        found = await self._posts()
+        return await found.next(focused=focused, last_input=last_input)
+
+    async def posts_answered(self) -> list[str]:
+        """Return the keys of what `posted` gave and was answered since, each once."""
+        return [] if self._posting is None else await self._posting.answered()
+
+    async def _posts(self) -> Posting:
+        if self._posting is None:
+            import asyncio
+
+            def make() -> Posting:
+                # Takes long to import, and most of the time nobody is away.
+                from taskhub_tui.posting import Posting
+
+                return Posting(self._store, self.paths, self.settings, self._id, self.clock)
+
+            self._posting = await asyncio.to_thread(make)
+        return self._posting
 
     async def checks(self) -> list[Check]:
         """Look for what may be wrong with this installation; one that only looks does not."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from taskhub_tui.config import Settings
     from taskhub_tui.domain.preferences import Preference
-    from taskhub_tui.domain.views import ChannelInfo, PhoneSetup
+    from taskhub_tui.domain.views import ChannelInfo, PhoneSetup, Tried
 
 _PLACE = re.compile(r"\(?at line (\d+)")
 _KEY = re.compile(r"`([\w.-]+)`")
@@ -159,6 +159,34 @@ class Tuning(Waking):
 
         return await diagnosis.channels(self.paths, self.settings)
 
+    def phone(self) -> PhoneSetup | None:
+        """Return how a phone subscribes to what is set up already; None when nothing is.
+
+        Raises:
+            BadInput: the file has a mistake.
+        """
+        self.reread()
+        section = self._phone()
+        topics = section.get("topic"), section.get("reply_topic")
+        if not section.get("enabled") or not all(topics):
+            return None
+        return _subscription(_address(section.get("server")), str(topics[0]), section.get("token"))
+
+    def _phone(self) -> dict[str, Any]:
+        return (self.settings.notifications or {}).get("phone") or {}
+
+    async def try_here(self, name: str) -> Tried:
+        """Send a test message over a channel from this process; return what came of it.
+
+        Raises:
+            BadInput: there is no such channel, or the settings have a mistake.
+        """
+        from taskhub_tui import diagnosis
+
+        self.reread()
+        (found,) = await diagnosis.try_channels(self.paths, self.settings, [name])
+        return found
+
     async def set_up_phone(
         self, *, server: str | None = None, token: str | None = None, new: bool = False
     ) -> PhoneSetup:
@@ -176,27 +204,14 @@ class Tuning(Waking):
 
     def _set_up_phone(self, server: str | None, token: str | None, new: bool) -> PhoneSetup:
         import secrets
-        from urllib.parse import urlsplit
 
-        from taskhub_tui.diagnosis import phone_is_public
-        from taskhub_tui.domain.views import PhoneSetup
         from taskhub_tui.secrets import check
 
         if token:
             check(token)
         self.reread()
-        section = (self.settings.notifications or {}).get("phone") or {}
-        server = (server or section.get("server") or "https://ntfy.sh").rstrip("/")
-        try:
-            parts = urlsplit(server)
-            found = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query
-        except ValueError:
-            found = False
-        if not found or not server.isprintable() or "@" in server:
-            raise BadInput(
-                f"`{one_line(server, 80)}` is no address of an ntfy server",
-                "Write it like https://ntfy.example.org",
-            )
+        section = self._phone()
+        server = _address(server or section.get("server"))
         place = ("notifications", "phone")
         topic, reply_topic = section.get("topic"), section.get("reply_topic")
         if new or not topic or not reply_topic:
@@ -209,12 +224,7 @@ class Tuning(Waking):
         self._write((*place, "topic"), topic)
         self._write((*place, "reply_topic"), reply_topic)
         self._write((*place, "enabled"), True)
-        where = parts.netloc + parts.path
-        link = f"ntfy://{where}/{topic}?display=TaskHub"
-        if parts.scheme == "http":
-            link += "&secure=false"
-        public = phone_is_public(server, token or section.get("token") or "")
-        return PhoneSetup(server, topic, link, public)
+        return _subscription(server, topic, token or section.get("token"))
 
     async def try_channel(self, name: str) -> None:
         """Ask a worker for a message on a channel; `trial` says what came of it.
@@ -227,6 +237,41 @@ class Tuning(Waking):
         if self._autostart:
             await self.ensure_worker()
         await self._store.write(lambda tx: trials.ask(tx, name, self.clock()))
+
+
+def _address(server: str | None) -> str:
+    """Return the address of an ntfy server as it is kept.
+
+    Raises:
+        BadInput: it is none.
+    """
+    from urllib.parse import urlsplit
+
+    server = (server or "https://ntfy.sh").rstrip("/")
+    try:
+        parts = urlsplit(server)
+        found = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query
+    except ValueError:
+        found = False
+    if not found or not server.isprintable() or "@" in server:
+        raise BadInput(
+            f"`{one_line(server, 80)}` is no address of an ntfy server",
+            "Write it like https://ntfy.example.org",
+        )
+    return server
+
+
+def _subscription(server: str, topic: str, token: str | None) -> PhoneSetup:
+    from urllib.parse import urlsplit
+
+    from taskhub_tui.diagnosis import phone_is_public
+    from taskhub_tui.domain.views import PhoneSetup
+
+    parts = urlsplit(server)
+    link = f"ntfy://{parts.netloc}{parts.path}/{topic}?display=TaskHub"
+    if parts.scheme == "http":
+        link += "&secure=false"
+    return PhoneSetup(server, topic, link, phone_is_public(server, token or ""))
 
 
 def _text(file: Path) -> str:

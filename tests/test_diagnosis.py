@@ -150,7 +150,11 @@ def test_a_mistake_that_only_a_worker_meets_is_a_finding_of_doctor(where: Paths,
     assert "settings" not in {one["name"] for one in json.loads(capsys.readouterr().out)}
 
 
-def test_every_channel_is_listed_with_what_is_wrong_with_it(where: Paths) -> None:
+def test_every_channel_is_listed_with_what_is_wrong_with_it(
+    where: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TMUX", raising=False)
+    monkeypatch.setenv("TERM", "dumb")
     settings = config.Settings(
         owner="me",
         notifications={
@@ -168,5 +172,6 @@ def test_every_channel_is_listed_with_what_is_wrong_with_it(where: Paths) -> Non
     }  # fmt: skip
     assert "TASKHUB_NOT_SET" in (by_name["phone"].problem or "")
     assert by_name["command"].problem == "The command tell-me is not there, or cannot be run"
+    assert "rings only" in (by_name["terminal"].problem or "")
     assert "name of a mail server" in (by_name["email"].problem or "")
     assert [name for name, one in by_name.items() if not one.problem] == ["in-app"]

@@ -10,8 +10,6 @@ from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.views import PhoneSetup
 
 _MARKS = {"ok": ("ok  ", "green"), "off": ("off ", "dim"), "fail": ("fail", "red")}
-_QUIET_ZONE = 2
-"""Light modules around the code, by which a camera finds it."""
 
 
 def test(name: str | None, out: Output) -> int:
@@ -68,19 +66,9 @@ def qr_code(text: str, *, coloured: bool, unicode: bool) -> Sequence[str]:
     Args:
         coloured: a terminal shows it: its own colours do not matter then.
     """
-    import segno
+    from taskhub_tui import qr
 
-    code = segno.make(text, error="l", micro=False)
-    rows = [list(row) for row in code.matrix_iter(border=_QUIET_ZONE)]
     if not unicode:
-        return ["".join("##" if dark else "  " for dark in row) for row in rows]
-    if len(rows) % 2:
-        rows.append([0] * len(rows[0]))
-    lines = []
-    for above, below in zip(rows[::2], rows[1::2], strict=True):
-        line = "".join(
-            {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}[bool(a), bool(b)]
-            for a, b in zip(above, below, strict=True)
-        )
-        lines.append(f"\x1b[30;107m{line}\x1b[0m" if coloured else line)
-    return lines
+        return ["".join("##" if dark else "  " for dark in row) for row in qr.modules(text)]
+    lines = qr.half_blocks(text)
+    return [f"\x1b[30;107m{line}\x1b[0m" for line in lines] if coloured else lines

@@ -80,6 +80,13 @@ GROUPS: Mapping[str, tuple[Preference, ...]] = {
             f"{_N}.desktop.per_minute", "count", "Most desktop notifications a minute", default=6
         ),
         Preference(
+            f"{_N}.terminal.enabled",
+            "switch",
+            "Tell you through the terminal while you do not look at the app",
+            "now",
+            default=True,
+        ),
+        Preference(
             f"{_N}.quiet.enabled",
             "switch",
             "Put off what is not critical at night; unset: what rings only",

@@ -43,6 +43,8 @@ def _state(one: Telling, now: float, asks: bool) -> str:
         told = f"told {spell(now - one.sent)} ago"
         return f"{told}, and taken back since" if one.state == "withdrawn" else told
     match one.state:
+        case "withdrawn" if one.channel == "terminal" and one.error is not None:
+            return f"not told ({_bare(one.error)})"
         case "withdrawn":
             return "not told, since it was answered before"
         case "dead":
@@ -60,6 +62,8 @@ def _waits(one: Telling, now: float, asks: bool) -> str:
     if due is not None and due > now:
         unless = ", unless it is answered before" if asks else ""
         return f"to be told in {countdown(due - now)}{unless}"
+    if one.channel == "terminal":
+        return "due, and told as soon as an open app is not in front"
     return "due, and waits for its turn"
 
 

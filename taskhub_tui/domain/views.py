@@ -269,6 +269,16 @@ class ChannelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Posted:
+    """What an open app is to show in its terminal."""
+
+    key: str
+    """By which it can be taken back."""
+    title: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """A message that was asked for to try out a channel."""
 

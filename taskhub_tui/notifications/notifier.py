@@ -23,7 +23,6 @@ from taskhub_tui.notifications.policy import (
     should_notify,
     silent,
 )
-from taskhub_tui.notifications.wishes import NO_TERMINAL
 from taskhub_tui.storage import notices, outbox, presence, reviving, trials, withdrawals
 from taskhub_tui.storage.notices import ASKS
 from taskhub_tui.storage.outbox import Parcel, Planned, Rules
@@ -193,7 +192,9 @@ class Notifier:
         return 0.0 if await self._plan() else LOOK
 
     async def _begin(self) -> None:
-        names = [channel.value for channel in self._channels]
+        # What the terminal is to show, the apps take out by themselves.
+        shown = {Channel.TERMINAL} if self._prefs.terminal.enabled else set()
+        names = [channel.value for channel in {*self._channels, *shown}]
         if await self._store.read(lambda reader: reviving.anything_begun(reader, names)):
             await self._store.write(lambda tx: reviving.begin(tx, names, self._clock()))
             self.wake()
@@ -310,7 +311,8 @@ class Notifier:
         now = self._clock()
         seen = presence.seen(tx, now)
         sent = {
-            channel: outbox.uses(tx, channel.value, now - outbox.DAY) for channel in self._channels
+            channel: outbox.uses(tx, channel.value, now - outbox.DAY)
+            for channel in (*self._channels, Channel.TERMINAL)
         }
         zone = self._zone() or Context(0).zone
         idle = float("inf") if seen.last_input is None else now - seen.last_input
@@ -324,11 +326,12 @@ class Notifier:
     def _planned(self, step: Step) -> Planned | None:
         """Return what becomes of a step of the policy here; None for what says nothing new."""
         channel = step.channel
-        if step.due is None or channel is Channel.IN_APP or channel in self._channels:
-            return Planned(*step, send=channel in self._channels)
+        here = channel is Channel.TERMINAL or channel in self._channels
+        if step.due is None or channel is Channel.IN_APP or here:
+            return Planned(*step, send=here)
         if step.number:
             return None
-        return Planned(channel, None, _LACKS.get(channel, _LACK))
+        return Planned(channel, None, _LACK)
 
     async def _deliver(self, channel: Channel, parcel: Parcel) -> None:
         now = self._clock()
@@ -375,7 +378,6 @@ class Notifier:
 
 
 _LACK = "It was switched on after the worker started; the next one has it."
-_LACKS = {Channel.TERMINAL: f"{NO_TERMINAL}."}
 _SILENT = "It takes no message and says nothing"
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "Prefs",
     "QuietHours",
     "Step",
+    "presence",
     "should_notify",
     "silent",
 ]
@@ -173,7 +174,7 @@ class _Way:
         self.channel, self.event, self.prefs = channel, event, prefs
         self.task, self.context = task, context
         self.wish: ChannelPrefs = prefs.of(channel)
-        self.away, self.presence = _presence(prefs, context)
+        self.away, self.presence = presence(prefs, context)
 
     def steps(self) -> list[Step]:
         if (reason := self._never()) is not None:
@@ -352,15 +353,14 @@ class _Way:
 _EVERYWHERE = "on every channel that is set up"
 
 
-def _presence(prefs: Prefs, context: Context) -> tuple[bool, str]:
+def presence(prefs: Prefs, context: Context) -> tuple[bool, str]:
     """Say if the person is away from the app, and how we know."""
-    if context.focused is not None:
-        return (
-            (False, "The app is in front.")
-            if context.focused
-            else (True, "The app is not in front.")
-        )
-    if context.idle >= prefs.idle_after:
+    idle = context.idle >= prefs.idle_after
+    if context.focused is False:
+        return True, "The app is not in front."
+    if context.focused and (not idle or context.idle == inf):
+        return False, "The app is in front."
+    if idle:
         return True, f"The app was not touched for {_span(prefs.idle_after)} or more."
     return False, f"The app was used in the last {_span(prefs.idle_after)}."
 

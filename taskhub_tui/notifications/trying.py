@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ from taskhub_tui.notifications.channels.making import OUTSIDE, make
 from taskhub_tui.notifications.message import DeliveryError, Pressed
 from taskhub_tui.notifications.notifier import trial
 from taskhub_tui.notifications.policy import Channel, Prefs
-from taskhub_tui.notifications.wishes import NO_TERMINAL
 from taskhub_tui.text import one_line
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ async def _try(channel: Channel, prefs: Prefs, paths: Paths, named: bool) -> Tri
     if not prefs.of(channel).enabled and not named:
         return Tried(channel.value, "off", "It is switched off in the settings.")
     if channel is Channel.TERMINAL:
-        return Tried(channel.value, "off", f"{NO_TERMINAL}.")
+        return _terminal(prefs, named)
     sender = _sender(channel, prefs, paths)
     began = time.monotonic()
     try:
@@ -61,8 +61,30 @@ async def _try(channel: Channel, prefs: Prefs, paths: Paths, named: bool) -> Tri
     finally:
         await sender.close()
     if not prefs.of(channel).enabled:
-        said += " It is switched off in the settings, though."
+        said += _OFF
     return Tried(channel.value, "ok", said)
+
+
+def _terminal(prefs: Prefs, named: bool) -> Tried:
+    """Write a message to the terminal that this command runs in."""
+    from taskhub_tui import terminals
+
+    name = Channel.TERMINAL.value
+    out = next((one for one in (sys.stdout, sys.stderr) if one.isatty()), None)
+    if out is None:
+        said = "There is no terminal here to write to; an open app writes to its own."
+        return Tried(name, "fail" if named else "off", said)
+    found = terminals.here()
+    key = f"taskhub-trial-{time.time():.0f}"
+    out.write(terminals.message(found, key, "TaskHub", "This is a test: notifications work."))
+    out.flush()
+    said = terminals.saying(found)
+    if not prefs.terminal.enabled:
+        said += _OFF
+    return Tried(name, "ok", said)
+
+
+_OFF = " It is switched off in the settings, though."
 
 
 def _sender(channel: Channel, prefs: Prefs, paths: Paths) -> Sender:

@@ -32,9 +32,6 @@ class Channel(StrEnum):
     APPRISE = "apprise"
 
 
-NO_TERMINAL = "This version of TaskHub writes no notifications to the terminal"
-"""Why nothing is told there, though the settings have a section for it."""
-
 Rank: TypeAlias = Literal["low", "normal", "high", "critical"]
 """A priority as the settings name it."""
 Unanswered: TypeAlias = Literal["wait", "remind", "escalate"]

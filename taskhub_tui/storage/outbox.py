@@ -21,8 +21,9 @@ BURST = 3
 MOST = 200
 """Most deliveries that one message tells of."""
 DAY = 86400.0
-LIVE = ("desktop", "terminal")
-"""Channels on which what is shown lives and dies with its worker."""
+DESKTOP, TERMINAL = "desktop", "terminal"
+LIVE = (DESKTOP, TERMINAL)
+"""Channels on which only the process that shows something can take it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +321,8 @@ def next_due(reader: Reader, channel: str, me: str, *, asks: bool | None = None)
 
 
 def any_queued(reader: Reader) -> bool:
-    """Return whether anything is still to be sent."""
-    found = reader.execute("SELECT 1 FROM delivery WHERE state = 'queued' LIMIT 1").fetchone()
+    """Return whether anything is still to be sent by a worker."""
+    found = reader.execute(
+        "SELECT 1 FROM delivery WHERE state = 'queued' AND channel <> ? LIMIT 1", (TERMINAL,)
+    ).fetchone()
     return found is not None

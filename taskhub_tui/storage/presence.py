@@ -27,10 +27,14 @@ def forget(tx: Tx, id_: str) -> None:
     tx.execute("DELETE FROM presence WHERE id = ?", (id_,))
 
 
-def seen(reader: Reader, now: float) -> Presence:
-    """Return whether a user looks at any front end that was heard of in the last minute."""
+def seen(reader: Reader, now: float, besides: str = "") -> Presence:
+    """Return whether a user looks at any front end that was heard of in the last minute.
+
+    Args:
+        besides: ID of one that is left out.
+    """
     found = reader.execute(
-        "SELECT focused, last_input FROM presence WHERE seen > ?", (now - 60,)
+        "SELECT focused, last_input FROM presence WHERE seen > ? AND id <> ?", (now - 60, besides)
     ).fetchall()
     known = [bool(focused) for focused, _ in found if focused is not None]
     inputs = [last for _, last in found if last is not None]

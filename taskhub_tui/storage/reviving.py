@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from taskhub_tui.storage.outbox import DAY, LIVE
+from taskhub_tui.storage.outbox import DAY, DESKTOP
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.writer import Tx
 
@@ -13,9 +13,9 @@ def _forsaken(me: str, alive: Sequence[str], now: float) -> tuple[str, tuple[obj
     return (
         f"worker IS NOT NULL AND worker <> ? AND worker NOT IN ({marks})"
         " AND (state = 'sending' OR (state = 'sent' AND asks = 1 AND step = 0"
-        " AND channel IN (?, ?) AND notification_id IN (SELECT id FROM notification"
+        " AND channel = ? AND notification_id IN (SELECT id FROM notification"
         "                      WHERE withdrawn IS NULL AND created > ?)))",
-        (me, *alive, *LIVE, now - DAY),
+        (me, *alive, DESKTOP, now - DAY),
     )
 
 

@@ -21,7 +21,7 @@ from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
 from textual.widgets import Input, TextArea
 
-from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.domain.errors import ReadOnly, TaskHubError
 from taskhub_tui.domain.model import NewTask, NoticeKind
 from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.hub import Hub
@@ -44,6 +44,8 @@ log = logging.getLogger("taskhub.app")
 
 _PRESENCE_EVERY = 15.0
 """Seconds between two reports that the user is typing."""
+_PRESENCE_AGAIN = 30.0
+"""Seconds after which it is reported all the same: whoever is silent for a minute has gone."""
 _TWICE = 8.0
 """Seconds in which leaving once more leaves what was typed behind."""
 _HOLD = 0.25
@@ -54,6 +56,7 @@ _REST = 1.0
 if TYPE_CHECKING:
     from textual.command import Provider
 
+    from taskhub_tui.terminals import Terminal
     from taskhub_tui.tui.taskbar import Taskbar
 
 
@@ -126,6 +129,7 @@ class TaskHubApp(App[None]):
         self.lent = False
         """True while another program, or the shell, has the terminal."""
         self._last_input: float | None = None
+        """When a key was pressed last, or the app was opened or came to the front."""
         self._focused: bool | None = None
         self._reported: tuple[bool | None, float | None] | None = None
         self._reported_at = -_PRESENCE_EVERY
@@ -135,6 +139,8 @@ class TaskHubApp(App[None]):
         self._terminal_title = ""
         self._taskbar: Taskbar | None = None
         self._glanced = False
+        self._terminal: Terminal | None = None
+        """What the terminal was when a message was written to it last."""
         self.drafts = Drafts()
         self.asker = Asker(self, hub, self.glyphs, lambda: self.typed)
         self._main = MainScreen(hub, self.glyphs)
@@ -160,6 +166,7 @@ class TaskHubApp(App[None]):
         return found
 
     async def on_mount(self) -> None:
+        self._last_input = self.hub.clock()
         self._write("\x1b[22;2t")  # The terminal keeps its title until we leave.
         if not self.is_headless:
             from taskhub_tui.tui.taskbar import taskbar
@@ -186,6 +193,39 @@ class TaskHubApp(App[None]):
         if self._taskbar is not None and self._glanced:
             with contextlib.suppress(TaskHubError):
                 self._taskbar.show(await self.hub.glance())
+        if self._glanced and self.has_terminal and not self.lent:
+            # The watcher says what is wrong with the store, and the settings with their file.
+            with contextlib.suppress(TaskHubError):
+                await self._post()
+
+    @property
+    def has_terminal(self) -> bool:
+        """True when messages can be written to a terminal: no browser, and nobody's test."""
+        return not (self.is_headless or self.is_web)
+
+    async def _post(self) -> None:
+        """Show in the terminal what is due there, and take back what was answered."""
+        from taskhub_tui import terminals
+
+        posted = await self.hub.posted(focused=self._focused, last_input=self._last_input)
+        if posted is not None:
+            # Anew each time: whoever is in tmux may look from another terminal by now.
+            self._terminal = await asyncio.to_thread(terminals.here)
+            self._write(terminals.message(self._terminal, posted.key, posted.title, posted.body))
+        if self._terminal is not None and terminals.takes_back(self._terminal):
+            for key in await self.hub.posts_answered():
+                self._write(terminals.withdrawal(self._terminal, key))
+
+    async def try_terminal(self) -> str:
+        """Write a test message to the terminal; return in a sentence what was written."""
+        from taskhub_tui import terminals
+
+        if not self.has_terminal:
+            return "This is no terminal that messages could be written to"
+        found = await asyncio.to_thread(terminals.here)
+        words = "This is a test: notifications work."
+        self._write(terminals.message(found, f"taskhub-trial-{time.time():.0f}", "TaskHub", words))
+        return terminals.saying(found)
 
     def begin(self) -> None:
         """Begin to watch the hub; the main screen has all its parts."""
@@ -311,9 +351,21 @@ class TaskHubApp(App[None]):
         self.push_screen(place(name, self.hub, self.glyphs), self._came_back)
 
     def _can_go(self, name: str) -> bool:
-        here = name_of(self.screen) if self.screen_stack else None
-        alone = len(self.screen_stack) == 1
-        return alone or (len(self.screen_stack) == 2 and here is not None and here != name)
+        from textual.command import CommandPalette
+
+        # The palette asks what can be done on the screen below it.
+        open_ = [one for one in self.screen_stack if not isinstance(one, CommandPalette)]
+        here = name_of(open_[-1]) if open_ else None
+        return len(open_) == 1 or (len(open_) == 2 and here is not None and here != name)
+
+    def action_phone(self) -> None:
+        """Set up push messages to a phone; not from a dialog."""
+        if self.hub.read_only:
+            self.say(ReadOnly())
+        elif not isinstance(self.screen, ModalScreen):
+            from taskhub_tui.tui.screens.phone import PhoneScreen
+
+            self.push_screen(PhoneScreen(self.hub, self.glyphs))
 
     def action_pane(self, name: str) -> None:
         """Go to the list, the task, what waits, or the agents; not from a dialog."""
@@ -371,6 +423,8 @@ class TaskHubApp(App[None]):
             return self._can_go(str(parameters[0]))
         if action == "pane":
             return self._can_pane(str(parameters[0]))
+        if action == "phone":
+            return not isinstance(self.screen, ModalScreen)
         if action == "undo":
             return bool(self.asker.sender.held)
         return True
@@ -549,7 +603,7 @@ class TaskHubApp(App[None]):
             self.notify("No text is selected here; nothing was copied", timeout=3, markup=False)
 
     async def on_app_focus(self) -> None:
-        self._focused = True
+        self._focused, self._last_input = True, self.hub.clock()
         self.call_next(self._give_keys)
         await self._report_presence()
 
@@ -571,10 +625,9 @@ class TaskHubApp(App[None]):
     async def _report_presence(self) -> None:
         now = time.monotonic()
         news = (self._focused, self._last_input)
-        if news == self._reported:
-            return
         moved = self._reported is None or self._reported[0] != self._focused
-        if moved or now - self._reported_at >= _PRESENCE_EVERY:
+        every = _PRESENCE_AGAIN if news == self._reported else _PRESENCE_EVERY
+        if moved or now - self._reported_at >= every:
             self._reported, self._reported_at = news, now
             # The watcher says what is wrong with the store.
             with contextlib.suppress(TaskHubError):

@@ -27,7 +27,7 @@ from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.render import calls
-from taskhub_tui.tui.sending import Held, Sender, Taken
+from taskhub_tui.tui.sending import Held, Part, Sender, Taken
 from taskhub_tui.tui.theme import Glyphs
 
 if TYPE_CHECKING:
@@ -242,7 +242,8 @@ class Asker:
             decision = await self._app.push_screen_wait(screen)
             self._open = None
             if decision is not None:
-                await self.sender.take([Taken(view.task, view.blocker, decision)])
+                taken = Taken(view.task, view.blocker, decision, always=screen.always)
+                await self.sender.take([taken])
             elif case is not None and not screen.gave_way:
                 self._later(case)
                 if screen.put_away:
@@ -269,9 +270,9 @@ class Asker:
         self._drafts[task_id] = case, drafts
         return drafts
 
-    def _was_sent(self, part: Taken) -> None:
+    def _was_sent(self, part: Part) -> None:
         if not part.aside:
-            self._drafts.pop(part.task.id, None)
+            self._drafts.pop(part.task_id, None)
 
     @property
     def unsent(self) -> bool:
@@ -338,13 +339,13 @@ class Asker:
                 self.returned.add(part.case)
             chosen = part.decision
             if chosen is not None and chosen.text and chosen.action is Action.DENY:
-                drafts = self._drafts_of(part.task.id, part.case)
+                drafts = self._drafts_of(part.task_id, part.case)
                 drafts.setdefault(Action.DENY, {"": chosen.text})
         first = held.parts[0]
-        drafts = self._drafts.get(first.task.id, (None, {}))[1]
+        drafts = self._drafts.get(first.task_id, (None, {}))[1]
         action = first.decision.action if first.decision is not None else None
         typed = action if action in drafts and not first.aside else None
-        again = first.task.id, typed
+        again = first.task_id, typed
         one = len(held.parts) == 1 and (first.case is not None or typed is not None)
         start(self._app, self._line_up, group="line up")
         self.news.publish(None)

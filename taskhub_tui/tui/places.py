@@ -17,6 +17,7 @@ _PLACES = {
     "help": ("help", "HelpScreen"),
     "agents": ("agents", "AgentsScreen"),
     "settings": ("settings", "SettingsScreen"),
+    "rules": ("rules", "RulesScreen"),
 }
 
 

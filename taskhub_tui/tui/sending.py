@@ -5,12 +5,15 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from textual.app import App
 from textual.timer import Timer
 
 from taskhub_tui.domain.errors import AlreadyDecided, NotLegal, TaskHubError, UnknownTask
 from taskhub_tui.domain.model import Action, Blocker, BlockerKind, Decision, Status, Task
+from taskhub_tui.domain.rules import Rule, Scope
+from taskhub_tui.domain.rules import words as rule_words
 from taskhub_tui.domain.waiting import Case, case_of
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
@@ -36,7 +39,17 @@ _DOING = {
     None: ("Letting go on", "Goes on", "resumed"),
 }
 _ANSWER = ("Answering", "Answered", "answered")
+_ALWAYS = ("Always allowing", "Approved, and always allowed", "approved")
 _PAUSE = ("Pausing", "Paused", "paused")
+
+
+@dataclass(frozen=True, slots=True)
+class Always:
+    """The rule that is made with an approval."""
+
+    scope: Scope
+    pattern: str | None = None
+    """For commands, a wider one than the command that is proposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,17 @@ class Taken:
     """It is to be held; then there is no decision."""
     aside: bool = False
     """It was done in the list and answers nothing, and no words that were typed about the task."""
+    always: Always | None = None
+    """It approves, and from now on all that such a rule allows."""
+
+    @property
+    def task_id(self) -> str:
+        return self.task.id
+
+    @property
+    def title(self) -> str:
+        """What it is about."""
+        return self.task.title
 
     @property
     def key(self) -> object:
@@ -69,6 +93,8 @@ class Taken:
             return _PAUSE
         if self.decision is None:
             return _DOING[None]
+        if self.always is not None:
+            return _ALWAYS
         if self.aside and (priority := self.decision.data.get("priority")):
             return f"Setting priority {priority}", f"Priority {priority}", "changed"
         asks = self.blocker is not None and self.blocker.kind is BlockerKind.INPUT
@@ -77,11 +103,35 @@ class Taken:
         return _DOING[self.decision.action]
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An always-allow rule that is to be revoked."""
+
+    rule: Rule
+    task_id: str = ""
+    """It is about no task."""
+    decision: None = None
+    case: None = None
+    aside: bool = True
+    words: tuple[str, str, str] = ("Revoking", "Revoked", "revoked")
+
+    @property
+    def title(self) -> str:
+        return rule_words(self.rule.scope, self.rule.value)
+
+    @property
+    def key(self) -> object:
+        return "rule", self.rule.id
+
+
+Part: TypeAlias = Taken | Ended
+
+
 @dataclass(eq=False)
 class Held:
     """One decision of a person, about one task or several, that is not sent yet."""
 
-    parts: list[Taken]
+    parts: list[Part]
     due: float
     """When it is sent, by the sender's clock."""
     gone: list[str] = field(default_factory=list)
@@ -90,7 +140,7 @@ class Held:
     @property
     def doing(self) -> str:
         if len(self.parts) == 1:
-            return f"{self.parts[0].words[0]}: {one_line(self.parts[0].task.title, 60)}"
+            return f"{self.parts[0].words[0]}: {one_line(self.parts[0].title, 60)}"
         return f"{self.parts[0].words[0]}: {len(self.parts)} tasks"
 
 
@@ -105,7 +155,7 @@ class Sender:
         *,
         undone: Callable[[Held], None],
         settled: Callable[[], None],
-        sent: Callable[[Taken], None] = lambda _: None,
+        sent: Callable[[Part], None] = lambda _: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """
@@ -141,13 +191,13 @@ class Sender:
     def task_ids(self) -> set[str]:
         """The tasks of all answers that are not sent yet."""
         return {
-            part.task.id
+            part.task_id
             for held in (*self.held, *self._under_way)
             for part in held.parts
             if not part.aside
         }
 
-    async def take(self, parts: Sequence[Taken]) -> None:
+    async def take(self, parts: Sequence[Part]) -> None:
         """Send these decisions when the time to take them back is over.
 
         A question that is decided already, but not sent yet, keeps the decision it has.
@@ -186,7 +236,7 @@ class Sender:
         """Return what is held of the same kind for the same task alone."""
         for held in self.held:
             match held.parts:
-                case [one] if one.aside and one.task.id == part.task.id:
+                case [Taken() as one] if one.aside and one.task.id == part.task.id:
                     if (one.decision is None) is (part.decision is None):
                         return held
         return None
@@ -243,7 +293,9 @@ class Sender:
         """
         ids = {task.id for task in changed}
         for held in [*self.held]:
-            for part in [part for part in held.parts if part.task.id in ids]:
+            for part in [one for one in held.parts if isinstance(one, Taken)]:
+                if part.task.id not in ids:
+                    continue
                 said = await settled_by(part.task, part.blocker)
                 if said is None or held not in self.held:
                     continue
@@ -281,7 +333,7 @@ class Sender:
         """Carry the decisions to the hub; each is refused alone. Return what went wrong."""
         if held not in self._under_way:
             self._under_way.append(held)
-        done: list[Taken] = []
+        done: list[Part] = []
         late: list[str] = [*held.gone]
         wrong: list[str] = []
         parts = [*held.parts]
@@ -315,7 +367,10 @@ class Sender:
             self._news()
         return [*late, *wrong]
 
-    async def _send_one(self, part: Taken) -> None:
+    async def _send_one(self, part: Part) -> None:
+        if isinstance(part, Ended):
+            await self._hub.revoke(part.rule.id)
+            return
         task, blocker, decision = part.task, part.blocker, part.decision
         if decision is None:
             await (self._hub.pause(task.id) if part.pause else self._hub.resume(task.id))
@@ -328,6 +383,15 @@ class Sender:
             now = await self._hub.status(task.id)
             if case_of(now.task, now.blocker) != part.case:
                 raise AlreadyDecided("It is not the failure that you saw", "Look at it again")
+        if part.always is not None and blocker is not None:
+            await self._hub.always(
+                task.id,
+                part.always.scope,
+                pattern=part.always.pattern,
+                blocker_id=blocker.id,
+                version=blocker.version,
+            )
+            return
         await self._hub.decide(
             task.id,
             decision.action,
@@ -340,16 +404,16 @@ class Sender:
         )
 
     @staticmethod
-    def _about(part: Taken, said: str, several: bool) -> str:
-        return f"{one_line(part.task.title, 40)}: {said}" if several else said
+    def _about(part: Part, said: str, several: bool) -> str:
+        return f"{one_line(part.title, 40)}: {said}" if several else said
 
     def _report(
-        self, parts: Sequence[Taken], done: list[Taken], late: list[str], wrong: list[str]
+        self, parts: Sequence[Part], done: list[Part], late: list[str], wrong: list[str]
     ) -> None:
         several = len(done) + len(late) + len(wrong) > 1
         if not several and done:
             self._app.notify(
-                f"{done[0].words[1]}: {one_line(done[0].task.title, 60)}", timeout=3, markup=False
+                f"{done[0].words[1]}: {one_line(done[0].title, 60)}", timeout=3, markup=False
             )
             return
         if not several:
@@ -359,7 +423,7 @@ class Sender:
         words = [f"{len(done)} {done[0].words[2]}"] if done else []
         if late:
             were = "was" if len(late) == 1 else "were"
-            asked = all(part.blocker is not None for part in parts)
+            asked = all(isinstance(one, Taken) and one.blocker is not None for one in parts)
             words.append(f"{len(late)} {were} {'answered elsewhere' if asked else 'faster'}")
         if wrong:
             words.append(f"{len(wrong)} could not be done")

@@ -1,12 +1,11 @@
 """How far the work is, in the taskbar or the tab of terminals that can show it (OSC 9;4)."""
 
 import os
-import subprocess
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from taskhub_tui.domain.views import Glance
+from taskhub_tui.terminals import known, wrapped
 
 _AGAIN = 8.0
 """Seconds after which progress is said again: some terminals take it away from who is silent."""
@@ -17,50 +16,16 @@ def takes_progress(environ: Mapping[str, str]) -> bool:
 
     Others may take the sequence for a message to be shown, so a doubt is a no.
     """
-    if environ.get("TMUX"):
-        return _tmux("show-options", "-gv", "allow-passthrough") in ("on", "all") and _known(
-            *_tmux("display-message", "-p", "#{client_termtype}").replace("(", " ").split(" ")[:2]
-        )
-    if environ.get("STY"):  # GNU screen hands nothing on.
-        return False
-    if environ.get("WT_SESSION") or environ.get("ConEmuPID"):
-        return True
-    if environ.get("KITTY_WINDOW_ID") and environ.get("TERM") == "xterm-kitty":
-        return True
-    if (vte := environ.get("VTE_VERSION", "")).isdigit():
-        return int(vte) >= 8000
-    return _known(environ.get("TERM_PROGRAM", ""), environ.get("TERM_PROGRAM_VERSION", ""))
-
-
-def _known(program: str = "", version: str = "") -> bool:
-    least: dict[str, tuple[int, ...]] = {
-        "ghostty": (1, 2),
-        "iterm.app": (3, 6, 6),
-        "iterm2": (3, 6, 6),
-        "kitty": (0, 40),
-        "mintty": (3, 5),
-    }
-    wanted = least.get(program.lower())
-    if wanted is None:
-        return False
-    parts = version.strip("()").split("-")[0].split(".")
-    return tuple(int(part) for part in parts if part.isdigit()) >= wanted
-
-
-def _tmux(*words: str) -> str:
-    with suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(
-            ["tmux", *words], capture_output=True, text=True, timeout=2, check=False
-        ).stdout.strip()
-    return ""
+    return known(environ).progress
 
 
 class Taskbar:
     """Shows in the terminal's taskbar or tab how far the work is."""
 
-    def __init__(self, write: Callable[[str], None], environ: Mapping[str, str]) -> None:
+    def __init__(self, write: Callable[[str], None], tmux: int = 0) -> None:
+        """`tmux` is how many of them lie between."""
         self._write = write
-        self._in_tmux = bool(environ.get("TMUX"))
+        self._tmux = tmux
         self._shown = ""
         self._said = 0.0
 
@@ -89,14 +54,12 @@ class Taskbar:
         ):
             return
         self._shown, self._said = state, now
-        sequence = f"\x1b]9;4;{state}\x07"
-        if self._in_tmux:
-            sequence = "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
-        self._write(sequence)
+        self._write(wrapped(f"\x1b]9;4;{state}\x07", self._tmux))
 
 
 def taskbar(wanted: bool | None, write: Callable[[str], None]) -> Taskbar | None:
     """Return the taskbar; None where it is not wanted, or not known to be safe."""
-    if takes_progress(os.environ) if wanted is None else wanted:
-        return Taskbar(write, os.environ)
-    return None
+    if wanted is False:
+        return None
+    terminal = known(os.environ)
+    return Taskbar(write, terminal.tmux) if wanted or terminal.progress else None

@@ -11,7 +11,6 @@ from taskhub_tui.notifications.message import DeliveryError, Message
 from taskhub_tui.notifications.notifier import Notifier
 from taskhub_tui.notifications.policy import Channel
 from taskhub_tui.notifications.prefs import Latest, read
-from taskhub_tui.notifications.wishes import NO_TERMINAL
 from taskhub_tui.storage import changes, notices, outbox, presence, reviving, withdrawals
 from taskhub_tui.storage.outbox import Parcel, Planned, Rules
 
@@ -346,7 +345,7 @@ async def test_a_channel_that_the_worker_has_not_is_not_planned_and_says_so(box:
     (task,) = await box.hub.tasks()
     told = next(one for one in await box.hub.told(task.id) if one.notification.id == note)
     said = {one.channel: (one.due, one.reason) for one in told.tellings}
-    assert said["terminal"] == (None, f"{NO_TERMINAL}.")
+    assert said["terminal"] == (box.now, "Somebody has to act. The app is not in front.")
     assert said["desktop"] == (
         None, "It was switched on after the worker started; the next one has it."
     )  # fmt: skip

@@ -24,6 +24,7 @@ from taskhub_tui.domain.model import (
     Task,
     WaitingOn,
 )
+from taskhub_tui.domain.rules import Scope
 from taskhub_tui.storage import changes, stages
 from taskhub_tui.tui.widgets.detail import Detail
 
@@ -59,7 +60,10 @@ async def asked(seed: Seed, title: str, kind: BlockerKind, question: str, **more
     ago = more.pop("ago", 2 * MINUTE)
     key = more.pop("key", "ask")
     at = len(names) - 1
-    task = await seed.put(title, Status.IN_PROGRESS, at=at, names=names, started=NOW - HOUR)
+    place = {"workdir": more.pop("workdir")} if "workdir" in more else {}
+    task = await seed.put(
+        title, Status.IN_PROGRESS, at=at, names=names, started=NOW - HOUR, **place
+    )
     stalled = kind is BlockerKind.STALLED
     task = replace(
         await seed.now(task),
@@ -180,6 +184,13 @@ async def approval(seed: Seed) -> None:
     )  # fmt: skip
 
 
+async def harmless(seed: Seed) -> None:
+    await asked(
+        seed, "Migrate billing webhooks to v3", BlockerKind.APPROVAL,
+        "The agent asks to run this on staging:", detail=COMMAND, workdir="/srv/billing",
+    )  # fmt: skip
+
+
 async def dangerous(seed: Seed) -> None:
     diff = "--- a/settings.py\n+++ b/settings.py\n@@ -1 +1 @@\n-DEBUG = True\n+DEBUG = False"
     await asked(
@@ -256,6 +267,34 @@ async def open_questions(seed: Seed) -> None:
 async def waiting(seed: Seed) -> None:
     for put in (busy, failed, question, dangerous, interrupted, review, sign_in):
         await put(seed)
+
+
+async def ruled(seed: Seed) -> None:
+    """Put rules there: one that was often used, and some that never were."""
+    await busy(seed)
+    for scope, value, uses, used, ago in (
+        (Scope.FOLDER, "/srv/billing/staging", 12, NOW - 3 * HOUR, 9 * 24 * HOUR),
+        (Scope.AGENT, "analyst", 0, None, 3 * HOUR),
+        (Scope.PLAYBOOK, "nightly-report", 0, None, 2 * HOUR),
+        (Scope.COMMAND, "git status *", 1, NOW - 5 * MINUTE, HOUR),
+    ):
+        rule = await seed.hub.allow(scope, value)
+        values = uses, used, NOW - ago, rule.id
+        await seed.store.write(
+            lambda tx, values=values: tx.execute(
+                "UPDATE rule SET uses = ?, used = ?, created = ? WHERE id = ?", values
+            )
+        )
+
+
+async def with_phone(seed: Seed) -> None:
+    """Have a phone set up."""
+    await busy(seed)
+    seed.paths.config.write_text(
+        '[notifications.phone]\nenabled = true\nserver = "https://ntfy.sh"\n'
+        f'topic = "taskhub-{"0123456789abcdef" * 2}"\n'
+        f'reply_topic = "taskhub-{"fedcba9876543210" * 2}"\n'
+    )
 
 
 @dataclass(frozen=True)
@@ -335,6 +374,14 @@ SCENES = (
     Scene("settings", empty, "comma", until="Settings"),
     Scene("settings-below", empty, "comma end", until="takes another key"),
     Scene("settings-key", empty, "comma end enter", until="Press the new key"),
+    Scene("phone", empty, "comma p", until="Nothing is written before"),
+    Scene("phone-code", with_phone, "comma p", until="Install the app ntfy"),
+    Scene("phone-ascii", with_phone, "comma p", until="Add in it by hand", app=(("ascii", True),)),
+    Scene("rules", ruled, "Y", until="12 times"),
+    Scene("rules-none", busy, "Y", until="There are no rules"),
+    Scene("rules-revoke", ruled, "Y j X", until="Revoke this rule?"),
+    Scene("decide-always", harmless, "A down", until="tab edits it", dialog=True),
+    Scene("decide-always-sure", harmless, "A down down enter", until="Press y", dialog=True),
     Scene("help", busy, "question_mark", until="In the list"),
     Scene("palette", busy, "ctrl+p", until="Search for commands"),
 )

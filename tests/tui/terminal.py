@@ -17,14 +17,18 @@ class Terminal:
     """Use it as a context manager; the program is killed at the end."""
 
     def __init__(
-        self, argv: Sequence[str], env: Mapping[str, str], size: tuple[int, int] = (120, 36)
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        size: tuple[int, int] = (120, 36),
+        term: str = "xterm-256color",
     ) -> None:
         self.bytes = b""
         self._fd: int | None
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             own = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}
-            os.execvpe(argv[0], list(argv), {**own, "TERM": "xterm-256color"})
+            os.execvpe(argv[0], list(argv), {**own, "TERM": term})
         self.resize(*size)
         self.status: int | None = None
 

@@ -14,9 +14,11 @@ from taskhub_tui.tui.screens.inbox import InboxScreen
 from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.screens.new_task import NewTaskScreen
 from taskhub_tui.tui.screens.new_task_look import AfterInput
+from taskhub_tui.tui.screens.phone import PhoneScreen
 from taskhub_tui.tui.screens.pick_task import PickTaskScreen
 from taskhub_tui.tui.screens.picture import PictureScreen
 from taskhub_tui.tui.screens.preflight import PreflightScreen
+from taskhub_tui.tui.screens.rules import RulesScreen
 from taskhub_tui.tui.screens.save_as import SaveAsScreen
 from taskhub_tui.tui.screens.settings import SettingsScreen
 from taskhub_tui.tui.widgets.detail import Detail
@@ -55,6 +57,8 @@ HOMES = {
     "pane": Waits,
     "agents": AgentsScreen,
     "settings": SettingsScreen,
+    "phone": PhoneScreen,
+    "rules": RulesScreen,
     "help": HelpScreen,
     "app": TaskHubApp,
     "tabs": Detail,

@@ -249,16 +249,23 @@ async def test_the_hub_learns_whether_the_user_is_here(
 
     monkeypatch.setattr(hub, "report_presence", report)
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: told == [(None, None)])
+        await until(pilot, lambda: [focused for focused, _ in told] == [None])
         app.post_message(events.AppBlur())
         await until(pilot, lambda: told[-1][0] is False)
         app.post_message(events.AppFocus())
         await until(pilot, lambda: told[-1][0] is True)
+        opened, came = told[0][1], told[-1][1]
+        assert opened is not None
+        assert opened <= came
         await pilot.press("j", "k")
         assert len(told) == 3
         app._reported_at -= 16
-        await until(pilot, lambda: told[-1][1] is not None)
-        assert len(told) == 4
+        await until(pilot, lambda: len(told) == 4)
+        assert told[-1][1] > came
+        # Whoever says nothing for a minute is taken to have gone.
+        app._reported_at -= 31
+        await until(pilot, lambda: len(told) == 5)
+        assert told[-1] == told[-2]
 
 
 async def test_a_question_that_came_up_while_another_window_had_the_keys_gets_them(

@@ -406,7 +406,8 @@ def test_in_tmux_it_depends_on_the_terminal_outside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: str, terminal: str, takes: bool
 ) -> None:
     tmux = tmp_path / "tmux"
-    tmux.write_text(f'#!/bin/sh\n[ "$1" = show-options ] && echo {allowed} || echo "{terminal}"\n')
+    said = f'[ "$1" = show-options ] && echo {allowed} || echo "none {terminal}"'
+    tmux.write_text(f"#!/bin/sh\n{said}\n")
     tmux.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert takes_progress({"TMUX": "x", "WT_SESSION": "old"}) is takes
@@ -414,7 +415,7 @@ def test_in_tmux_it_depends_on_the_terminal_outside(
 
 def test_the_states_of_the_taskbar() -> None:
     said: list[str] = []
-    bar = Taskbar(said.append, {})
+    bar = Taskbar(said.append)
     bar.clear()
     bar.show(Glance())
     assert said == []
@@ -429,5 +430,5 @@ def test_the_states_of_the_taskbar() -> None:
         bar.show(glance)
     states = [one.removeprefix("\x1b]9;4;").rstrip("\x07") for one in said]
     assert states == ["3;0", "1;50", "4;50", "2;100", "0;0"]
-    Taskbar(said.append, {"TMUX": "x"}).show(Glance(1, 1.0))
+    Taskbar(said.append, tmux=1).show(Glance(1, 1.0))
     assert said[-1] == "\x1bPtmux;\x1b\x1b]9;4;1;100\x07\x1b\\"

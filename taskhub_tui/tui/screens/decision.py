@@ -24,6 +24,7 @@ from taskhub_tui.text import one_line
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.screens import decision_words as words
+from taskhub_tui.tui.screens.always_form import AlwaysForm, AlwaysYesForm, possible
 from taskhub_tui.tui.screens.decision_forms import (
     AgentForm,
     ConfirmForm,
@@ -38,6 +39,7 @@ from taskhub_tui.tui.screens.decision_forms import (
 )
 from taskhub_tui.tui.screens.decision_look import DecisionLook
 from taskhub_tui.tui.screens.modify_form import ModifyForm
+from taskhub_tui.tui.sending import Always
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.case import CaseText
 from taskhub_tui.tui.widgets.plain import Keys, Plain
@@ -100,6 +102,8 @@ class DecisionScreen(DecisionLook):
         """True when it closed so that another question could be put again."""
         self.put_away = False
         """True when it closed because the failure wants no answer."""
+        self.always: Always | None = None
+        """The rule that is made with the approval it closed with."""
         self._forms: dict[Action, Form] = {}
 
     def on_mount(self) -> None:
@@ -155,11 +159,13 @@ class DecisionScreen(DecisionLook):
     # What a person does
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("begin", "choose", "scroll", "log", "away"):
+        if action in ("begin", "choose", "scroll", "log", "away", "always"):
             if self._form is not None or self._gone is not None:
                 return False
             if action == "away":
                 return self._can_put_away
+            if action == "always":
+                return bool(possible(self.view))
             if action == "begin":
                 return Action(str(parameters[0])) in self.view.legal
         return True
@@ -178,6 +184,11 @@ class DecisionScreen(DecisionLook):
         choice = self._choices[index]
         assert self.view.blocker is not None
         self._take(decision(meant(self.view.blocker, choice), choice=choice.id))
+
+    def action_always(self) -> None:
+        """Choose the rule that is made with the approval; it asks before it is."""
+        if self._listens() and self._gone is None and possible(self.view):
+            self._open(AlwaysForm(self.view))
 
     def action_later(self) -> None:
         if self._listens():
@@ -213,6 +224,8 @@ class DecisionScreen(DecisionLook):
             await self.action_log()
         elif event.key == "decision.away":
             self.action_away()
+        elif event.key == "decision.always":
+            self.action_always()
         elif event.key == "answer.copy" and self._form is not None:
             self._form.action_copy_all()
         elif self._form is not None and self._gone is None:
@@ -320,6 +333,11 @@ class DecisionScreen(DecisionLook):
     def _sent(self, event: Form.Sent) -> None:
         event.stop()
         if self._listens() and self._gone is None:
+            form = self._form
+            if isinstance(form, AlwaysForm) and form.chosen is not None:
+                self._open(AlwaysYesForm(self.view, event.decision, form.chosen, form.words))
+                return
+            self.always = form.always if isinstance(form, AlwaysYesForm) else None
             self._take(event.decision, confirmed=isinstance(self._form, ConfirmForm))
 
     def _take(self, taken: Decision, *, confirmed: bool = False) -> None:

@@ -11,6 +11,7 @@ from textual.widgets.option_list import Option
 from taskhub_tui.domain.model import Action, Choice, Decision, TaskView
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.screens import decision_words as words
+from taskhub_tui.tui.screens.always_form import possible
 from taskhub_tui.tui.screens.decision_forms import Form
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.case import CaseText
@@ -152,6 +153,9 @@ class DecisionLook(ModalScreen[Decision | None]):
         else:
             keys = [(f"decision.{act}", words.label(self.view, act)) for act in self.view.legal]
             main = keys[0][0] if keys else None
+            if possible(self.view):
+                at = 1 + next(n for n, key in enumerate(keys) if key[0] == "decision.approve")
+                keys.insert(at, ("decision.always", "always allow"))
             if self.query_one("#body", CaseText).has_more_log:
                 keys.append(("decision.log", "log"))
             if self._can_put_away:

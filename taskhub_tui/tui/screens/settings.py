@@ -485,6 +485,11 @@ class SettingsScreen(Screen[str | None]):
             self._tried[name] = "Shown in this window"
             self._draw()
             return
+        if name == "terminal":
+            # It is this one, and no worker has it.
+            self._tried[name] = await self.app.try_terminal()
+            self._draw()
+            return
         self._tried[name] = f"Asked a worker to send it {self._glyphs.more}"
         self._draw()
         try:
