@@ -9,7 +9,8 @@ from textual.app import App, ComposeResult
 from taskhub_tui.domain.listing import Sort
 from taskhub_tui.domain.model import Status, Task, WaitingOn
 from taskhub_tui.tui.theme import ASCII, DARK, UNICODE, Glyphs
-from taskhub_tui.tui.widgets.task_table import PAGE, PAGES, TaskTable
+from taskhub_tui.tui.widgets.task_order import PAGE, PAGES
+from taskhub_tui.tui.widgets.task_table import TaskTable
 
 NOW = 100_000.0
 

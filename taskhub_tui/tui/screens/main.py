@@ -31,7 +31,8 @@ from taskhub_tui.tui.widgets.footer import KeyLine
 from taskhub_tui.tui.widgets.header import HubHeader
 from taskhub_tui.tui.widgets.inbox_pane import InboxPane
 from taskhub_tui.tui.widgets.lines import LinesView
-from taskhub_tui.tui.widgets.task_table import PAGE, TaskTable
+from taskhub_tui.tui.widgets.task_order import PAGE
+from taskhub_tui.tui.widgets.task_table import TaskTable
 from taskhub_tui.tui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
