@@ -256,7 +256,7 @@ async def test_the_hub_learns_whether_the_user_is_here(
         await until(pilot, lambda: told[-1][0] is True)
         await pilot.press("j", "k")
         assert len(told) == 3
-        app._reported_at -= 16
+        app._presence.reported_at -= 16
         await until(pilot, lambda: told[-1][1] is not None)
         assert len(told) == 4
 
