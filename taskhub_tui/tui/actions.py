@@ -495,9 +495,10 @@ ACTIONS: tuple[Act, ...] = (
         "Fold",
         "On a head: hide or show its group",
         "list",
+        1,
         gives_way=True,
     ),
-    Act("list.fold_all", "Z", "fold_all", "Fold all", "Hide or show all groups", "list"),
+    Act("list.fold_all", "Z", "fold_all", "Fold all", "Hide or show all groups", "list", 3),
     Act("list.mark", "space", "mark", "Mark", "Mark a task, or take its mark away", "list"),
     Act("list.mark_range", "v", "mark_range", "Mark to here", "Mark from the last mark on", "list"),
     Act(

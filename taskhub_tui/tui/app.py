@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual import events
 from textual.app import App
+from textual.command import CommandPalette
 from textual.filter import Monochrome, NoColor
 from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
@@ -269,6 +270,13 @@ class TaskHubApp(GoingApp, TerminalApp):
 
     async def action_quit(self) -> None:
         self.leave()
+
+    def action_command_palette(self) -> None:
+        """Show all that can be done by name, and find tasks."""
+        if not CommandPalette.is_open(self):
+            from taskhub_tui.tui.commands import PLACEHOLDER
+
+            self.push_screen(CommandPalette(placeholder=PLACEHOLDER, id="--command-palette"))
 
     def action_undo(self) -> None:
         """Take back the last decision, while that is possible."""

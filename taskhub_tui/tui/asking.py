@@ -25,6 +25,7 @@ from taskhub_tui.domain.views import Changes
 from taskhub_tui.domain.waiting import Case, Need, Waiting, case_of
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
+from taskhub_tui.tui import keymap
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.render import calls
 from taskhub_tui.tui.sending import Held, Sender, Taken
@@ -186,7 +187,9 @@ class Asker:
         self._announced.update(new)
         count = len(new)
         waits = "1 question waits" if count == 1 else f"{count} questions wait"
-        said = f"{self._glyphs.needs} {waits} for you {self._glyphs.dot} i in the list: inbox"
+        said = f"{self._glyphs.needs} {waits} for you"
+        if key := keymap.of(app).short("hub.inbox"):
+            said += f" {self._glyphs.dot} {key} in the list: inbox"
         app.notify(said, timeout=4, markup=False)
 
     def ask(

@@ -1,6 +1,7 @@
 """Going from one place of the app to another."""
 
 from textual.app import App
+from textual.screen import Screen
 
 from taskhub_tui.hub import Hub
 from taskhub_tui.tui.places import name_of, place
@@ -50,6 +51,17 @@ class GoingApp(App[None]):
                 return self._main.task_here is not None
             case _:
                 return self.can_go(name)
+
+    def can_show(self, screen: Screen[object]) -> bool:
+        """Return whether a task can be shown instead of what `screen` shows; not over a dialog."""
+        return screen is self._main or name_of(screen) is not None
+
+    def show_task(self, task_id: str) -> None:
+        """Show a task, from the list or from the place that is open."""
+        if name_of(self.screen) is not None:
+            self.screen.dismiss(task_id)
+        else:
+            self._main.show_task(task_id)
 
     def _came_back(self, task_id: str | None) -> None:
         if task_id:

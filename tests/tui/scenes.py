@@ -336,7 +336,7 @@ SCENES = (
     Scene("settings-below", empty, "comma end", until="takes another key"),
     Scene("settings-key", empty, "comma end enter", until="Press the new key"),
     Scene("help", busy, "question_mark", until="In the list"),
-    Scene("palette", busy, "ctrl+p", until="Search for commands"),
+    Scene("palette", busy, "ctrl+p", until="a command, or a part"),
 )
 DRAWN = (
     ("tasks", "taskhub"),

@@ -1,11 +1,13 @@
 """The help and the command palette: every key, those of the place first; what can be done now."""
 
 from hubs import Seed, text, until
+from play import Play, User
+from textual.command import CommandList
 
 from taskhub_tui.domain.model import Status
 from taskhub_tui.tui.actions import ACTIONS
 from taskhub_tui.tui.app import TaskHubApp
-from taskhub_tui.tui.commands import legal
+from taskhub_tui.tui.commands import TASKS, legal
 from taskhub_tui.tui.keymap import PLAIN
 from taskhub_tui.tui.screens.decision import DecisionScreen
 from taskhub_tui.tui.screens.help import HelpScreen, numbered
@@ -90,6 +92,77 @@ async def test_the_palette_offers_what_is_legal_with_its_keys(app: TaskHubApp, s
         await until(pilot, lambda: "Cancel" not in text(app))
         await pilot.press("enter")
         await until(pilot, lambda: "1 paused" in text(app))
+
+
+async def test_a_task_is_found_in_the_palette_by_a_part_of_its_title(play: Play) -> None:
+    async with play(100, 30) as t:
+        await t.given("Rotate staging [/credentials]", Status.IN_PROGRESS)
+        await t.given("Draft notes")
+        await t.row("Draft").is_there()
+        await t.press("colon")
+        await t.sees("X        Cancel")
+        assert not t.shows("staging [/cred", "Draft notes", "a part of a task's title or ID")
+        await t.types("ging [/c")
+        await t.until(lambda: results(t) == ["▸ Rotate staging [/credentials]"])
+        await t.press("enter")
+        await t.row("Rotate").is_under_cursor()
+        await t.is_in("LogView")
+
+
+async def test_a_task_is_found_in_the_palette_by_its_id_from_a_whole_screen(play: Play) -> None:
+    async with play(100, 30) as t:
+        task = await t.given("Rotate staging", Status.IN_PROGRESS)
+        await t.given("Draft notes")
+        await t.press("A")
+        await t.is_on("AgentsScreen")
+        await t.press("colon")
+        await t.types(task.id[:6].upper())
+        await t.until(lambda: results(t) == ["▸ Rotate staging"])
+        await t.press("enter")
+        await t.is_on("MainScreen")
+        await t.row("Rotate").is_under_cursor()
+
+
+async def test_the_palette_shows_a_few_tasks_those_so_called_first(play: Play) -> None:
+    async with play(100, 40) as t:
+        for n in range(12):
+            await t.given(f"Task {n}", agent="zebra")
+        named = await t.given("The zebra", Status.COMPLETED)
+        await t.press("colon")
+        await t.types("z")
+        await t.sees("Group")
+        assert not t.shows(named.title)
+        await t.types("ebra")
+        await t.until(lambda: len(results(t)) == TASKS)
+        assert results(t)[0] == "✓ The zebra"
+
+
+async def test_a_command_of_that_name_stands_above_the_tasks(play: Play) -> None:
+    async with play(100, 30) as t:
+        await t.given("Group the settings")
+        await t.press("colon")
+        await t.types("settings")
+        await t.sees("· Group the settings")
+        shown = "\n".join(t.lines())
+        assert shown.index("Every setting") < shown.index("· Group the settings")
+
+
+async def test_over_a_question_the_palette_leads_to_no_task(play: Play) -> None:
+    async with play(100, 30) as t:
+        await t.given("Deploy", Status.BLOCKED, question="May I?")
+        await t.given("Approve the layout")
+        await t.waits_for_the_dialog()
+        await t.press("colon")
+        await t.types("approve")
+        await t.sees("Approve, or accept the result")
+        assert results(t) == []
+
+
+def results(t: User) -> list[str]:
+    """Return the tasks that the palette shows, with their signs."""
+    found = t.app.screen.query_one(CommandList)
+    shown = [str(found.get_option_at_index(at).prompt) for at in range(found.option_count)]
+    return [one[9:] for one in shown if one[9:11] in ("▸ ", "· ", "✓ ", "! ")]
 
 
 async def test_a_dialog_offers_its_own_actions(app: TaskHubApp, seed: Seed) -> None:

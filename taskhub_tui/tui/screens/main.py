@@ -160,11 +160,16 @@ class MainScreen(ListActions):
         rows = await self._hub.rows(found.numbers[:PAGE])
         if wanted != Listing(self._filter.filter, self.table.sort, self.table.group):
             return  # Another one was asked for meanwhile, and comes.
-        self.table.empty_words = "Nothing matches. esc clears the filter" if wanted.filter else ""
+        self.table.empty_words = self._nothing() if wanted.filter else ""
         self.table.set_order(
             found.numbers, rows, heads=found.heads, top=top and self.table.cursor == before
         )
         self._say_filter()
+
+    def _nothing(self) -> str:
+        """Say that no task fits the filter, and how to be rid of it."""
+        key = self.app.own_keys.short("hub.back")
+        return f"Nothing matches. {key} clears the filter" if key else "Nothing matches"
 
     def _say_filter(self) -> None:
         self._hint.say(self._filter, len(self.table), self._header.counts.total)

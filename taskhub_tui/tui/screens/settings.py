@@ -246,7 +246,8 @@ class SettingsScreen(Screen[str | None]):
         field = self.query_one("#typed", Input)
         field.value = now.written
         self._themes = sorted(self.app.available_themes) if one.kind == "theme" else []
-        field.placeholder = f"{name}; enter keeps it, esc does not"
+        back = self.app.own_keys.short("settings.back")
+        field.placeholder = f"{name}; enter keeps it{f', {back} does not' if back else ''}"
         self.add_class("-edits")
         field.focus()
         if self._themes:

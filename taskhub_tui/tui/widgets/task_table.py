@@ -117,6 +117,8 @@ class TaskTable(TaskOrder, can_focus=True):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "fold":
             return self.head_here is not None
+        if action == "fold_all":
+            return bool(self._heads)
         if action == "unmark":
             return bool(self.marks)
         return True
