@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual import events
@@ -273,7 +273,7 @@ class TaskHubApp(GoingApp, TerminalApp):
 
     def action_command_palette(self) -> None:
         """Show all that can be done by name, and find tasks."""
-        if not CommandPalette.is_open(self):
+        if not CommandPalette.is_open(cast("App[object]", self)):
             from taskhub_tui.tui.commands import PLACEHOLDER
 
             self.push_screen(CommandPalette(placeholder=PLACEHOLDER, id="--command-palette"))

@@ -1,6 +1,7 @@
 """Going from one place of the app to another."""
 
 from textual.app import App
+from textual.command import CommandPalette
 from textual.screen import Screen
 
 from taskhub_tui.hub import Hub
@@ -25,9 +26,10 @@ class GoingApp(App[None]):
         self.push_screen(place(name, self.hub, self.glyphs), self._came_back)
 
     def can_go(self, name: str) -> bool:
-        here = name_of(self.screen) if self.screen_stack else None
-        alone = len(self.screen_stack) == 1
-        return alone or (len(self.screen_stack) == 2 and here is not None and here != name)
+        """Return whether one can go there from here; the palette is no place, and closes first."""
+        stack = [one for one in self.screen_stack if not isinstance(one, CommandPalette)]
+        here = name_of(stack[-1]) if stack else None
+        return len(stack) == 1 or (len(stack) == 2 and here is not None and here != name)
 
     def action_pane(self, name: str) -> None:
         """Go to the list, the task, what waits, or the agents; not from a dialog."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
+from textual import on
 from textual.app import App, ComposeResult
 
 from taskhub_tui.domain.listing import Sort
@@ -43,7 +44,8 @@ class TableApp(App[None]):
         self.asked.append(list(numbers))
         return [task(n) for n in numbers]
 
-    def on_task_table_highlighted(self, event: TaskTable.Highlighted) -> None:
+    @on(TaskTable.Highlighted)
+    def note(self, event: TaskTable.Highlighted) -> None:
         self.told.append(event.task)
 
     @property

@@ -119,6 +119,8 @@ class TaskTable(TaskOrder, can_focus=True):
             return self.head_here is not None
         if action == "fold_all":
             return bool(self._heads)
+        if action in ("mark", "mark_range", "mark_all"):
+            return bool(self._order)
         if action == "unmark":
             return bool(self.marks)
         return True
