@@ -1,7 +1,9 @@
 """Going from one place of the app to another."""
 
+from textual import on
 from textual.app import App
 from textual.command import CommandPalette
+from textual.message import Message
 from textual.screen import Screen
 
 from taskhub_tui.hub import Hub
@@ -16,6 +18,9 @@ class GoingApp(App[None]):
     hub: Hub
     glyphs: Glyphs
     _main: MainScreen
+
+    class HelpWanted(Message):
+        """Goes the way that a key goes, from what has the focus outwards."""
 
     def action_go(self, name: str) -> None:
         """Go to one of the `places`, in the stead of the one that is open; not from a dialog."""
@@ -71,6 +76,11 @@ class GoingApp(App[None]):
 
     def action_help(self) -> None:
         """Show every key, those of this screen first; again, and the help goes."""
+        # In its turn: the key before it may be on its way to the screen still, and open another.
+        (self.focused or self.screen).post_message(self.HelpWanted())
+
+    @on(HelpWanted)
+    def _help(self) -> None:
         from taskhub_tui.tui.screens import help as helping
 
         screen = self.screen

@@ -1,10 +1,14 @@
 """The help and the command palette: every key, those of the place first; what can be done now."""
 
+import asyncio
+
 from hubs import Seed, text, until
 from play import Play, User
+from textual import events
 from textual.command import CommandList
 
 from taskhub_tui.domain.model import Status
+from taskhub_tui.domain.waiting import Waiting
 from taskhub_tui.tui.actions import ACTIONS
 from taskhub_tui.tui.app import TaskHubApp
 from taskhub_tui.tui.commands import TASKS, legal
@@ -35,6 +39,47 @@ async def test_help_shows_the_keys_of_its_place_first(app: TaskHubApp, seed: See
         await until(pilot, lambda: isinstance(app.screen, InboxScreen))
         await pilot.press("question_mark")
         await until(pilot, lambda: "In the inbox" in text(app).splitlines()[1])
+
+
+async def test_the_inbox_is_read_on_under_the_help_and_says_so_until_then(play: Play) -> None:
+    async with play(120, 36, calm=True) as t:
+        await t.given("Deploy", Status.BLOCKED, question="Go on?")
+        read, waiting = asyncio.Event(), t.app.asker.waiting
+
+        async def slowly() -> list[Waiting]:
+            await read.wait()
+            return await waiting()
+
+        t.app.asker.waiting = slowly  # type: ignore[method-assign]
+        await t.press("i")
+        await t.is_on("InboxScreen")
+        await t.sees("Inbox", "Looking …")
+        await t.press("question_mark")
+        await t.is_on("HelpScreen")
+        read.set()
+        await t.sees("Needs you", "Help")
+
+
+async def test_help_comes_after_what_was_pressed_before_it(play: Play) -> None:
+    async with play(120, 36, calm=True) as t:
+        await t.given("Deploy", Status.BLOCKED, question="Go on?")
+        for key in ("i", "?"):  # Both at once, as who types fast does.
+            t.app.post_message(events.Key(key if key == "i" else "question_mark", key))
+        await t.is_on("HelpScreen")
+        await t.sees("In the inbox")
+        assert [type(one).__name__ for one in t.app.screen_stack[1:]] == [
+            "InboxScreen",
+            "HelpScreen",
+        ]
+
+
+async def test_in_a_dialog_help_does_not_deny_what_the_palette_offers(play: Play) -> None:
+    async with play(100, 60) as t:
+        await t.given("Deploy", Status.BLOCKED, question="Go on?")
+        await t.waits_for_the_dialog()
+        await t.press("question_mark")
+        await t.sees("Choose the colours")
+        assert not t.shows("Choose the colours  not now")
 
 
 async def test_in_a_field_a_question_mark_is_a_letter(app: TaskHubApp) -> None:
@@ -100,14 +145,15 @@ async def test_the_palette_leads_to_every_place_from_the_list_and_from_another(p
         for name, screen in (("Inbox", "InboxScreen"), ("Agents", "AgentsScreen"),
                              ("Settings", "SettingsScreen")):  # fmt: skip
             await t.press("colon")
+            await t.is_on("CommandPalette")
             await t.types(name.lower())
-            await t.sees(f"{name:<13}")
+            await t.until(lambda name=name: name in offered(t)[0] and len(offered(t)) < 9)
             await t.press("enter")
             await t.is_on(screen)
         await t.press("colon")
         await t.sees("Agents       ")
         # Where one is, one need not go.
-        assert not t.shows("Settings     ")
+        assert not any("Settings     " in one for one in offered(t))
 
 
 async def test_a_task_is_found_in_the_palette_by_a_part_of_its_title(play: Play) -> None:
@@ -174,11 +220,15 @@ async def test_over_a_question_the_palette_leads_to_no_task(play: Play) -> None:
         assert results(t) == []
 
 
+def offered(t: User) -> list[str]:
+    """Return what the palette shows, line by line."""
+    found = t.app.screen.query_one(CommandList)
+    return [str(found.get_option_at_index(at).prompt) for at in range(found.option_count)] or [""]
+
+
 def results(t: User) -> list[str]:
     """Return the tasks that the palette shows, with their signs."""
-    found = t.app.screen.query_one(CommandList)
-    shown = [str(found.get_option_at_index(at).prompt) for at in range(found.option_count)]
-    return [one[9:] for one in shown if one[9:11] in ("▸ ", "· ", "✓ ", "! ")]
+    return [one[9:] for one in offered(t) if one[9:11] in ("▸ ", "· ", "✓ ", "! ")]
 
 
 async def test_a_dialog_offers_its_own_actions(app: TaskHubApp, seed: Seed) -> None:

@@ -12,6 +12,7 @@ from taskhub_tui.domain.model import Action, Choice, Decision, TaskView
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.screens import decision_words as words
 from taskhub_tui.tui.screens.decision_forms import Form
+from taskhub_tui.tui.sizes import take_size
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.case import CaseText
 from taskhub_tui.tui.widgets.pick import Pick
@@ -64,6 +65,7 @@ class DecisionLook(ModalScreen[Decision | None]):
     """The form that is open."""
 
     def compose(self) -> ComposeResult:
+        take_size(self)
         now = self._clock()
         title, colour = words.heading(self.view, self._glyphs)
         number, total = self._place

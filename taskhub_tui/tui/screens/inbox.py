@@ -17,6 +17,7 @@ from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.screens import inbox_words as words
 from taskhub_tui.tui.screens.inbox_actions import InboxActions
+from taskhub_tui.tui.sizes import take_size
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.case import CaseText
 from taskhub_tui.tui.widgets.entries import Entry, EntryList
@@ -67,7 +68,8 @@ class InboxScreen(InboxActions):
         self._drawn_at = 0.0
 
     def compose(self) -> ComposeResult:
-        yield Plain(id="top")
+        take_size(self)
+        yield Plain(Content.styled("Inbox", "bold"), id="top")
         with Horizontal(id="parts"):
             yield EntryList(glyphs=self._glyphs, id="list")
             with Vertical(id="case"):
@@ -78,6 +80,9 @@ class InboxScreen(InboxActions):
     def on_mount(self) -> None:
         self.app.asker.news.subscribe(self, lambda _: self._soon())
         self.set_interval(_EVERY, self._tick)
+        # A slow machine may take a moment to read it.
+        looking = f"h-Looking {self._glyphs.more}"
+        self.entries.set_entries([looking], frozenset((looking,)), self._entry)
         self._stale = True
         self._tick()
 

@@ -24,6 +24,7 @@ from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.handing import Draft, hand_over, same_again
 from taskhub_tui.tui.screens.list_actions import DEEDS, ListActions
+from taskhub_tui.tui.sizes import take_size
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.detail import Detail
 from taskhub_tui.tui.widgets.filter import FilterHint, FilterLine
@@ -82,6 +83,7 @@ class MainScreen(ListActions):
         self.detail = Detail(hub, glyphs=glyphs, clock=hub.clock)
 
     def compose(self) -> ComposeResult:
+        take_size(self)
         yield self._header
         yield Welcome(self._hub)
         with Horizontal(id="body"):
