@@ -103,6 +103,8 @@ class DecisionScreen(DecisionLook):
         self._forms: dict[Action, Form] = {}
 
     def on_mount(self) -> None:
+        if self._gone_from_screen:
+            return  # The app is left at this moment.
         self._quiet_since = self._monotonic()
         self._wake()
         self._show_keys()
