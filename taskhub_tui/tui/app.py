@@ -274,9 +274,9 @@ class TaskHubApp(GoingApp, TerminalApp):
     def action_command_palette(self) -> None:
         """Show all that can be done by name, and find tasks."""
         if not CommandPalette.is_open(cast("App[object]", self)):
-            from taskhub_tui.tui.commands import PLACEHOLDER
+            from taskhub_tui.tui.commands import Palette
 
-            self.push_screen(CommandPalette(placeholder=PLACEHOLDER, id="--command-palette"))
+            self.push_screen(Palette())
 
     def action_undo(self) -> None:
         """Take back the last decision, while that is possible."""

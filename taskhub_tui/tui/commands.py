@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual import on
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.dom import DOMNode
 from textual.screen import Screen
+from textual.widgets import Input
+from textual.worker import Worker, WorkerState
 
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.listing import SavedView
@@ -34,6 +37,35 @@ _LETTERS = 2
 _NAMED, _TASK = 2000.0, 1000.0
 """What is added to the score of a command whose name has what was typed, and of a task: a task
 stands below the commands of that name, and above those that only sound like it."""
+
+
+class Palette(CommandPalette):
+    """Enter means what was typed, also when it comes before that has been looked up.
+
+    Textual would take what stands on top still: the best for the letters before.
+    """
+
+    _early = False
+    """True when Enter waits for what is being looked up."""
+
+    def __init__(self) -> None:
+        super().__init__(placeholder=PLACEHOLDER, id="--command-palette")
+
+    @on(Input.Submitted)
+    def _wait(self, event: Input.Submitted) -> None:
+        if any(self._looks(worker) and not worker.is_finished for worker in self.workers):
+            event.stop()
+            event.prevent_default()
+            self._early = True
+
+    @on(Worker.StateChanged)
+    def _looked(self, event: Worker.StateChanged) -> None:
+        if self._early and self._looks(event.worker) and event.state is WorkerState.SUCCESS:
+            self._early = False
+            self._select_or_command()
+
+    def _looks(self, worker: "Worker[Any]") -> bool:
+        return worker.node is self and worker.group == self._GATHER_COMMANDS_GROUP
 
 
 @dataclass(frozen=True, slots=True)

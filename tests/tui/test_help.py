@@ -1,13 +1,14 @@
 """The help and the command palette: every key, those of the place first; what can be done now."""
 
 import asyncio
+from typing import Any
 
 from hubs import Seed, text, until
 from play import Play, User
 from textual import events
 from textual.command import CommandList
 
-from taskhub_tui.domain.model import Status
+from taskhub_tui.domain.model import Status, Task
 from taskhub_tui.domain.waiting import Waiting
 from taskhub_tui.tui.actions import ACTIONS
 from taskhub_tui.tui.app import TaskHubApp
@@ -145,7 +146,7 @@ async def test_the_palette_leads_to_every_place_from_the_list_and_from_another(p
         for name, screen in (("Inbox", "InboxScreen"), ("Agents", "AgentsScreen"),
                              ("Settings", "SettingsScreen")):  # fmt: skip
             await t.press("colon")
-            await t.is_on("CommandPalette")
+            await t.is_on("Palette")
             await t.types(name.lower())
             await t.until(lambda name=name: name in offered(t)[0] and len(offered(t)) < 9)
             await t.press("enter")
@@ -197,6 +198,28 @@ async def test_the_palette_shows_a_few_tasks_those_so_called_first(play: Play) -
         await t.types("ebra")
         await t.until(lambda: len(results(t)) == TASKS)
         assert results(t)[0] == "✓ The zebra"
+
+
+async def test_enter_in_the_palette_means_what_was_typed_however_fast(play: Play) -> None:
+    async with play(100, 30) as t:
+        await t.given("Rotate staging", Status.IN_PROGRESS)
+        await t.given("Draft notes")
+        tasks, found = t.hub.tasks, asyncio.Event()
+
+        async def slowly(**more: Any) -> list[Task]:
+            await found.wait()
+            return await tasks(**more)
+
+        t.hub.tasks = slowly  # type: ignore[method-assign]
+        await t.press("colon")
+        await t.is_on("Palette")
+        await t.types("rotate")
+        await t.press("enter")
+        await t.is_on("Palette")
+        found.set()
+        await t.is_on("MainScreen")
+        await t.row("Rotate").is_under_cursor()
+        await t.is_in("LogView")
 
 
 async def test_a_command_of_that_name_stands_above_the_tasks(play: Play) -> None:
