@@ -333,6 +333,14 @@ ACTIONS: tuple[Act, ...] = (
             (Action.CANCEL, "X", "Cancel", "End the task; asks before it does"),
         )
     ),
+    Act(
+        "decision.inbox",
+        "i",
+        "inbox",
+        "Inbox",
+        "Leave all that wait for later, and see them in the inbox",
+        "decision",
+    ),
     Act("decision.down", "j", "scroll(1)", "Down", "A line down", "decision", named=False),
     Act("decision.up", "k", "scroll(-1)", "Up", "A line up", "decision", named=False),
     *(

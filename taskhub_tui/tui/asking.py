@@ -232,6 +232,7 @@ class Asker:
                 clock=self._hub.clock,
                 initial_action=action,
                 can_put_away=bool(await self._told_of(view.task)),
+                in_line=raised,
                 check=partial(self._check, view),
                 drafts=self._drafts_of(view.task.id, case),
             )
@@ -251,6 +252,10 @@ class Asker:
                 if screen.put_away:
                     await self.put_away([view.task.id])
                     self.news.publish(None)
+                if screen.to_inbox:
+                    for other, _ in [*self._queue]:
+                        self._later(other)
+                    self._app.action_go("inbox")
             self.sender.show()
         except TaskHubError as error:
             self._say(error)

@@ -64,6 +64,7 @@ class DecisionScreen(DecisionLook):
         initial_action: Action | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         can_put_away: bool = False,
+        in_line: bool = False,
         check: Callable[[Decision], Awaitable[str | None]] | None = None,
         drafts: dict[Action, Draft] | None = None,
     ) -> None:
@@ -76,6 +77,7 @@ class DecisionScreen(DecisionLook):
                 approval still wants its own key.
             monotonic: seconds, for the moment in which keys are dead.
             can_put_away: it is a failure that stands in the inbox, and need not.
+            in_line: it came up by itself, and others may after it: they can all be left for later.
             check: returns why a decision would be refused, so that it can be mended; raises
                 AlreadyDecided when it comes too late.
             drafts: what was typed in its forms before; what is typed now is kept there.
@@ -92,6 +94,7 @@ class DecisionScreen(DecisionLook):
         self._quiet_since = monotonic()
         self._ranking = ranking
         self._can_put_away = can_put_away
+        self._in_line = in_line and place[1] > 1
         self._check = check
         self._drafts = drafts if drafts is not None else {}
         self._filled: set[Action] = set()
@@ -100,6 +103,8 @@ class DecisionScreen(DecisionLook):
         """True when it closed so that another question could be put again."""
         self.put_away = False
         """True when it closed because the failure wants no answer."""
+        self.to_inbox = False
+        """True when it closed because all that waits is to be seen together."""
         self._forms: dict[Action, Form] = {}
 
     def on_mount(self) -> None:
@@ -157,11 +162,13 @@ class DecisionScreen(DecisionLook):
     # What a person does
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("begin", "choose", "scroll", "log", "away"):
+        if action in ("begin", "choose", "scroll", "log", "away", "inbox"):
             if self._form is not None or self._gone is not None:
                 return False
             if action == "away":
                 return self._can_put_away
+            if action == "inbox":
+                return self._in_line
             if action == "begin":
                 return Action(str(parameters[0])) in self.view.legal
         return True
@@ -191,6 +198,12 @@ class DecisionScreen(DecisionLook):
             self.put_away = True
             self.dismiss(None)
 
+    def action_inbox(self) -> None:
+        """Leave all that wait for later, and show them together."""
+        if self._listens():
+            self.to_inbox = True
+            self.dismiss(None)
+
     async def action_log(self) -> None:
         """Show more of the log, or less again."""
         body = self.query_one("#body", CaseText)
@@ -215,6 +228,8 @@ class DecisionScreen(DecisionLook):
             await self.action_log()
         elif event.key == "decision.away":
             self.action_away()
+        elif event.key == "decision.inbox":
+            self.action_inbox()
         elif event.key == "answer.copy" and self._form is not None:
             self._form.action_copy_all()
         elif self._form is not None and self._gone is None:

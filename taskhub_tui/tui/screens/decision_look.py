@@ -57,6 +57,7 @@ class DecisionLook(ModalScreen[Decision | None]):
     _log_tail: Sequence[str]
     _clock: Callable[[], float]
     _can_put_away: bool
+    _in_line: bool
     _awake = False
     """True once keys count."""
     _gone: str | None = None
@@ -158,6 +159,8 @@ class DecisionLook(ModalScreen[Decision | None]):
                 keys.append(("decision.log", "log"))
             if self._can_put_away:
                 keys.append(("decision.away", "put away"))
+            if self._in_line:
+                keys.append(("decision.inbox", f"see all {self._place[1]}"))
             waits = self.view.blocker is not None or self._can_put_away
             later = "decide later" if waits else "close"
             bar.show(
