@@ -343,9 +343,11 @@ async def test_a_running_task_can_be_cancelled_from_the_list_and_asks_first(
 
 
 async def test_where_many_wait_all_are_left_for_later_with_one_key(play: Play) -> None:
-    async with play(120, 36) as t:
+    async def three(seed: Seed) -> None:
         for name in ("One", "Two", "Three"):
-            await t.given(name, Status.BLOCKED, question=f"{name}?")
+            await seed.put(name, Status.BLOCKED, question=f"{name}?")
+
+    async with play(120, 36, before=three) as t:
         await t.sees("1 of 3", "i see all 3")
         await t.decides("i")
         await t.is_on("InboxScreen")
