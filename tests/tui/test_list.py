@@ -447,6 +447,30 @@ async def test_the_last_line_names_what_a_field_takes_and_no_letter(play: Play) 
         assert "n Next" not in t.lines()[-1]
 
 
+async def test_what_would_be_done_stands_in_the_order_of_the_list(play: Play) -> None:
+    async with play(100, 40, calm=True) as t:
+        for name in ("One", "Two", "Three"):
+            await t.given(name)
+        await t.row("One").is_there()
+        await t.press("g")
+        await t.until(lambda: t.table.unseen == 0, "all of them in the list")
+        shown = sorted(("One", "Two", "Three"), key=lambda name: t.row(name).line() or 0)
+        await t.press("V", "X")
+        await t.sees("Cancel · 3 of 3")
+        said = "\n".join(t.lines())
+        said = said[said.index("Cancel · 3 of 3") :]
+        assert sorted(shown, key=lambda name: said.index(f"  {name} ")) == shown
+
+
+async def test_enter_is_not_offered_where_it_has_led_already(play: Play) -> None:
+    async with play(120, 36, calm=True) as t:
+        await t.given("Nightly", Status.IN_PROGRESS)
+        await t.until(lambda: "⏎ Open" in t.lines()[-1])
+        await t.press("enter")
+        await t.is_in("LogView")
+        await t.until(lambda: "⏎" not in t.lines()[-1] and "w Wrap" in t.lines()[-1])
+
+
 async def test_a_head_has_its_key_in_the_last_line_where_there_are_heads(play: Play) -> None:
     async with play(80, 24, calm=True) as t:
         await t.given("Nightly", Status.IN_PROGRESS)

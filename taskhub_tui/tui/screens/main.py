@@ -390,7 +390,8 @@ class MainScreen(ListActions):
         beside = self.detail.display
         match action:
             case "open":
-                return task is not None and not self.has_class("-open")
+                there = isinstance(self.focused, LinesView)
+                return task is not None and not self.has_class("-open") and not there
             case "copy_id" | "zoom" | "again":
                 return task is not None
             case "decide":

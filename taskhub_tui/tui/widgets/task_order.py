@@ -109,6 +109,10 @@ class TaskOrder(Selecting, ScrollView):
         number = self._order[place] if place < len(self._order) else 0
         return self._heads[-1 - number] if number < 0 else None
 
+    def in_order(self, numbers: Iterable[int]) -> list[int]:
+        """Return tasks in the order in which they stand here."""
+        return sorted(numbers, key=lambda n: self._place.get(n, UNSEEN))
+
     def set_order(
         self,
         numbers: Iterable[int],
