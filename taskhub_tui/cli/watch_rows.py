@@ -177,8 +177,10 @@ def found(
     if not open_:
         return [[Cell(" No task is open. Ctrl-C ends this.", "dim")]]
     calling = sum(words.calls(it) for it in tasks)
-    # Questions leave half of the room to the rest; where many ask, the answers alone are shown.
-    kept = slice(0, 2) if 3 * calling <= height // 2 else slice(1, 2)
+    # Questions leave half of the room to the rest, if that wants so much; where many ask, the
+    # answers alone are shown.
+    rest = min(open_ - calling, height - height // 2)
+    kept = slice(0, 2) if 3 * calling + rest <= height else slice(1, 2)
     if 2 * calling > height:
         kept = slice(0, 0)
     blocks: list[list[Row]] = []

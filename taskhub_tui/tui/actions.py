@@ -346,6 +346,14 @@ ACTIONS: tuple[Act, ...] = (
         "Approve it, and make a rule for what is asked from now on",
         "decision",
     ),
+    Act(
+        "decision.inbox",
+        "i",
+        "inbox",
+        "Inbox",
+        "Leave all that wait for later, and see them in the inbox",
+        "decision",
+    ),
     Act("decision.down", "j", "scroll(1)", "Down", "A line down", "decision", named=False),
     Act("decision.up", "k", "scroll(-1)", "Up", "A line up", "decision", named=False),
     *(
@@ -508,9 +516,10 @@ ACTIONS: tuple[Act, ...] = (
         "Fold",
         "On a head: hide or show its group",
         "list",
+        1,
         gives_way=True,
     ),
-    Act("list.fold_all", "Z", "fold_all", "Fold all", "Hide or show all groups", "list"),
+    Act("list.fold_all", "Z", "fold_all", "Fold all", "Hide or show all groups", "list", 3),
     Act("list.mark", "space", "mark", "Mark", "Mark a task, or take its mark away", "list"),
     Act("list.mark_range", "v", "mark_range", "Mark to here", "Mark from the last mark on", "list"),
     Act(

@@ -4,18 +4,17 @@ import asyncio
 import contextlib
 import gc
 import logging
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual import events
 from textual.app import App
-from textual.driver import Driver
+from textual.command import CommandPalette
 from textual.filter import Monochrome, NoColor
 from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
@@ -30,11 +29,12 @@ from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.asking import Asker
 from taskhub_tui.tui.background import start
+from taskhub_tui.tui.going import GoingApp
 from taskhub_tui.tui.handing import Drafts
+from taskhub_tui.tui.lending import TerminalApp
 from taskhub_tui.tui.mistakes import where
-from taskhub_tui.tui.places import name_of, place
+from taskhub_tui.tui.presence import Presence
 from taskhub_tui.tui.render import AsciiFilter, ControlFilter, NoColour
-from taskhub_tui.tui.resting import Resting
 from taskhub_tui.tui.screens.main import MainScreen
 from taskhub_tui.tui.theme import ASCII, DARK, LIGHT, UNICODE, variables
 from taskhub_tui.tui.watch import Watcher
@@ -42,10 +42,6 @@ from taskhub_tui.tui.widgets.plain import Keys
 
 log = logging.getLogger("taskhub.app")
 
-_PRESENCE_EVERY = 15.0
-"""Seconds between two reports that the user is typing."""
-_PRESENCE_AGAIN = 30.0
-"""Seconds after which it is reported all the same: whoever is silent for a minute has gone."""
 _TWICE = 8.0
 """Seconds in which leaving once more leaves what was typed behind."""
 _HOLD = 0.25
@@ -56,9 +52,6 @@ _REST = 1.0
 if TYPE_CHECKING:
     from textual.command import Provider
 
-    from taskhub_tui.terminals import Terminal
-    from taskhub_tui.tui.taskbar import Taskbar
-
 
 def _palette() -> "type[Provider]":
     from taskhub_tui.tui.commands import Commands
@@ -66,7 +59,7 @@ def _palette() -> "type[Provider]":
     return Commands
 
 
-class TaskHubApp(App[None]):
+class TaskHubApp(GoingApp, TerminalApp):
     """The terminal front end of a hub; the hub stays open when it ends."""
 
     TITLE = "TaskHub"
@@ -122,25 +115,13 @@ class TaskHubApp(App[None]):
         self._held = contextlib.ExitStack()
         """What keeps the screen from being painted before there is something to see."""
         self._initial_task = initial_task
-        self.typed = -60.0
-        """`time.monotonic()` of the last key or click, or of when the terminal came back."""
         self.pressed = False
         """True while a button of the mouse is held down."""
-        self.lent = False
-        """True while another program, or the shell, has the terminal."""
-        self._last_input: float | None = None
-        """When a key was pressed last, or the app was opened or came to the front."""
-        self._focused: bool | None = None
-        self._reported: tuple[bool | None, float | None] | None = None
-        self._reported_at = -_PRESENCE_EVERY
+        self._presence = Presence(hub)
         self._seen_notice: int | None = None
         self._counts = Counts()
         self._trouble = ""
-        self._terminal_title = ""
-        self._taskbar: Taskbar | None = None
         self._glanced = False
-        self._terminal: Terminal | None = None
-        """What the terminal was when a message was written to it last."""
         self.drafts = Drafts()
         self.asker = Asker(self, hub, self.glyphs, lambda: self.typed)
         self._main = MainScreen(hub, self.glyphs)
@@ -157,25 +138,9 @@ class TaskHubApp(App[None]):
 
     # Life
 
-    def get_driver_class(self) -> type[Driver]:
-        found = super().get_driver_class()
-        if found.__name__ == "LinuxDriver":
-            from taskhub_tui.tui.terminal import GuardedDriver
-
-            return GuardedDriver
-        return found
-
     async def on_mount(self) -> None:
-        self._last_input = self.hub.clock()
-        self._write("\x1b[22;2t")  # The terminal keeps its title until we leave.
-        if not self.is_headless:
-            from taskhub_tui.tui.taskbar import taskbar
-
-            if sys.platform != "win32":
-                from taskhub_tui.tui.terminal import heed_signals
-
-                heed_signals(lambda code: self.exit(return_code=code))
-            self._taskbar = await asyncio.to_thread(taskbar, self.hub.settings.taskbar, self._write)
+        self._presence.typed()
+        await self.take_terminal(taskbar=self.hub.settings.taskbar)
         for service in self._services:
             self._tasks.append(asyncio.create_task(self._serve(service), name="service"))
         if not self.hub.read_only:  # what cannot be answered here must not stand in the way
@@ -189,43 +154,23 @@ class TaskHubApp(App[None]):
             )
 
     async def _each_second(self) -> None:
-        await self._report_presence()
-        if self._taskbar is not None and self._glanced:
+        await self._presence.report()
+        if self.taskbar is not None and self._glanced:
             with contextlib.suppress(TaskHubError):
-                self._taskbar.show(await self.hub.glance())
+                self.taskbar.show(await self.hub.glance())
         if self._glanced and self.has_terminal and not self.lent:
             # The watcher says what is wrong with the store, and the settings with their file.
             with contextlib.suppress(TaskHubError):
                 await self._post()
 
-    @property
-    def has_terminal(self) -> bool:
-        """True when messages can be written to a terminal: no browser, and nobody's test."""
-        return not (self.is_headless or self.is_web)
-
     async def _post(self) -> None:
         """Show in the terminal what is due there, and take back what was answered."""
-        from taskhub_tui import terminals
-
-        posted = await self.hub.posted(focused=self._focused, last_input=self._last_input)
+        at = self._presence
+        posted = await self.hub.posted(focused=at.focused, last_input=at.last_input)
         if posted is not None:
-            # Anew each time: whoever is in tmux may look from another terminal by now.
-            self._terminal = await asyncio.to_thread(terminals.here)
-            self._write(terminals.message(self._terminal, posted.key, posted.title, posted.body))
-        if self._terminal is not None and terminals.takes_back(self._terminal):
-            for key in await self.hub.posts_answered():
-                self._write(terminals.withdrawal(self._terminal, key))
-
-    async def try_terminal(self) -> str:
-        """Write a test message to the terminal; return in a sentence what was written."""
-        from taskhub_tui import terminals
-
-        if not self.has_terminal:
-            return "This is no terminal that messages could be written to"
-        found = await asyncio.to_thread(terminals.here)
-        words = "This is a test: notifications work."
-        self._write(terminals.message(found, f"taskhub-trial-{time.time():.0f}", "TaskHub", words))
-        return terminals.saying(found)
+            await self.show_message(posted)
+        if self.takes_messages_back:
+            self.take_messages_back(await self.hub.posts_answered())
 
     def begin(self) -> None:
         """Begin to watch the hub; the main screen has all its parts."""
@@ -283,9 +228,7 @@ class TaskHubApp(App[None]):
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        if self._taskbar is not None:
-            self._taskbar.clear()
-        self._write("\x1b[23;2t")
+        self.leave_terminal()
 
     def leave(self) -> None:
         """End the app, send what was decided, and say what becomes of the work.
@@ -342,21 +285,12 @@ class TaskHubApp(App[None]):
     async def action_quit(self) -> None:
         self.leave()
 
-    def action_go(self, name: str) -> None:
-        """Go to one of the `places`, in the stead of the one that is open; not from a dialog."""
-        if not self._can_go(name):
-            return
-        if len(self.screen_stack) > 1:
-            self.screen.dismiss(None)
-        self.push_screen(place(name, self.hub, self.glyphs), self._came_back)
+    def action_command_palette(self) -> None:
+        """Show all that can be done by name, and find tasks."""
+        if not CommandPalette.is_open(cast("App[object]", self)):
+            from taskhub_tui.tui.commands import Palette
 
-    def _can_go(self, name: str) -> bool:
-        from textual.command import CommandPalette
-
-        # The palette asks what can be done on the screen below it.
-        open_ = [one for one in self.screen_stack if not isinstance(one, CommandPalette)]
-        here = name_of(open_[-1]) if open_ else None
-        return len(open_) == 1 or (len(open_) == 2 and here is not None and here != name)
+            self.push_screen(Palette())
 
     def action_phone(self) -> None:
         """Set up push messages to a phone; not from a dialog."""
@@ -366,46 +300,6 @@ class TaskHubApp(App[None]):
             from taskhub_tui.tui.screens.phone import PhoneScreen
 
             self.push_screen(PhoneScreen(self.hub, self.glyphs))
-
-    def action_pane(self, name: str) -> None:
-        """Go to the list, the task, what waits, or the agents; not from a dialog."""
-        main = self._main
-        if name == "inbox" and self.screen is main and main.pane.display:
-            main.pane.take_focus()
-        elif name in ("inbox", "agents"):
-            self.action_go(name)
-        elif self._can_pane(name):
-            if self.screen is not main:
-                self.screen.dismiss(None)
-            self.call_later(main.show_list if name == "list" else main.action_open)
-
-    def _can_pane(self, name: str) -> bool:
-        if not self.screen_stack or (self.screen is not self._main and not name_of(self.screen)):
-            return False
-        match name:
-            case "list":
-                return True
-            case "task":
-                return self._main.task_here is not None
-            case _:
-                return self._can_go(name)
-
-    def _came_back(self, task_id: str | None) -> None:
-        if task_id:
-            self._main.show_task(task_id)
-
-    def action_help(self) -> None:
-        """Show every key, those of this screen first; again, and the help goes."""
-        from taskhub_tui.tui.screens import help as helping
-
-        screen = self.screen
-        if isinstance(screen, helping.HelpScreen):
-            screen.dismiss(None)
-            return
-        here, legal = helping.places(screen), helping.legal(screen)
-        self.push_screen(
-            helping.HelpScreen(self.hub, self.glyphs, here=[*here, "app"], legal=legal)
-        )
 
     def action_undo(self) -> None:
         """Take back the last decision, while that is possible."""
@@ -420,9 +314,9 @@ class TaskHubApp(App[None]):
             # In a field that is written in, the same key takes the last change back.
             return not isinstance(self.focused, Input | TextArea)
         if action == "go":
-            return self._can_go(str(parameters[0]))
+            return self.can_go(str(parameters[0]))
         if action == "pane":
-            return self._can_pane(str(parameters[0]))
+            return self.can_pane(str(parameters[0]))
         if action == "phone":
             return not isinstance(self.screen, ModalScreen)
         if action == "undo":
@@ -435,8 +329,8 @@ class TaskHubApp(App[None]):
             words = "The engine runs in this window, and would stand still"
             self.notify(words, severity="warning", timeout=5, markup=False)
             return
-        if self._taskbar is not None:
-            self._taskbar.clear()
+        if self.taskbar is not None:
+            self.taskbar.clear()
         try:
             wrong = await self.asker.leave()
         except TaskHubError as error:
@@ -446,26 +340,8 @@ class TaskHubApp(App[None]):
             self.notify(said, severity="warning", timeout=8, markup=False)
         super().action_suspend_process()
 
-    def lend(self) -> None:
-        """Leave the terminal to another program; nothing is raised until it is taken back."""
-        self.lent = True
-
-    def take_back(self) -> None:
-        """Have the terminal again: keys that were meant for the other program come now."""
-        if not self.lent:
-            return
-        self.lent = False
-        self.typed = time.monotonic()
-        for screen in self.screen_stack:
-            if isinstance(screen, Resting):
-                screen.rest()
-
     def _resumed(self, _: App[object]) -> None:
-        # The other program has written over everything, the title too.
-        self._terminal_title = ""
-        self._entitle(self._counts)
-        self.refresh(layout=True)
-        self.screen.refresh(layout=True)
+        self.draw_anew()
 
     # The look
 
@@ -550,13 +426,7 @@ class TaskHubApp(App[None]):
         title = f"! {needs} · TaskHub" if needs else "TaskHub"
         if self.glyphs is ASCII:
             title = title.replace("·", "-")
-        if title != self._terminal_title:
-            self._terminal_title = title
-            self._write(f"\x1b]2;{title}\x07")
-
-    def _write(self, sequence: str) -> None:
-        if self._driver is not None and not self.is_headless:
-            self._driver.write(sequence)
+        self.entitle(title)
 
     # Whether the user is here
 
@@ -580,7 +450,7 @@ class TaskHubApp(App[None]):
             return  # It was asked for as such, whatever it means otherwise.
         if isinstance(event, events.Key | events.MouseDown | events.Paste):
             self.typed = time.monotonic()
-            self._last_input = self.hub.clock()
+            self._presence.typed()
         if (
             isinstance(event, events.Key)
             and not event.is_forwarded
@@ -603,9 +473,8 @@ class TaskHubApp(App[None]):
             self.notify("No text is selected here; nothing was copied", timeout=3, markup=False)
 
     async def on_app_focus(self) -> None:
-        self._focused, self._last_input = True, self.hub.clock()
         self.call_next(self._give_keys)
-        await self._report_presence()
+        await self._presence.focus(True)
 
     def _give_keys(self) -> None:
         """Give the keys to the screen that came up while another window had them.
@@ -619,16 +488,4 @@ class TaskHubApp(App[None]):
                     break
 
     async def on_app_blur(self) -> None:
-        self._focused = False
-        await self._report_presence()
-
-    async def _report_presence(self) -> None:
-        now = time.monotonic()
-        news = (self._focused, self._last_input)
-        moved = self._reported is None or self._reported[0] != self._focused
-        every = _PRESENCE_AGAIN if news == self._reported else _PRESENCE_EVERY
-        if moved or now - self._reported_at >= every:
-            self._reported, self._reported_at = news, now
-            # The watcher says what is wrong with the store.
-            with contextlib.suppress(TaskHubError):
-                await self.hub.report_presence(focused=news[0], last_input=news[1])
+        await self._presence.focus(False)

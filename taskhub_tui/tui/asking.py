@@ -25,6 +25,7 @@ from taskhub_tui.domain.views import Changes
 from taskhub_tui.domain.waiting import Case, Need, Waiting, case_of
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
+from taskhub_tui.tui import keymap
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.render import calls
 from taskhub_tui.tui.sending import Held, Part, Sender, Taken
@@ -186,7 +187,9 @@ class Asker:
         self._announced.update(new)
         count = len(new)
         waits = "1 question waits" if count == 1 else f"{count} questions wait"
-        said = f"{self._glyphs.needs} {waits} for you {self._glyphs.dot} i in the list: inbox"
+        said = f"{self._glyphs.needs} {waits} for you"
+        if key := keymap.of(app).short("hub.inbox"):
+            said += f" {self._glyphs.dot} {key} in the list: inbox"
         app.notify(said, timeout=4, markup=False)
 
     def ask(
@@ -229,6 +232,7 @@ class Asker:
                 clock=self._hub.clock,
                 initial_action=action,
                 can_put_away=bool(await self._told_of(view.task)),
+                in_line=raised,
                 check=partial(self._check, view),
                 drafts=self._drafts_of(view.task.id, case),
             )
@@ -249,6 +253,10 @@ class Asker:
                 if screen.put_away:
                     await self.put_away([view.task.id])
                     self.news.publish(None)
+                if screen.to_inbox:
+                    for other, _ in [*self._queue]:
+                        self._later(other)
+                    self._app.action_go("inbox")
             self.sender.show()
         except TaskHubError as error:
             self._say(error)

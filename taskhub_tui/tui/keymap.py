@@ -86,6 +86,12 @@ def written(key: str) -> str:
     return "+".join([*modifiers, name if name.isprintable() and name.strip() else last])
 
 
+def is_letter(key: str) -> bool:
+    """Return whether a key writes something in a field."""
+    shown = written(key)
+    return key == "space" or (len(shown) == 1 and shown not in _ARROWS)
+
+
 @dataclass(frozen=True, slots=True)
 class Keymap:
     """The keys of all actions."""

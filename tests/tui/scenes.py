@@ -383,7 +383,7 @@ SCENES = (
     Scene("decide-always", harmless, "A down", until="tab edits it", dialog=True),
     Scene("decide-always-sure", harmless, "A down down enter", until="Press y", dialog=True),
     Scene("help", busy, "question_mark", until="In the list"),
-    Scene("palette", busy, "ctrl+p", until="Search for commands"),
+    Scene("palette", busy, "ctrl+p", until="a command, or a part"),
 )
 DRAWN = (
     ("tasks", "taskhub"),

@@ -259,11 +259,11 @@ async def test_the_hub_learns_whether_the_user_is_here(
         assert opened <= came
         await pilot.press("j", "k")
         assert len(told) == 3
-        app._reported_at -= 16
+        app._presence.reported_at -= 16
         await until(pilot, lambda: len(told) == 4)
         assert told[-1][1] > came
         # Whoever says nothing for a minute is taken to have gone.
-        app._reported_at -= 31
+        app._presence.reported_at -= 31
         await until(pilot, lambda: len(told) == 5)
         assert told[-1] == told[-2]
 

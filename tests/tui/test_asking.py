@@ -340,3 +340,25 @@ async def test_a_running_task_can_be_cancelled_from_the_list_and_asks_first(
         await pilot.press("X")
         await until(pilot, lambda: raised(app) and "Cancel this task?" in text(app))
         assert (await hub.status(task.id)).task.status is Status.IN_PROGRESS
+
+
+async def test_where_many_wait_all_are_left_for_later_with_one_key(play: Play) -> None:
+    async def three(seed: Seed) -> None:
+        for name in ("One", "Two", "Three"):
+            await seed.put(name, Status.BLOCKED, question=f"{name}?")
+
+    async with play(120, 36, before=three) as t:
+        await t.sees("1 of 3", "i see all 3")
+        await t.decides("i")
+        await t.is_on("InboxScreen")
+        await t.sees("3 need you", "One?", "Two?", "Three?")
+        await t.press("escape")
+        await t.is_on("MainScreen")
+        t.app.typed = 0.0
+        t.app.asker.consider()
+        assert not t.app.asker._busy, "what was left for later does not come up by itself"
+        # One that is asked later is raised, and alone it offers no list.
+        await t.given("Four", Status.BLOCKED, question="Four?")
+        await t.waits_for_the_dialog()
+        await t.sees("Four?", "decide later")
+        assert not t.shows("see all")

@@ -1,11 +1,18 @@
 """The help and the command palette: every key, those of the place first; what can be done now."""
 
-from hubs import Seed, text, until
+import asyncio
+from typing import Any
 
-from taskhub_tui.domain.model import Status
+from hubs import Seed, text, until
+from play import Play, User
+from textual import events
+from textual.command import CommandList
+
+from taskhub_tui.domain.model import Status, Task
+from taskhub_tui.domain.waiting import Waiting
 from taskhub_tui.tui.actions import ACTIONS
 from taskhub_tui.tui.app import TaskHubApp
-from taskhub_tui.tui.commands import legal
+from taskhub_tui.tui.commands import TASKS, legal
 from taskhub_tui.tui.keymap import PLAIN
 from taskhub_tui.tui.screens.decision import DecisionScreen
 from taskhub_tui.tui.screens.help import HelpScreen, numbered
@@ -33,6 +40,47 @@ async def test_help_shows_the_keys_of_its_place_first(app: TaskHubApp, seed: See
         await until(pilot, lambda: isinstance(app.screen, InboxScreen))
         await pilot.press("question_mark")
         await until(pilot, lambda: "In the inbox" in text(app).splitlines()[1])
+
+
+async def test_the_inbox_is_read_on_under_the_help_and_says_so_until_then(play: Play) -> None:
+    async with play(120, 36, calm=True) as t:
+        await t.given("Deploy", Status.BLOCKED, question="Go on?")
+        read, waiting = asyncio.Event(), t.app.asker.waiting
+
+        async def slowly() -> list[Waiting]:
+            await read.wait()
+            return await waiting()
+
+        t.app.asker.waiting = slowly  # type: ignore[method-assign]
+        await t.press("i")
+        await t.is_on("InboxScreen")
+        await t.sees("Inbox", "Looking …")
+        await t.press("question_mark")
+        await t.is_on("HelpScreen")
+        read.set()
+        await t.sees("Needs you", "Help")
+
+
+async def test_help_comes_after_what_was_pressed_before_it(play: Play) -> None:
+    async with play(120, 36, calm=True) as t:
+        await t.given("Deploy", Status.BLOCKED, question="Go on?")
+        for key in ("i", "?"):  # Both at once, as who types fast does.
+            t.app.post_message(events.Key(key if key == "i" else "question_mark", key))
+        await t.is_on("HelpScreen")
+        await t.sees("In the inbox")
+        assert [type(one).__name__ for one in t.app.screen_stack[1:]] == [
+            "InboxScreen",
+            "HelpScreen",
+        ]
+
+
+async def test_in_a_dialog_help_does_not_deny_what_the_palette_offers(play: Play) -> None:
+    async with play(100, 60) as t:
+        await t.given("Deploy", Status.BLOCKED, question="Go on?")
+        await t.waits_for_the_dialog()
+        await t.press("question_mark")
+        await t.sees("Choose the colours")
+        assert not t.shows("Choose the colours  not now")
 
 
 async def test_in_a_field_a_question_mark_is_a_letter(app: TaskHubApp) -> None:
@@ -90,6 +138,120 @@ async def test_the_palette_offers_what_is_legal_with_its_keys(app: TaskHubApp, s
         await until(pilot, lambda: "Cancel" not in text(app))
         await pilot.press("enter")
         await until(pilot, lambda: "1 paused" in text(app))
+
+
+async def test_the_palette_leads_to_every_place_from_the_list_and_from_another(play: Play) -> None:
+    async with play(100, 30) as t:
+        await t.given("Draft notes")
+        for name, screen in (("Inbox", "InboxScreen"), ("Agents", "AgentsScreen"),
+                             ("Settings", "SettingsScreen")):  # fmt: skip
+            await t.press("colon")
+            await t.is_on("Palette")
+            await t.types(name.lower())
+            await t.until(lambda name=name: name in offered(t)[0] and len(offered(t)) < 9)
+            await t.press("enter")
+            await t.is_on(screen)
+        await t.press("colon")
+        await t.sees("Agents       ")
+        # Where one is, one need not go.
+        assert not any("Settings     " in one for one in offered(t))
+
+
+async def test_a_task_is_found_in_the_palette_by_a_part_of_its_title(play: Play) -> None:
+    async with play(100, 30) as t:
+        await t.given("Rotate staging [/credentials]", Status.IN_PROGRESS)
+        await t.given("Draft notes")
+        await t.row("Draft").is_there()
+        await t.press("colon")
+        await t.sees("X        Cancel")
+        assert results(t) == []
+        await t.types("ging [/c")
+        await t.until(lambda: results(t) == ["▸ Rotate staging [/credentials]"])
+        await t.press("enter")
+        await t.row("Rotate").is_under_cursor()
+        await t.is_in("LogView")
+
+
+async def test_a_task_is_found_in_the_palette_by_its_id_from_a_whole_screen(play: Play) -> None:
+    async with play(100, 30) as t:
+        task = await t.given("Rotate staging", Status.IN_PROGRESS)
+        await t.given("Draft notes")
+        await t.press("A")
+        await t.is_on("AgentsScreen")
+        await t.press("colon")
+        await t.types(task.id[:6].upper())
+        await t.until(lambda: results(t) == ["▸ Rotate staging"])
+        await t.press("enter")
+        await t.is_on("MainScreen")
+        await t.row("Rotate").is_under_cursor()
+
+
+async def test_the_palette_shows_a_few_tasks_those_so_called_first(play: Play) -> None:
+    async with play(100, 40) as t:
+        for n in range(12):
+            await t.given(f"Task {n}", agent="zebra")
+        await t.given("The zebra", Status.COMPLETED)
+        await t.press("colon")
+        await t.types("z")
+        await t.sees("Give the task the whole screen")
+        assert results(t) == []
+        await t.types("ebra")
+        await t.until(lambda: len(results(t)) == TASKS)
+        assert results(t)[0] == "✓ The zebra"
+
+
+async def test_enter_in_the_palette_means_what_was_typed_however_fast(play: Play) -> None:
+    async with play(100, 30) as t:
+        await t.given("Rotate staging", Status.IN_PROGRESS)
+        await t.given("Draft notes")
+        tasks, found = t.hub.tasks, asyncio.Event()
+
+        async def slowly(**more: Any) -> list[Task]:
+            await found.wait()
+            return await tasks(**more)
+
+        t.hub.tasks = slowly  # type: ignore[method-assign]
+        await t.press("colon")
+        await t.is_on("Palette")
+        await t.types("rotate")
+        await t.press("enter")
+        await t.is_on("Palette")
+        found.set()
+        await t.is_on("MainScreen")
+        await t.row("Rotate").is_under_cursor()
+        await t.is_in("LogView")
+
+
+async def test_a_command_of_that_name_stands_above_the_tasks(play: Play) -> None:
+    async with play(100, 30) as t:
+        await t.given("Group the settings")
+        await t.press("colon")
+        await t.types("settings")
+        await t.sees("· Group the settings")
+        shown = "\n".join(t.lines())
+        assert shown.index("Every setting") < shown.index("· Group the settings")
+
+
+async def test_over_a_question_the_palette_leads_to_no_task(play: Play) -> None:
+    async with play(100, 30) as t:
+        await t.given("Deploy", Status.BLOCKED, question="May I?")
+        await t.given("Approve the layout")
+        await t.waits_for_the_dialog()
+        await t.press("colon")
+        await t.types("approve")
+        await t.sees("Approve, or accept the result")
+        assert results(t) == []
+
+
+def offered(t: User) -> list[str]:
+    """Return what the palette shows, line by line."""
+    found = t.app.screen.query_one(CommandList)
+    return [str(found.get_option_at_index(at).prompt) for at in range(found.option_count)] or [""]
+
+
+def results(t: User) -> list[str]:
+    """Return the tasks that the palette shows, with their signs."""
+    return [one[9:] for one in offered(t) if one[9:11] in ("▸ ", "· ", "✓ ", "! ")]
 
 
 async def test_a_dialog_offers_its_own_actions(app: TaskHubApp, seed: Seed) -> None:

@@ -333,7 +333,9 @@ async def test_no_list_dialog_or_field_obeys(seed: Seed, where: Paths, told: Pat
         go(("B", "Group by"), ("n", list_))
         # Saved views: by their list, by the palette, and one is deleted.
         go(("W", "HELD"), ("5", "HELDFILTER"), ("\x1b", ""))
-        go(("\x10", "earch for"), ("view held", "HELD"), ("\x15", ""), (paste(PASTED), ""), back)
+        go(("\x10", "a part of"), ("view held", "HELD"), ("\x15", ""), (paste(PASTED), ""), back)
+        # A task is found in the palette, and opened.
+        go(("\x10", "a part of"), ("asks", "ASKS"), ("\r", "ASKS"), ("\x1b", ""), ("\x1b", list_))
         go(("W", "HELD"), ("jjjj", ""), ("\x18", "Deleted"), ("W", "Views"), ("1", list_))
         go(
             ("w", "A name"),

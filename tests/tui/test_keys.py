@@ -327,7 +327,7 @@ async def test_a_whole_screen_is_left_by_two_keys(play: Play, opens: str, screen
 async def test_all_commands_come_by_two_keys(play: Play, key: str) -> None:
     async with play() as t:
         await t.press(key)
-        await t.is_on("CommandPalette")
+        await t.is_on("Palette")
 
 
 async def test_what_waits_at_the_right_is_walked_through(play: Play) -> None:

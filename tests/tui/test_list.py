@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 from hubs import Seed, text, until
+from play import Play, opened
 from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from taskhub_tui import care
+from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.listing import Arranged, Group, Listing, Sort
 from taskhub_tui.domain.model import Action, Priority, Status
 from taskhub_tui.hub import Hub
@@ -427,3 +429,78 @@ async def test_what_waits_stands_at_the_right_of_a_wide_screen(app: TaskHubApp, 
         )
         await pilot.resize_terminal(100, 30)
         await until(pilot, lambda: not main(app).pane.display)
+
+
+async def test_the_last_line_names_what_a_field_takes_and_no_letter(play: Play) -> None:
+    async with play(120, 36, calm=True) as t:
+        await t.given("Nightly", Status.IN_PROGRESS, log="1.0\tagent\tone\n")
+        await t.row("Nightly").is_there()
+        await t.press("slash")
+        await t.until(lambda: t.lines()[-1].strip() == "⏎ Keep  tab Complete  esc Clear  f1 Help")
+        await t.types("night")
+        await t.press("enter")
+        await t.until(lambda: "n New" in t.lines()[-1] and "q Quit" in t.lines()[-1])
+        await t.press("escape", "enter")
+        await t.is_in("LogView")
+        await t.press("slash")
+        await t.until(lambda: "⏎ Keep  esc End" in t.lines()[-1])
+        assert "n Next" not in t.lines()[-1]
+
+
+async def test_what_would_be_done_stands_in_the_order_of_the_list(play: Play) -> None:
+    async with play(100, 40, calm=True) as t:
+        for name in ("One", "Two", "Three"):
+            await t.given(name)
+        await t.row("One").is_there()
+        await t.press("g")
+        await t.until(lambda: t.table.unseen == 0, "all of them in the list")
+        shown = sorted(("One", "Two", "Three"), key=lambda name: t.row(name).line() or 0)
+        await t.press("V", "X")
+        await t.sees("Cancel · 3 of 3")
+        said = "\n".join(t.lines())
+        said = said[said.index("Cancel · 3 of 3") :]
+        assert sorted(shown, key=lambda name: said.index(f"  {name} ")) == shown
+
+
+async def test_enter_is_not_offered_where_it_has_led_already(play: Play) -> None:
+    async with play(120, 36, calm=True) as t:
+        await t.given("Nightly", Status.IN_PROGRESS)
+        await t.until(lambda: "⏎ Open" in t.lines()[-1])
+        await t.press("enter")
+        await t.is_in("LogView")
+        await t.until(lambda: "⏎" not in t.lines()[-1] and "w Wrap" in t.lines()[-1])
+
+
+async def test_a_head_has_its_key_in_the_last_line_where_there_are_heads(play: Play) -> None:
+    async with play(80, 24, calm=True) as t:
+        await t.given("Nightly", Status.IN_PROGRESS)
+        await t.row("Nightly").is_there()
+        assert "Fold" not in t.lines()[-1]
+        await t.press("B", "s")
+        await t.until(lambda: "⏎ Fold  Z Fold all" in t.lines()[-1])
+        await t.press("j")
+        await t.until(lambda: "⏎ Open" in t.lines()[-1] and "Z Fold all" in t.lines()[-1])
+
+
+async def test_a_filter_that_is_left_with_a_mistake_leaves_no_line_behind(play: Play) -> None:
+    async with play(120, 36, calm=True) as t:
+        await t.given("Nightly", Status.IN_PROGRESS)
+        await t.row("Nightly").is_there()
+        await t.press("slash")
+        await t.types("older:xx")
+        await t.sees("is not a duration")
+        await t.press("escape")
+        await t.is_in("TaskTable")
+        await t.does_not_see("a phrase")
+
+
+async def test_it_says_by_the_users_own_key_how_to_be_rid_of_a_filter(
+    where: Paths, settings: Settings
+) -> None:
+    own = replace(settings, keys={"hub.back": ("ctrl+b",)})
+    async with opened(where, own, (80, 24), calm=True) as t:
+        await t.given("Nightly", Status.IN_PROGRESS)
+        await t.press("slash")
+        await t.types("zebra")
+        await t.press("enter")
+        await t.sees("Nothing matches. ctrl+b clears the filter")

@@ -567,3 +567,17 @@ def test_tomorrow_is_understood(text: str) -> None:
     assert then is not None
     day = dt.datetime.fromtimestamp(then).date() - dt.datetime.fromtimestamp(NOW).date()
     assert day == dt.timedelta(days=1)
+
+
+@pytest.mark.parametrize("height", [24, 36, 16])
+async def test_its_keys_stay_in_sight_where_one_of_many_tasks_is_picked(
+    play: Play, height: int
+) -> None:
+    async with play(80, height, calm=True) as t:
+        for n in range(20):
+            await t.given(f"Task {n}")
+        await t.press("n")
+        await t.is_on("NewTaskScreen")
+        await t.press("ctrl+o")
+        await t.is_on("PickTaskScreen")
+        await t.sees("Task 19", "enter take it", "esc back")

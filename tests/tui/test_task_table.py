@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
+from textual import on
 from textual.app import App, ComposeResult
 
 from taskhub_tui.domain.listing import Sort
 from taskhub_tui.domain.model import Status, Task, WaitingOn
 from taskhub_tui.tui.theme import ASCII, DARK, UNICODE, Glyphs
-from taskhub_tui.tui.widgets.task_table import PAGE, PAGES, TaskTable
+from taskhub_tui.tui.widgets.task_order import PAGE, PAGES
+from taskhub_tui.tui.widgets.task_table import TaskTable
 
 NOW = 100_000.0
 
@@ -42,7 +44,8 @@ class TableApp(App[None]):
         self.asked.append(list(numbers))
         return [task(n) for n in numbers]
 
-    def on_task_table_highlighted(self, event: TaskTable.Highlighted) -> None:
+    @on(TaskTable.Highlighted)
+    def note(self, event: TaskTable.Highlighted) -> None:
         self.told.append(event.task)
 
     @property

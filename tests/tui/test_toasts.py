@@ -63,3 +63,22 @@ async def test_on_a_whole_screen_they_leave_the_last_line_alone(play: Play) -> N
             t.app.clear_notifications()
             await t.press("escape")
             await t.is_on("MainScreen")
+
+
+async def test_over_the_form_they_leave_its_fields_alone(play: Play) -> None:
+    async with play(80, 24) as t:
+        await t.press("n")
+        await t.sees("What is to be done", "esc leave")
+        first = next(line[2:78] for line in t.lines() if "What is to be done" in line)
+        await t.given("Deploy", Status.BLOCKED, question="Go on?")
+        await t.sees("1 question waits for you", "New task")
+        assert first in [line[2:78] for line in t.lines()]
+
+
+async def test_they_are_no_wider_than_their_words(play: Play) -> None:
+    async with play(80, 24, calm=True) as t:
+        await t.given("Deploy", Status.BLOCKED, question="Go on?")
+        await t.press("a")
+        await t.is_on("DecisionScreen")
+        t.app.notify("Denied: Report", markup=False, timeout=60)
+        await t.sees("Denied: Report", "1 needs you")

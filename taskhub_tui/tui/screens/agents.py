@@ -22,6 +22,7 @@ from taskhub_tui.text import one_line
 from taskhub_tui.tui import render
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
+from taskhub_tui.tui.sizes import take_size
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.about import wrapped
 from taskhub_tui.tui.widgets.footer import KeyLine
@@ -88,6 +89,7 @@ class AgentsScreen(Screen[str | None]):
         self._rows: list[Content] = []
 
     def compose(self) -> ComposeResult:
+        take_size(self)
         yield Plain(id="top")
         with Horizontal(id="body"):
             with _Left(id="left", can_focus=False):

@@ -66,6 +66,7 @@ class DecisionScreen(DecisionLook):
         initial_action: Action | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         can_put_away: bool = False,
+        in_line: bool = False,
         check: Callable[[Decision], Awaitable[str | None]] | None = None,
         drafts: dict[Action, Draft] | None = None,
     ) -> None:
@@ -78,6 +79,7 @@ class DecisionScreen(DecisionLook):
                 approval still wants its own key.
             monotonic: seconds, for the moment in which keys are dead.
             can_put_away: it is a failure that stands in the inbox, and need not.
+            in_line: it came up by itself, and others may after it: they can all be left for later.
             check: returns why a decision would be refused, so that it can be mended; raises
                 AlreadyDecided when it comes too late.
             drafts: what was typed in its forms before; what is typed now is kept there.
@@ -94,6 +96,7 @@ class DecisionScreen(DecisionLook):
         self._quiet_since = monotonic()
         self._ranking = ranking
         self._can_put_away = can_put_away
+        self._in_line = in_line and place[1] > 1
         self._check = check
         self._drafts = drafts if drafts is not None else {}
         self._filled: set[Action] = set()
@@ -104,9 +107,13 @@ class DecisionScreen(DecisionLook):
         """True when it closed because the failure wants no answer."""
         self.always: Always | None = None
         """The rule that is made with the approval it closed with."""
+        self.to_inbox = False
+        """True when it closed because all that waits is to be seen together."""
         self._forms: dict[Action, Form] = {}
 
     def on_mount(self) -> None:
+        if self._gone_from_screen:
+            return  # The app is left at this moment.
         self._quiet_since = self._monotonic()
         self._wake()
         self._show_keys()
@@ -159,13 +166,15 @@ class DecisionScreen(DecisionLook):
     # What a person does
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("begin", "choose", "scroll", "log", "away", "always"):
+        if action in ("begin", "choose", "scroll", "log", "away", "inbox", "always"):
             if self._form is not None or self._gone is not None:
                 return False
             if action == "away":
                 return self._can_put_away
             if action == "always":
                 return bool(possible(self.view))
+            if action == "inbox":
+                return self._in_line
             if action == "begin":
                 return Action(str(parameters[0])) in self.view.legal
         return True
@@ -200,6 +209,12 @@ class DecisionScreen(DecisionLook):
             self.put_away = True
             self.dismiss(None)
 
+    def action_inbox(self) -> None:
+        """Leave all that wait for later, and show them together."""
+        if self._listens():
+            self.to_inbox = True
+            self.dismiss(None)
+
     async def action_log(self) -> None:
         """Show more of the log, or less again."""
         body = self.query_one("#body", CaseText)
@@ -226,6 +241,8 @@ class DecisionScreen(DecisionLook):
             self.action_away()
         elif event.key == "decision.always":
             self.action_always()
+        elif event.key == "decision.inbox":
+            self.action_inbox()
         elif event.key == "answer.copy" and self._form is not None:
             self._form.action_copy_all()
         elif self._form is not None and self._gone is None:

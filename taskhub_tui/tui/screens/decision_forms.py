@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 from taskhub_tui.domain.delegation import Ranked
 from taskhub_tui.domain.model import Action, AgentCard, Decision, Status, TaskView
 from taskhub_tui.text import clean, one_line
+from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.screens import decision_words as words
@@ -340,7 +341,8 @@ class TypedYesForm(ConfirmForm):
         if self.query_one(Input).value.strip() == "y":
             self.post_message(self.Sent(self.pending))
         else:
-            self._say("Only y approves; esc goes back")
+            key = keymap.of(self.app).short("answer.back")
+            self._say(f"Only y approves{f'; {key} goes back' if key else ''}")
 
 
 def running(view: TaskView) -> bool:

@@ -13,6 +13,7 @@ from taskhub_tui.text import one_line
 from taskhub_tui.tui.screens import decision_words as words
 from taskhub_tui.tui.screens.always_form import possible
 from taskhub_tui.tui.screens.decision_forms import Form
+from taskhub_tui.tui.sizes import take_size
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.case import CaseText
 from taskhub_tui.tui.widgets.pick import Pick
@@ -57,6 +58,7 @@ class DecisionLook(ModalScreen[Decision | None]):
     _log_tail: Sequence[str]
     _clock: Callable[[], float]
     _can_put_away: bool
+    _in_line: bool
     _awake = False
     """True once keys count."""
     _gone: str | None = None
@@ -65,6 +67,7 @@ class DecisionLook(ModalScreen[Decision | None]):
     """The form that is open."""
 
     def compose(self) -> ComposeResult:
+        take_size(self)
         now = self._clock()
         title, colour = words.heading(self.view, self._glyphs)
         number, total = self._place
@@ -160,6 +163,8 @@ class DecisionLook(ModalScreen[Decision | None]):
                 keys.append(("decision.log", "log"))
             if self._can_put_away:
                 keys.append(("decision.away", "put away"))
+            if self._in_line:
+                keys.append(("decision.inbox", f"see all {self._place[1]}"))
             waits = self.view.blocker is not None or self._can_put_away
             later = "decide later" if waits else "close"
             bar.show(

@@ -69,9 +69,10 @@ def legal(screen: Screen[object]) -> set[str]:
     found = {
         active.binding.id or "" for active in screen.active_bindings.values() if active.enabled
     }
-    # A dialog hides the app's keys from this list, but those that go first are taken all the same.
+    # A dialog hides the app's keys from this list, but those that go first are taken all the same,
+    # and what has no key is found in the palette.
     for act in ACTIONS:
-        if act.priority and act.where in ("app", "undo"):
+        if act.where in ("app", "undo") and (act.priority or not act.keys):
             name = act.action.partition("(")[0].removeprefix("app.")
             if screen.app.check_action(name, ()):
                 found.add(act.id)

@@ -9,6 +9,9 @@ from taskhub_tui.tui.screens.preflight import Row
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.entries import Entry, Part
 
+_SHORT = 30
+"""Letters of a title beside which something else has to stand."""
+
 
 def entry_of(one: Waiting, now: float, glyphs: Glyphs) -> Entry:
     """Return the entry of something that waits."""
@@ -17,9 +20,12 @@ def entry_of(one: Waiting, now: float, glyphs: Glyphs) -> Entry:
     under: list[Part] = []
     if one.risky:
         under += [("high risk", "failed"), (dot, "muted")]
-    if then := waiting.consequence(one, now):
-        under += [(then, "needs" if one.due is not None else "muted"), (dot, "muted")]
-    under.append((f"{one.need}{dot}{one_line(one.task.title, 200)}{dot}{one.task.id}", "muted"))
+    then = waiting.consequence(one, now)
+    # Which task it is comes first; but a long title leaves room for what happens by itself.
+    under.append((f"{one.need}{dot}{one_line(one.task.title, _SHORT if then else 200)}", "muted"))
+    if then:
+        under += [(dot, "muted"), (then, "needs" if one.due is not None else "muted")]
+    under.append((f"{dot}{one.task.id}", "muted"))
     return Entry(
         key_of(one),
         ((waiting.line(one, now), "strong"),),

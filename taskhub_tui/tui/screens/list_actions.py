@@ -173,13 +173,16 @@ class ListActions(Screen[None]):
             if chosen is None:
                 return
             priority = ranks[chosen[0]]
-        marks = sorted(self.table.marks, reverse=True)
+        marks = self.table.in_order(self.table.marks)
         if not marks:
             if self.table.here is not None:
                 part = _taken(self.table.here, None, deed, priority)
                 await self.app.asker.sender.turn(part)
             return
-        pairs = await self._hub.with_questions(marks)
+        place = {n: at for at, n in enumerate(marks)}
+        pairs = sorted(
+            await self._hub.with_questions(marks), key=lambda pair: place.get(pair[0].n, -1)
+        )
         if deed is Deed.PAUSE and not any(forecast(*pair, deed).possible for pair in pairs):
             deed = Deed.RESUME
         await self._ask(deed, pairs, priority)

@@ -24,6 +24,7 @@ from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.handing import Draft, hand_over, same_again
 from taskhub_tui.tui.screens.list_actions import DEEDS, ListActions
+from taskhub_tui.tui.sizes import take_size
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.detail import Detail
 from taskhub_tui.tui.widgets.filter import FilterHint, FilterLine
@@ -31,7 +32,8 @@ from taskhub_tui.tui.widgets.footer import KeyLine
 from taskhub_tui.tui.widgets.header import HubHeader
 from taskhub_tui.tui.widgets.inbox_pane import InboxPane
 from taskhub_tui.tui.widgets.lines import LinesView
-from taskhub_tui.tui.widgets.task_table import PAGE, TaskTable
+from taskhub_tui.tui.widgets.task_order import PAGE
+from taskhub_tui.tui.widgets.task_table import TaskTable
 from taskhub_tui.tui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ class MainScreen(ListActions):
         self.detail = Detail(hub, glyphs=glyphs, clock=hub.clock)
 
     def compose(self) -> ComposeResult:
+        take_size(self)
         yield self._header
         yield Welcome(self._hub)
         with Horizontal(id="body"):
@@ -159,11 +162,16 @@ class MainScreen(ListActions):
         rows = await self._hub.rows(found.numbers[:PAGE])
         if wanted != Listing(self._filter.filter, self.table.sort, self.table.group):
             return  # Another one was asked for meanwhile, and comes.
-        self.table.empty_words = "Nothing matches. esc clears the filter" if wanted.filter else ""
+        self.table.empty_words = self._nothing() if wanted.filter else ""
         self.table.set_order(
             found.numbers, rows, heads=found.heads, top=top and self.table.cursor == before
         )
         self._say_filter()
+
+    def _nothing(self) -> str:
+        """Say that no task fits the filter, and how to be rid of it."""
+        key = self.app.own_keys.short("hub.back")
+        return f"Nothing matches. {key} clears the filter" if key else "Nothing matches"
 
     def _say_filter(self) -> None:
         self._hint.say(self._filter, len(self.table), self._header.counts.total)
@@ -382,7 +390,8 @@ class MainScreen(ListActions):
         beside = self.detail.display
         match action:
             case "open":
-                return task is not None and not self.has_class("-open")
+                there = isinstance(self.focused, LinesView)
+                return task is not None and not self.has_class("-open") and not there
             case "copy_id" | "zoom" | "again":
                 return task is not None
             case "decide":

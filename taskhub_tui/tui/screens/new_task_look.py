@@ -18,6 +18,7 @@ from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.screens import new_task_fields as form
+from taskhub_tui.tui.sizes import take_size
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.ask import Ask
 from taskhub_tui.tui.widgets.path_input import CleanInput, PathInput
@@ -117,6 +118,7 @@ class NewTaskLook(ModalScreen[NewTask | None]):
     _playbooks: "Sequence[PlaybookFile]" = ()
 
     def compose(self) -> ComposeResult:
+        take_size(self)
         first = self._first
         self._playbooks = list(self._hub.playbooks())
         with Vertical(id="dialog") as dialog:

@@ -25,6 +25,8 @@ from taskhub_tui.tui.widgets.options import Options
 from taskhub_tui.tui.widgets.path_input import CleanInput
 from taskhub_tui.tui.widgets.plain import Keys, Plain
 
+_TALL, _AROUND = 16, 9
+"""Lines of tasks at most, and what stands above and below them."""
 MOST = 100
 """Tasks that are shown; more letters find the others."""
 
@@ -42,7 +44,7 @@ class PickTaskScreen(ModalScreen[str | None]):
         }
         Input { background: $background; padding: 0; margin-bottom: 1; }
         OptionList {
-            height: auto; max-height: 16; background: $panel; border: none; padding: 0;
+            height: auto; background: $panel; border: none; padding: 0;
             scrollbar-size-vertical: 1; scrollbar-color: $faint;
             & > .option-list--option-highlighted { background: $cursor; text-style: none; }
         }
@@ -88,7 +90,17 @@ class PickTaskScreen(ModalScreen[str | None]):
             yield Keys([("enter", "take it"), ("pick.down", "next"), ("pick.leave", "back")])
 
     def on_mount(self) -> None:
+        self._fit()
         self._look()
+
+    def on_resize(self) -> None:
+        self._fit()
+
+    def _fit(self) -> None:
+        """Leave the keys in sight, however many tasks there are."""
+        room = self.app.size.height * 9 // 10 - _AROUND
+        for options in self.query(OptionList):
+            options.styles.max_height = max(3, min(_TALL, room))
 
     @on(Input.Changed)
     def _look(self) -> None:

@@ -20,6 +20,7 @@ from textual.widgets import Input
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui import keymap, render
 from taskhub_tui.tui.actions import bindings
+from taskhub_tui.tui.sizes import take_size
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.lines import LinesView
 from taskhub_tui.tui.widgets.path_input import CleanInput
@@ -180,6 +181,7 @@ class PreflightScreen(ModalScreen[str | None]):
         self._risky = sum(row.possible and row.risky for row in rows)
 
     def compose(self) -> ComposeResult:
+        take_size(self)
         with Vertical(id="dialog") as dialog:
             count = f"{self._possible:,} of {len(self._rows):,}"
             dialog.border_title = Content(f" {self._title} {self._glyphs.dot} {count} ").markup

@@ -15,15 +15,16 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from taskhub_tui.domain.errors import TaskHubError
-from taskhub_tui.domain.preferences import BY_KEY, GROUPS
+from taskhub_tui.domain.preferences import BY_KEY
 from taskhub_tui.domain.views import ChannelInfo, Check
 from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
 from taskhub_tui.tui import keymap
-from taskhub_tui.tui.actions import ACTIONS, TITLES, bindings
 from taskhub_tui.tui.actions import BY_ID as BY_ACT
+from taskhub_tui.tui.actions import TITLES, bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.handing import short
+from taskhub_tui.tui.screens import settings_look as look
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.footer import KeyLine
 from taskhub_tui.tui.widgets.options import Rows
@@ -40,9 +41,6 @@ _EFFECTS = {
     "worker": "holds with the next worker: {worker} lets one start",
     "start": "holds when the app is opened again",
 }
-_SET, _CHANNEL, _CHECK, _KEY = "set:", "channel:", "check:", "key:"
-_NAME = 27
-"""Columns of the names."""
 _MEANINGS = {
     "in-app": "the list and the toasts here",
     "desktop": "bubbles of this machine",
@@ -54,13 +52,6 @@ _MEANINGS = {
     "command": "a command of yours gets each message",
     "apprise": "any other service, through Apprise",
 }
-
-
-class SettingRows(Rows):
-    """Keeps the row under the cursor in sight when more is said of it, and less room is left."""
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self.scroll_to_highlight)
 
 
 class SettingsScreen(Screen[str | None]):
@@ -110,7 +101,7 @@ class SettingsScreen(Screen[str | None]):
 
     def compose(self) -> ComposeResult:
         yield Plain(id="top")
-        yield SettingRows(id="list")
+        yield look.SettingRows(id="list")
         with Vertical(id="foot"):
             yield Plain(id="meaning")
             yield CleanInput(id="typed", compact=True)
@@ -136,6 +127,14 @@ class SettingsScreen(Screen[str | None]):
         self._draw()
 
     # What it shows
+
+    def _rows(self, width: int) -> list[Option]:
+        return [
+            *look.settings(self._hub.chosen(), self._glyphs, width),
+            *look.channels(self._channels, self._tried, width),
+            *look.findings(self._checks, self._glyphs, width),
+            *look.keys(self.app.own_keys, self._glyphs, width),
+        ]
 
     def _draw(self) -> None:
         options = self.query_one("#list", OptionList)
@@ -172,72 +171,6 @@ class SettingsScreen(Screen[str | None]):
         self.query_one("#top", Plain).update(Content("\n").join(parts))
         self._explain()
 
-    def _rows(self, width: int) -> list[Option]:
-        rows: list[Option] = []
-        chosen = {one.preference.key: one for one in self._hub.chosen()}
-        for group, ones in GROUPS.items():
-            rows.append(self._head(group, first=not rows))
-            for one in ones:
-                now = chosen[one.key]
-                value = now.written or self._glyphs.dash
-                rows.append(
-                    self._row(
-                        _SET + one.key,
-                        one.key,
-                        value,
-                        one.meaning,
-                        width,
-                        bold=now.given,
-                    )
-                )
-        rows.append(self._head("Channels"))
-        for channel in self._channels:
-            state = "on" if channel.on else "off"
-            said = self._tried.get(channel.name) or channel.problem or "can be used"
-            rows.append(self._row(_CHANNEL + channel.name, channel.name, state, said, width))
-        rows.append(self._head("What may be wrong"))
-        if self._checks is None:
-            rows.append(
-                Option(Content.styled(f"  looking {self._glyphs.more}", "$muted"), disabled=True)
-            )
-        for number, check in enumerate(self._checks or ()):
-            rows.append(self._finding(number, check, width))
-        rows.append(self._head("Keys"))
-        places = [*TITLES]
-        for act in sorted(ACTIONS, key=lambda act: places.index(act.where)):
-            shown = self.app.own_keys.shown(act.id) or self._glyphs.dash
-            own = act.id in self.app.own_keys.own
-            rows.append(self._row(f"{_KEY}{act.id}", act.id, shown, act.meaning, width, bold=own))
-        return rows
-
-    @staticmethod
-    def _head(words: str, *, first: bool = False) -> Option:
-        return Option(Content.styled(words if first else f"\n{words}", "$muted"), disabled=True)
-
-    @staticmethod
-    def _row(
-        key: str, name: str, value: str, meaning: str, width: int, *, bold: bool = False
-    ) -> Option:
-        short = name.removeprefix("notifications.")
-        # In a narrow window the meaning wants the room more than the value does.
-        middling = 22 if width >= 100 else 13
-        left = Content(f"  {one_line(short, 60)}").truncate(_NAME, ellipsis=True, pad=True)
-        middle = Content.styled(one_line(value, 200), "bold $foreground" if bold else "$muted")
-        middle = middle.truncate(middling, ellipsis=True, pad=True)
-        right = _under(meaning, _NAME + middling + 2, width)
-        return Option(Content.assemble(left, " ", middle, " ", right), id=key)
-
-    def _finding(self, number: int, check: Check, width: int) -> Option:
-        glyph, colour = {
-            "ok": (self._glyphs.done, "$done"),
-            "warn": (self._glyphs.needs, "$needs"),
-            "fail": (self._glyphs.failed, "$failed"),
-        }[check.state]
-        name = Content(one_line(check.name, 24)).truncate(_NAME - 4, ellipsis=True, pad=True)
-        said = _under(check.message, _NAME + 1, width)
-        row = Content.assemble("  ", (glyph, colour), " ", name, " ", said)
-        return Option(row, id=f"{_CHECK}{number}")
-
     @property
     def _here(self) -> str:
         options = self.query_one("#list", OptionList)
@@ -246,7 +179,7 @@ class SettingsScreen(Screen[str | None]):
 
     @on(OptionList.OptionHighlighted)
     def _explain(self) -> None:
-        if self._key_of and self._here != f"{_KEY}{self._key_of}":
+        if self._key_of and self._here != f"{look.KEY}{self._key_of}":
             self._key_of = ""
         if self._key_of:
             words = (
@@ -313,7 +246,8 @@ class SettingsScreen(Screen[str | None]):
         field = self.query_one("#typed", Input)
         field.value = now.written
         self._themes = sorted(self.app.available_themes) if one.kind == "theme" else []
-        field.placeholder = f"{name}; enter keeps it, esc does not"
+        back = self.app.own_keys.short("settings.back")
+        field.placeholder = f"{name}; enter keeps it{f', {back} does not' if back else ''}"
         self.add_class("-edits")
         field.focus()
         if self._themes:
@@ -324,22 +258,22 @@ class SettingsScreen(Screen[str | None]):
     @on(Input.Changed)
     def _typing(self, event: Input.Changed) -> None:
         self.remove_class("-wrong")
-        if self._here == f"{_SET}theme" and event.value in self.app.available_themes:
+        if self._here == f"{look.SET}theme" and event.value in self.app.available_themes:
             self.app.theme = event.value
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:
-        name = self._here.removeprefix(_SET)
+        name = self._here.removeprefix(look.SET)
         if name == "theme" and event.value not in self.app.available_themes:
             self._wrong(f"There is no theme `{one_line(event.value, 40)}`")
             return
         start(self, partial(self._set, name, event.value))
 
     def action_default(self) -> None:
-        if self._here.startswith(_SET):
-            start(self, partial(self._set, self._here.removeprefix(_SET), None))
-        elif self._here.startswith(_KEY):
-            start(self, partial(self._set_key, self._here.removeprefix(_KEY), None))
+        if self._here.startswith(look.SET):
+            start(self, partial(self._set, self._here.removeprefix(look.SET), None))
+        elif self._here.startswith(look.KEY):
+            start(self, partial(self._set_key, self._here.removeprefix(look.KEY), None))
 
     async def _set(self, name: str, text: str | None) -> None:
         try:
@@ -474,8 +408,8 @@ class SettingsScreen(Screen[str | None]):
         self._draw()
 
     def action_test(self) -> None:
-        if self._here.startswith(_CHANNEL):
-            start(self, partial(self._test, self._here.removeprefix(_CHANNEL)), group="test")
+        if self._here.startswith(look.CHANNEL):
+            start(self, partial(self._test, self._here.removeprefix(look.CHANNEL)), group="test")
         else:
             self.notify("Put the cursor on a channel, further down", markup=False)
 
@@ -513,12 +447,6 @@ class SettingsScreen(Screen[str | None]):
         self._checks = None
         self._draw()
         start(self, self._look, group="look", exclusive=True)
-
-
-def _under(words: str, column: int, width: int) -> Content:
-    """Return words of a row from `column` on; what does not fit stands below them."""
-    lines = Content(one_line(words)).wrap(max(8, width - column))
-    return Content("\n" + " " * column).join(lines).stylize("$muted")
 
 
 _LETTERS = ("edit", "default", "test", "file", "worker", "check", "move", "leap")

@@ -85,6 +85,13 @@ class FilterLine(CleanInput):
             self.problem = error
         return self.filter != before
 
+    takes = (("enter", "Keep"), ("tab", "Complete"), ("escape", "Clear"))
+    """The keys that it takes, for the last line; see `KeyLine`."""
+
+    def on_blur(self) -> None:
+        # Emptied and left at once, it may have been told of the change while it had the keys.
+        self.set_class(bool(self.value), "-shown")
+
     def on_key(self, event: events.Key) -> None:
         if event.key in ("escape", "enter", "down", "up"):
             event.stop()

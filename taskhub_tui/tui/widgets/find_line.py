@@ -12,6 +12,9 @@ from taskhub_tui.tui.widgets.path_input import CleanInput
 
 
 class _Words(CleanInput):
+    takes = (("enter", "Keep"), ("escape", "End"))
+    """The keys that it takes, for the last line; see `KeyLine`."""
+
     def on_key(self, event: events.Key) -> None:
         if event.key in ("escape", "enter", "down", "up"):
             event.stop()

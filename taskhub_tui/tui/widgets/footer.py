@@ -6,6 +6,7 @@ from rich.cells import cell_len
 from textual import events
 from textual.content import Content
 from textual.widget import Widget
+from textual.widgets import Input
 
 from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import BY_ID
@@ -56,14 +57,20 @@ class KeyLine(Widget):
             return [one for one in self._last if undo or one.id != _UNDO]
         own = keymap.of(self.app)
         found: dict[str, _Shown] = {}
+        here = self.app.focused
+        writes = isinstance(here, Input)
+        for rank, (key, label) in enumerate(getattr(here, "takes", ())):
+            written = self._glyphs.enter if key == "enter" else keymap.written(key)
+            found[key] = _Shown(rank, key, written, label, key)
         for active in self.screen.active_bindings.values():
             act = BY_ID.get(active.binding.id or "")
             if act is None or not act.rank or not active.enabled or act.id in found:
                 continue
-            written = own.short(act.id)
-            if not written:
-                continue  # The user wants no key for it.
-            key = own.keys(act.id)[0]
+            # In a field a letter is a letter.
+            keys = [key for key in own.keys(act.id) if not (writes and keymap.is_letter(key))]
+            if not keys or (key := keys[0]) in found:
+                continue
+            written = own.short(act.id) if key == own.keys(act.id)[0] else keymap.written(key)
             if key == "enter":
                 written = self._glyphs.enter
             rank = self._group(act.id) * 100 + act.rank

@@ -7,23 +7,21 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from functools import partial
 from itertools import accumulate
-from typing import Any, Self
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from textual.geometry import Size
 from textual.strip import Strip
 
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.finding import Errors, Wanted, Words
 from taskhub_tui.domain.views import LogLine, LogPiece
 from taskhub_tui.hub import Hub
-from taskhub_tui.tui import keymap, opening
+from taskhub_tui.tui import opening
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs
-from taskhub_tui.tui.widgets.lines import LinesView
 from taskhub_tui.tui.widgets.log_search import LogSearch, NotYet
+from taskhub_tui.tui.widgets.log_wrap import STAMP, WrappedLines
 
 PIECE = 32 * 1024
 """Bytes of one piece; most lines may be as short as one letter, and each is an object then."""
@@ -32,22 +30,19 @@ NEAR = 1024 * 1024
 """Bytes at the end of a log that are looked for first, so that its last lines are there at once."""
 REACH = 1024 * 1024 * 1024
 """Bytes at the end of a log that can be scrolled through; earlier ones are in its file."""
-_STAMP = 9
-"""Cells of the time before each line."""
 _TELL_EVERY = 0.1
 """Seconds between two words about how far a search is."""
 
 
-class LogView(LinesView):
+class LogView(WrappedLines):
     """Shows the end and follows it, until the user scrolls up."""
 
     BINDINGS = [*bindings("log")]
     marks_clicked = True
 
     def __init__(self, hub: Hub, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
-        super().__init__(id=id)
+        super().__init__(glyphs=glyphs, id=id)
         self._hub = hub
-        self._glyphs = glyphs
         self._shown: str | None = None
         self._pieces: list[LogPiece] = []
         self._firsts: list[int] = []
@@ -61,15 +56,12 @@ class LogView(LinesView):
         """The task whose earlier lines are being looked for."""
         self._whole = False
         """True once it is known where all lines lie, not the last ones only."""
-        self._laid: list[tuple[int, Strip]] | None = None
-        """Line number and strip of each row in sight, while long lines are wrapped."""
         self._search: LogSearch | None = None
         self._errors: LogSearch | None = None
         self._going: tuple[LogSearch, int, int] | None = None
         """A search, and from which line to go on to its next (1) or last (-1) hit."""
         self._told_at = 0.0
         self._stamp: tuple[int, int, int] | None = None
-        self.wrapped = False
         self.following = True
 
     @property
@@ -117,7 +109,7 @@ class LogView(LinesView):
                 self._stamp = stamp
                 if changed and task_id == self._shown:
                     self.resized()
-                    self._keep_up()
+                    self.keep_up()
                 if not self._whole and self._pieces and self._extending != task_id:
                     self._extending = task_id
                     start(self, partial(self._extend, task_id), group="log reach", exclusive=True)
@@ -181,7 +173,7 @@ class LogView(LinesView):
                 self.at = None if self.at is None else self.at + added
                 self.resized()
                 if self.following:
-                    self._keep_up()
+                    self.keep_up()
                 else:
                     self.scroll_to(y=y + added, animate=False, force=True, immediate=True)
             for search in (self._search, self._errors):
@@ -198,7 +190,7 @@ class LogView(LinesView):
 
     def _hold(self, key: int, lines: list[LogLine]) -> None:
         widest = max((_width(line.text) for line in lines), default=0)
-        self._widest = max(self._widest, widest + _STAMP + 1)
+        self._widest = max(self._widest, widest + STAMP + 1)
         self._held[key] = lines
         self._held.move_to_end(key)
         while len(self._held) > HELD:
@@ -224,9 +216,9 @@ class LogView(LinesView):
 
     def line(self, y: int) -> Strip | None:
         # A line may be very long, and more than the window holds is never seen.
-        return self._strip(y, 2 * (self._shift + self.scrollable_size.width))
+        return self.strip(y, 2 * (self._shift + self.scrollable_size.width))
 
-    def _strip(self, y: int, most: int) -> Strip | None:
+    def strip(self, y: int, most: int) -> Strip | None:
         muted = self.theme_style("muted")
         if self._cut:
             if y == 0:
@@ -258,96 +250,12 @@ class LogView(LinesView):
             self._fetching.discard(piece.start)
 
     def text_of(self, y: int) -> str:
-        strip = self._strip(y, 20_000)
+        strip = self.strip(y, 20_000)
         return strip.text.replace(self._glyphs.mark, " ", 1) if strip is not None else ""
 
     def copied(self, y: int) -> str:
         said = self._said(y - self._cut)
         return said.text if said is not None else ""
-
-    # Long lines, wrapped: a step of the scroll bar is a line of the log, whatever rows it has
-
-    def action_wrap(self) -> None:
-        """Wrap long lines, or leave each on one row."""
-        self.wrapped = not self.wrapped
-        self._shift = 0
-        self.resized()
-        self._keep_up()
-        words = "Long lines are wrapped" if self.wrapped else "Each line has one row"
-        self.app.notify(words, timeout=2, markup=False)
-
-    def refresh(self, *regions: Any, **how: Any) -> Self:
-        self._laid = None
-        super().refresh(*regions, **how)
-        return self
-
-    def resized(self) -> None:
-        if self.wrapped and (height := self.size.height):
-            self.virtual_size = Size(0, self.count - self._fit() + height)
-            self.refresh()
-        else:
-            super().resized()
-
-    def _fit(self) -> int:
-        """Return how many of the last lines are in sight whole when the end is."""
-        fit = rows = 0
-        height = self.size.height
-        while fit < self.count:
-            strip = self._wrappable(self.count - 1 - fit)
-            rows += len(self._rows(strip)) if strip is not None else 1
-            if rows > height:
-                break
-            fit += 1
-        return max(1, fit)
-
-    def _wrappable(self, y: int) -> Strip | None:
-        return self._strip(y, self.scrollable_size.width * max(1, self.size.height))
-
-    def _rows(self, strip: Strip) -> list[Strip]:
-        """Return a line cut into rows, under a clear column of times."""
-        wide = max(10, self.scrollable_size.width - _STAMP)
-        length = strip.cell_length - _STAMP
-        if length <= wide:
-            return [strip]
-        head, clear = strip.crop(0, _STAMP), Strip([Segment(" " * _STAMP)])
-        rows = [
-            Strip.join([clear if at else head, strip.crop(_STAMP + at, _STAMP + at + wide)])
-            for at in range(0, length, wide)
-        ]
-        most = max(1, self.size.height)
-        if len(rows) >= most > 1:
-            own = keymap.of(self.app)
-            ways = [("log.wrap", "unwraps it"), ("log.page", "opens the pager")]
-            said = [f"{key} {what}" for one, what in ways if (key := own.short(one))]
-            words = f"{self._glyphs.more} goes on{': ' if said else ''}{', '.join(said)}"
-            rows[most - 1 :] = [Strip([Segment(" " * _STAMP + words, self.theme_style("muted"))])]
-        return rows
-
-    def render_line(self, y: int) -> Strip:
-        if not self.wrapped:
-            return super().render_line(y)
-        if self._laid is None:
-            self._laid = self._lay()
-        if y >= len(self._laid):
-            return Strip.blank(self.scrollable_size.width, self.rich_style)
-        return self._laid[y][1]
-
-    def _lay(self) -> list[tuple[int, Strip]]:
-        laid: list[tuple[int, Strip]] = []
-        y, height = self.scroll_offset.y, self.size.height
-        wide = max(10, self.scrollable_size.width - _STAMP)
-        while len(laid) < height and y < max(1, self.count):
-            strip = self._wrappable(y)
-            rows = [Strip([])] if strip is None else self._rows(self._dressed(strip, y))
-            laid += [(y, self._fitted(row, y, wide * n)) for n, row in enumerate(rows)]
-            y += 1
-        return laid[:height]
-
-    def line_at(self, row: int) -> int | None:
-        if not self.wrapped:
-            return super().line_at(row)
-        laid = self._laid or []
-        return laid[row][0] if row < len(laid) else None
 
     # Following
 
@@ -356,10 +264,10 @@ class LogView(LinesView):
         self.following = not (self.following and self.at is None)
         if self.following:
             self.at = None
-        self._keep_up()
+        self.keep_up()
         return self.following
 
-    def _keep_up(self) -> None:
+    def keep_up(self) -> None:
         # A line that is marked stays where it is, also at the end.
         if self.following and self.at is None:
             self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
@@ -367,7 +275,7 @@ class LogView(LinesView):
     def on_resize(self) -> None:
         if self.wrapped:
             self.resized()
-        self._keep_up()
+        self.keep_up()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
