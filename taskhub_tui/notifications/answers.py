@@ -8,7 +8,7 @@ channel, be it a click, a line from a phone, a mail's link or a web page, goes t
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -31,6 +31,7 @@ from taskhub_tui.notifications.granting import (
 )
 from taskhub_tui.notifications.limit import Limit
 from taskhub_tui.notifications.message import NEXT
+from taskhub_tui.records import dataclass
 from taskhub_tui.storage import outbox, queries, rows, tokens
 from taskhub_tui.storage.damage import condemn
 from taskhub_tui.storage.queries import Reader

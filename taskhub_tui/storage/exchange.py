@@ -1,7 +1,6 @@
 """Import of tasks from JSON Lines; `lines` has the format."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, BinaryIO
 
@@ -10,6 +9,7 @@ from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.execution import current
 from taskhub_tui.domain.model import Blocker, Choice, Stage, StageStatus, Status, Task
 from taskhub_tui.domain.views import Imported
+from taskhub_tui.records import dataclass
 from taskhub_tui.storage import rows
 from taskhub_tui.storage.changes import add_event, write_blocker, write_stages
 from taskhub_tui.storage.lines import LINE_LIMIT, BadLine, TaskLine, read

@@ -3,7 +3,6 @@
 import contextlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf
 from typing import Any
 
@@ -11,6 +10,7 @@ from taskhub_tui.domain.errors import Damaged
 from taskhub_tui.domain.model import Blocker, NoticeKind, Notification, Task
 from taskhub_tui.domain.reported import follow_ups
 from taskhub_tui.domain.telling import Telling, Told
+from taskhub_tui.records import dataclass
 from taskhub_tui.storage import rows
 from taskhub_tui.storage.changes import add_event
 from taskhub_tui.storage.queries import Reader, open_blocker, stages_of, task_by_id

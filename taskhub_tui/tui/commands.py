@@ -1,7 +1,6 @@
 """The command palette: what can be done now, with its keys, and the saved views."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 
 from taskhub_tui.domain.listing import SavedView
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import one_line
 from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import ACTIONS, BY_ID, Act

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from textual.app import App
 from textual.timer import Timer
@@ -13,6 +13,7 @@ from taskhub_tui.domain.errors import AlreadyDecided, NotLegal, TaskHubError, Un
 from taskhub_tui.domain.model import Action, Blocker, BlockerKind, Decision, Status, Task
 from taskhub_tui.domain.waiting import Case, case_of
 from taskhub_tui.hub import Hub
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.mistakes import where
 from taskhub_tui.tui.theme import Glyphs
