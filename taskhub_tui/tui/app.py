@@ -116,8 +116,8 @@ class TaskHubApp(App[None]):
         self._leaving = False
         self._warned = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._held = contextlib.ExitStack()
-        """What keeps the screen from being painted before there is something to see."""
+        self._begun = asyncio.Event()
+        """Set when there is something to see."""
         self._initial_task = initial_task
         self.typed = -60.0
         """`time.monotonic()` of the last key or click, or of when the terminal came back."""
@@ -159,6 +159,9 @@ class TaskHubApp(App[None]):
             return GuardedDriver
         return found
 
+    def on_load(self) -> None:
+        self._watcher.prepare()
+
     async def on_mount(self) -> None:
         self._write("\x1b[22;2t")  # The terminal keeps its title until we leave.
         if not self.is_headless:
@@ -187,15 +190,15 @@ class TaskHubApp(App[None]):
             with contextlib.suppress(TaskHubError):
                 self._taskbar.show(await self.hub.glance())
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """Begin to watch the hub; the main screen has all its parts."""
-        # An empty screen is not painted first where the tasks are known in a moment.
-        # A browser says its size only now, and what is drawn must follow that at once.
-        if not self.is_web:
-            self._held.enter_context(self.batch_update())
-            self.set_timer(_HOLD, self._held.close)
         self.set_timer(_REST, self._warm)
         self._tasks.append(asyncio.create_task(self._watch(), name="watch"))
+        # An empty screen is not laid out and painted first where the tasks are known in a moment.
+        # A browser says its size only now, and what is drawn must follow that at once.
+        if not self.is_web:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._begun.wait(), _HOLD)
 
     def _warm(self) -> None:
         """Load what reports are drawn with, while nothing else is to be done."""
@@ -234,7 +237,7 @@ class TaskHubApp(App[None]):
         self._main.warn(self._trouble)
 
     async def on_unmount(self) -> None:
-        self._held.close()
+        await self._watcher.leave()
         # However the app ends, what was decided is sent.
         with contextlib.suppress(TaskHubError):
             await self.asker.leave()
@@ -415,6 +418,14 @@ class TaskHubApp(App[None]):
 
     # The look
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Draw all with the theme that was chosen."""
+        if self.screen_stack:
+            super().refresh_css(animate)
+        else:
+            # What is read now would be read once more for the first screen.
+            self.stylesheet.set_variables(self.get_css_variables())
+
     def get_css_variables(self) -> dict[str, str]:
         found = super().get_css_variables()
         self.theme_variables = {**found, **variables(self.current_theme, found)}
@@ -437,9 +448,10 @@ class TaskHubApp(App[None]):
     async def _changed(self, changes: Changes, counts: Counts) -> None:
         first = self._seen_notice is None
         self._counts = counts
-        await self._main.apply(changes, counts, first=first)
+        beginning = self._watcher.beginning if first else None
+        await self._main.apply(changes, counts, beginning=beginning)
         if first:
-            self._held.close()
+            self._begun.set()
             await self._painted()
             if counts.total > len(self._main.table):
                 await self._main.sort()

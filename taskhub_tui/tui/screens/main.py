@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,6 +82,10 @@ class MainScreen(ListActions):
         self.detail = Detail(hub, glyphs=glyphs, clock=hub.clock)
 
     def compose(self) -> ComposeResult:
+        # Textual says so only after the first painting, which would be of another screen.
+        width = self.app.size.width
+        wide = [name for least, name in self.HORIZONTAL_BREAKPOINTS if width >= least]
+        self.add_class(wide[-1], update=False)
         yield self._header
         yield Welcome(self._hub)
         with Horizontal(id="body"):
@@ -91,11 +96,11 @@ class MainScreen(ListActions):
         yield self._hint
         yield KeyLine(glyphs=self._glyphs)
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
         self.set_interval(0.5, self._poll_log)
         self.app.asker.news.subscribe(self, lambda _: self.waits_changed())
-        self.app.begin()
+        await self.app.begin()
 
     @property
     def task_here(self) -> Task | None:
@@ -104,8 +109,11 @@ class MainScreen(ListActions):
 
     # What the hub says
 
-    async def apply(self, changes: Changes, counts: Counts, *, first: bool) -> None:
-        """Show what changed."""
+    async def apply(
+        self, changes: Changes, counts: Counts, *, beginning: Sequence[Task] | None = None
+    ) -> None:
+        """Show what changed; at first, the beginning of the list."""
+        first = beginning is not None
         new = [task.n for task in changes.tasks if task.n > self._newest]
         deleted = not first and counts.total < self._header.counts.total + len(new)
         self._newest = max(new, default=self._newest)
@@ -114,10 +122,9 @@ class MainScreen(ListActions):
             self.set_class(counts.total == 0, "-empty")
             self.call_after_refresh(self._focus_something)
         self._stale = self.table.apply(changes.tasks) or self._stale
-        if first:
+        if beginning is not None:
             # The beginning of the list can be shown before the order of all is known.
-            rows = await self._hub.tasks(limit=PAGE)
-            self.table.set_order([task.n for task in rows], rows)
+            self.table.set_order([task.n for task in beginning], beginning)
             self._newest = max(self._newest, self.table.newest)
         elif self._stale and not len(self.table):
             await self.sort()
