@@ -19,7 +19,6 @@ from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
 from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
-from textual.widgets import Input, TextArea
 
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.model import NewTask, NoticeKind
@@ -30,6 +29,7 @@ from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.asking import Asker
 from taskhub_tui.tui.background import start
+from taskhub_tui.tui.fields import is_field
 from taskhub_tui.tui.handing import Drafts
 from taskhub_tui.tui.mistakes import where
 from taskhub_tui.tui.places import name_of, place
@@ -345,6 +345,13 @@ class TaskHubApp(App[None]):
         if task_id:
             self._main.show_task(task_id)
 
+    def action_command_palette(self) -> None:
+        """Show all that can be done now."""
+        look = Path(__file__).with_name("palette.tcss")
+        if not self.stylesheet.has_source(str(look), ""):
+            self.stylesheet.read(look)
+        super().action_command_palette()
+
     def action_help(self) -> None:
         """Show every key, those of this screen first; again, and the help goes."""
         from taskhub_tui.tui.screens import help as helping
@@ -369,7 +376,7 @@ class TaskHubApp(App[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "suspend_process":
             # In a field that is written in, the same key takes the last change back.
-            return not isinstance(self.focused, Input | TextArea)
+            return not is_field(self.focused)
         if action == "go":
             return self._can_go(str(parameters[0]))
         if action == "pane":
@@ -436,8 +443,8 @@ class TaskHubApp(App[None]):
         self.notify(words, timeout=4, markup=False)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        if self.hub.settings.reduced_motion and isinstance(event.widget, Input | TextArea):
-            event.widget.cursor_blink = False
+        if self.hub.settings.reduced_motion and is_field(event.widget):
+            event.widget.cursor_blink = False  # type: ignore[attr-defined]
 
     # What the hub says
 
