@@ -78,7 +78,7 @@ class TaskTable(Selecting, ScrollView, can_focus=True):
     }
     """
 
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, repaint=False)
 
     class Highlighted(Message):
         """The cursor stands on another task, or on this one for the first time."""
