@@ -29,7 +29,7 @@ from taskhub_tui.tui.widgets import log_view, markdown_view
 from taskhub_tui.tui.widgets.detail import Detail
 from taskhub_tui.tui.widgets.events import sentence
 from taskhub_tui.tui.widgets.log_view import LogView
-from taskhub_tui.tui.widgets.stages import timeline, told, took
+from taskhub_tui.tui.widgets.stages import timeline, told, took, young
 
 TASK = Task("t", 1, "", "", "", "command", "", Status.IN_PROGRESS, 0, 70, 1)
 COLOURS = {"foreground": "#ffffff", "muted": "#888888", "running": "#0000ff", "faint": "#333333"}
@@ -222,6 +222,17 @@ def test_a_stage_tells_its_time() -> None:
     assert told(passed, task, 100.0) == ["approved", "reviewed"]
     assert told(replace(stage, attempt=2), task, 100.0)[-1] == "2nd try"
     assert told(replace(stage, attempt=11), task, 100.0)[-1] == "11th try"
+
+
+def test_a_stage_is_young_while_a_time_of_it_goes_on_in_seconds() -> None:
+    stage = Stage("t", 0, "build", "command", StageStatus.RUNNING, started=40.0)
+    task = Task("t", 1, "", "", "", "", "", Status.IN_PROGRESS, 0, 70, 1)
+    assert young([stage], task, 99.0)
+    assert not young([stage], task, 100.0)  # 1m 00s
+    assert young([replace(stage, estimate=150.0)], task, 131.0)  # ~59s left
+    assert young([replace(stage, status=StageStatus.BLOCKED)], task, 100.0)
+    # What is over took so many seconds, and always will have.
+    assert not young([replace(stage, status=StageStatus.DONE, ended=50.0)], task, 100.0)
 
 
 def fifty(at: int) -> tuple[list[Stage], Task]:

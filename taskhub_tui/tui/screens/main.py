@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 IDLE, AWAY = 60.0, 10.0
 """Seconds without a key after which the list is sorted anew by itself: in front, and behind."""
 _SORT_EVERY = 3.0
-_UNSEEN = 5
-"""Times that go on in seconds do so by this many while another window has the keys."""
+_STEP = 5
+"""Seconds between two looks at all times; in between, and in front, those under a minute go on."""
 _SETTLE = 0.06
 """Seconds the cursor rests on a task before it is read in full."""
 _TYPING = 0.06
@@ -213,11 +213,12 @@ class MainScreen(ListActions):
 
     def _tick(self) -> None:
         self._ticks += 1
-        if not self.is_current or (not self.app.app_focus and self._ticks % _UNSEEN):
+        young = self._ticks % _STEP != 0
+        if not self.is_current or (young and not self.app.app_focus):
             return
-        self.table.tick()
+        self.table.tick(young=young)
         if self.detail.display:
-            self.detail.draw()
+            self.detail.tick(young=young)
         if self.pane.display:
             self.pane.draw()
             self._fill_pane()

@@ -21,6 +21,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from taskhub_tui.domain import filtering
+from taskhub_tui.domain.durations import in_seconds
 from taskhub_tui.domain.listing import Group, Head, Sort
 from taskhub_tui.domain.model import Task
 from taskhub_tui.tui import keymap, render
@@ -511,13 +512,19 @@ class TaskTable(Selecting, ScrollView, can_focus=True):
 
     # Drawing
 
-    def tick(self) -> None:
-        """Repaint the rows in sight whose age or time remaining reads differently by now."""
+    def tick(self, *, young: bool = False) -> None:
+        """Repaint the rows in sight whose age or time remaining reads differently by now.
+
+        Args:
+            young: only those that tell it in seconds.
+        """
         now = self._clock()
         for y in range(1, self.size.height):
             place = y + self.scroll_offset.y - 1
             drawn = self._drawn.get(place)
             if drawn is None or place >= len(self._order):
+                continue
+            if young and not any(map(in_seconds, drawn)):
                 continue
             task = self._row(place)
             if task is not None and self._times(task, now) != drawn:
