@@ -29,6 +29,7 @@ from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.selecting import Selecting
+from taskhub_tui.tui.widgets.standing import FOLDED, UNSEEN, Standing
 from taskhub_tui.tui.widgets.task_rows import LIVE, Columns, first_line, head_line, row_line
 
 PAGE = 100
@@ -36,8 +37,6 @@ PAGES = 40
 """Pages of rows that are kept."""
 RANKS = 20_000
 """Tasks of which it is known what their place depends on."""
-_UNSEEN, _FOLDED = -1, -2
-"""Places of tasks that are not in the order yet, and of those under a folded head."""
 _STEP = 10.0
 """Seconds by which ages go in the last minute: a table that ticks everywhere is never calm."""
 
@@ -114,7 +113,7 @@ class TaskTable(Selecting, ScrollView, can_focus=True):
         self._glyphs = glyphs
         self._clock = clock
         self._order = array("q")
-        self._place: dict[int, int] = {}
+        self._standing = Standing()
         self._pages: OrderedDict[int, list[Task | None]] = OrderedDict()
         self._loading: set[int] = set()
         self._strips: dict[tuple[object, ...], Strip] = {}
@@ -215,22 +214,22 @@ class TaskTable(Selecting, ScrollView, can_focus=True):
         self._heads = heads
         if not heads:
             self._order = self._numbers
-            self._place = {n: i for i, n in enumerate(self._order)}
+            self._standing = Standing(self._numbers)
+            self._standing.lay(self._order, 0)
         else:
-            self._order, self._place, start = array("q"), {}, 0
+            self._order, self._standing, start = array("q"), Standing(self._numbers), 0
             for i, head in enumerate(heads):
                 self._order.append(-1 - i)
                 part = self._numbers[start : start + head.count]
                 start += head.count
                 if head.name in self._folded:
-                    self._place.update(dict.fromkeys(part, _FOLDED))
+                    self._standing.lay(part, FOLDED)
                 else:
-                    first = len(self._order)
-                    self._place.update({n: first + j for j, n in enumerate(part)})
+                    self._standing.lay(part, len(self._order))
                     self._order += part
-        if self.marks and not self.marks <= self._place.keys():
+        if gone := {n for n in self.marks if self._standing.of(n) == UNSEEN}:
             # What is out of sight must not be acted upon.
-            self.marks &= self._place.keys()
+            self.marks -= gone
             self.post_message(self.Marked())
         self._pages.clear()
         self._loading.clear()
@@ -242,8 +241,8 @@ class TaskTable(Selecting, ScrollView, can_focus=True):
             names = [head.name for head in heads]
             if held in names:
                 place = self._order.index(-1 - names.index(held))
-        elif held is not None and self._place.get(held, -1) >= 0:
-            place = self._place[held]
+        elif held is not None and self._standing.of(held) >= 0:
+            place = self._standing.of(held)
         place = max(0, min(len(self._order) - 1, place))
         self.set_reactive(TaskTable.cursor, place)
         self.scroll_to(y=max(0, place - line) if held is not None else 0, animate=False, force=True)
@@ -264,8 +263,8 @@ class TaskTable(Selecting, ScrollView, can_focus=True):
         stale = False
         top, bottom = self.scroll_offset.y, self.scroll_offset.y + self.size.height
         for task in changed:
-            place = self._place.get(task.n, _UNSEEN)
-            if place == _UNSEEN:
+            place = self._standing.of(task.n)
+            if place == UNSEEN:
                 if self.wanted(task) is not (task.n in self._unseen):
                     self._unseen ^= {task.n}
                     self.refresh(Region(0, 0, self.size.width, 1))
@@ -398,11 +397,11 @@ class TaskTable(Selecting, ScrollView, can_focus=True):
 
     def go_to(self, number: int) -> bool:
         """Put the cursor on the task with this number; False when it is not in the list."""
-        place = self._place.get(number, _UNSEEN)
-        if place == _FOLDED:
+        place = self._standing.of(number)
+        if place == FOLDED:
             self._folded.clear()
             self._lay_out(self._heads)
-            place = self._place[number]
+            place = self._standing.of(number)
         if place >= 0:
             self.cursor = place
         return place >= 0
@@ -460,7 +459,7 @@ class TaskTable(Selecting, ScrollView, can_focus=True):
         """Mark everything between the task marked last and the cursor."""
         if not self._order:
             return
-        start = self._place.get(self._last_mark, _UNSEEN) if self._last_mark is not None else -1
+        start = self._standing.of(self._last_mark)
         if start < 0:
             start = self.cursor
         low, high = sorted((start, self.cursor))
