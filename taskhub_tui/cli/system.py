@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _CHECKED_AFTER = 1.0
 """Seconds the app is open before the section on notifications is checked."""
 
+_SWITCH = 0.001
+"""Seconds after which one thread of the app lets the others go on; Python's own are five times so
+many, each time that the thread of the screen has let go for a moment."""
+
 _MARKS = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("fail", "red")}
 
 
@@ -35,6 +39,8 @@ def app(args: Namespace, out: Output) -> int:
             "The hub opens in a terminal, and this is none",
             "`taskhub list` and `taskhub show` print; see `taskhub --help`",
         )
+    # Keys do not wait long for a thread that reads or draws something.
+    sys.setswitchinterval(_SWITCH)
     # Until the first screen is painted nothing is thrown away; the app goes on with it then.
     gc.disable()
     try:
