@@ -6,7 +6,7 @@ import math
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from taskhub_tui.domain.errors import BadInput, StoreBusy, StoreError
 from taskhub_tui.domain.limits import NO_LIMITS, Limits
 from taskhub_tui.domain.model import Status
 from taskhub_tui.domain.stall import Patience, patience
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import one_line
 
 DAY = 86400.0

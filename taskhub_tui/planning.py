@@ -6,7 +6,7 @@ import math
 import os
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from taskhub_tui.domain import durations, ids
 from taskhub_tui.domain.errors import BadInput, BadPlaybook
 from taskhub_tui.domain.fresh import stage_from
 from taskhub_tui.domain.model import AgentCard, NewTask, Options, Stage, StageSpec, Status, Task
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import DEPTH, check_json, clean, one_line
 
 if TYPE_CHECKING:

@@ -2,9 +2,10 @@
 
 import os
 import socket
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from taskhub_tui.records import dataclass
 
 LATE = 3600.0
 """Seconds past its lease for which a worker of this machine is not taken for dead."""

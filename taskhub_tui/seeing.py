@@ -187,6 +187,15 @@ class Seeing:
 
         return (await self._store.read(waits.waiting))[0]
 
+    async def beginning(self, limit: int) -> tuple[Changes, Counts, Sequence[Task]]:
+        """Return where to watch from, the counts, and the first tasks of the list."""
+
+        def read(reader: queries.Reader) -> tuple[Changes, Counts, Sequence[Task]]:
+            changes, counts, first = queries.beginning(reader, limit)
+            return changes, counts, self._seen(reader, first)
+
+        return await self._store.read(read)
+
     async def changes(self, since: int) -> Changes:
         """Return what changed after sequence number `since`; 0 gives everything."""
 

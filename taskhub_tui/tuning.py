@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskhub_tui import config
 from taskhub_tui.domain.errors import BadInput
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import one_line
 from taskhub_tui.waking import Waking
 

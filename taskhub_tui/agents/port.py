@@ -6,11 +6,12 @@ and `ctx.stop` says why.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 from taskhub_tui.domain.model import AgentCard, BlockerKind, Choice, Risk
+from taskhub_tui.records import dataclass
 
 __all__ = [
     "Agent",

@@ -1,13 +1,23 @@
 """The front door: `main` reads the arguments, runs one command and returns its exit code."""
 
 import sys
-from argparse import Namespace
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
 from taskhub_tui.cli.output import CannotPrint, Output
 from taskhub_tui.domain.errors import TaskHubError
 
 BUG, INTERRUPTED, CLOSED_PIPE = 70, 130, 141
+NO_WORDS = {
+    "command": None,
+    "run": "system.app",
+    "id": None,
+    "json": False,
+    "embedded": False,
+    "ascii": False,
+}
+"""What `parser.parse` makes of no words: the app is waited for, and needs no parser."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,12 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str]) -> int:
     from importlib import import_module
 
-    from taskhub_tui.cli.parser import parse
+    args: Any = SimpleNamespace(**NO_WORDS)
+    if words:
+        from taskhub_tui.cli.parser import parse
 
-    try:
-        args: Namespace = parse(words)
-    except SystemExit as left:  # argparse after --help and --version
-        return left.code if isinstance(left.code, int) else 1
+        try:
+            args = parse(words)
+        except SystemExit as left:  # argparse after --help and --version
+            return left.code if isinstance(left.code, int) else 1
     module, _, name = args.run.partition(".")
     run = getattr(import_module(f"taskhub_tui.cli.{module}"), name)
     code: int = run(args, Output(as_json=args.json))

@@ -3,10 +3,10 @@
 import argparse
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from taskhub_tui.cli.output import Output
 from taskhub_tui.cli.parser import commands, parser, summaries
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import one_line
 
 _KINDS = {"ID": "ids", "AGENT": "agents", "FILE": "files", "DIR": "dirs", "COMMAND": "programs"}

@@ -1,10 +1,11 @@
 """Commands about TaskHub itself: the app, `open`, `worker`, `doctor`, `completion`."""
 
+from __future__ import annotations
+
 import asyncio
 import gc
 import subprocess
 import sys
-from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +16,18 @@ from taskhub_tui.domain.errors import BadInput, TaskHubError
 from taskhub_tui.regular import why
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from taskhub_tui.config import Paths, Settings
     from taskhub_tui.domain.views import Check
     from taskhub_tui.tui.app import TaskHubApp
 
 _CHECKED_AFTER = 1.0
 """Seconds the app is open before the section on notifications is checked."""
+
+_SWITCH = 0.001
+"""Seconds after which one thread of the app lets the others go on; Python's own are five times so
+many, each time that the thread of the screen has let go for a moment."""
 
 _MARKS = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("fail", "red")}
 
@@ -32,6 +39,8 @@ def app(args: Namespace, out: Output) -> int:
             "The hub opens in a terminal, and this is none",
             "`taskhub list` and `taskhub show` print; see `taskhub --help`",
         )
+    # Keys do not wait long for a thread that reads or draws something.
+    sys.setswitchinterval(_SWITCH)
     # Until the first screen is painted nothing is thrown away; the app goes on with it then.
     gc.disable()
     try:
@@ -73,7 +82,7 @@ async def _app(args: Namespace) -> int:
             return BUG if shown.return_code == 1 else shown.return_code or 0
 
 
-async def _check(shown: "TaskHubApp", where: "Paths", settings: "Settings") -> None:
+async def _check(shown: TaskHubApp, where: Paths, settings: Settings) -> None:
     """Close the app when no worker would start with these settings.
 
     Raises:
@@ -204,7 +213,7 @@ def doctor(args: Namespace, out: Output) -> int:
     return 1 if any(check.state == "fail" for check in found) else 0
 
 
-async def _checks() -> "list[Check]":
+async def _checks() -> list[Check]:
     from taskhub_tui import config
     from taskhub_tui.diagnosis import checks
     from taskhub_tui.domain.views import Check
@@ -218,7 +227,7 @@ async def _checks() -> "list[Check]":
     return [*await checks(where, settings), *_keys(settings)]
 
 
-def _keys(settings: "Settings") -> "list[Check]":
+def _keys(settings: Settings) -> list[Check]:
     """Look at the user's own keys; who has none need not wait for the app to be loaded."""
     if not settings.keys:
         return []

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import clean, one_line
 
 

@@ -1,10 +1,10 @@
 """One wish for many tasks: what it would do to each. Pure."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from taskhub_tui.domain.legal import legal
 from taskhub_tui.domain.model import Action, Blocker, Priority, Status, Task
+from taskhub_tui.records import dataclass
 
 
 class Deed(StrEnum):

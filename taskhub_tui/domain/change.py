@@ -1,10 +1,11 @@
 """What one transaction writes about one task."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from taskhub_tui.domain.model import Action, Blocker, NoticeKind, Stage, Task
+from taskhub_tui.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.model import AgentCard, Options
+from taskhub_tui.records import dataclass
 
 _WORD = re.compile(r"[\w'-]+")
 

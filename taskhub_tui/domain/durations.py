@@ -26,6 +26,17 @@ def parse(text: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
+_BARE_SECONDS = re.compile(r"(?<!m )\b\d+s\b")
+
+
+def in_seconds(text: str) -> bool:
+    """Return whether a text names less than a minute, in seconds: what will read differently soon.
+
+    The seconds of `1m 30s` are not the last that matters.
+    """
+    return "s" in text and _BARE_SECONDS.search(text) is not None
+
+
 def countdown(seconds: float) -> str:
     """Return `seconds` to the last one that matters: 45s, 1m 30s, 2h 05m, 3d 04h."""
     left = max(0, math.ceil(seconds))

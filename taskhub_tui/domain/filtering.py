@@ -8,12 +8,12 @@ whether a task fits; `storage.filters` asks the database the same.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.model import Priority, Status, Task, WaitingOn
+from taskhub_tui.records import dataclass
 
 Value: TypeAlias = str | float | Priority
 

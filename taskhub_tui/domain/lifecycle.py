@@ -4,7 +4,7 @@ Which decision fits which state is said in `legal`; the engine's own steps are i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from taskhub_tui.domain import durations, progress
@@ -27,6 +27,7 @@ from taskhub_tui.domain.model import (
 )
 from taskhub_tui.domain.modify import ASIDE, Known, check_names, modified
 from taskhub_tui.domain.variables import given
+from taskhub_tui.records import dataclass
 
 ANSWER_TO = "Answer to "
 """How the context begins that was the answer to an agent's question."""

@@ -6,10 +6,11 @@ behind their agent has said "not now".
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.model import Status, Task, WaitingOn
+from taskhub_tui.records import dataclass
 
 RETRY_CEILING = 3600.0
 """Most seconds that a growing pause between attempts grows to; a `retry_delay` may be longer."""

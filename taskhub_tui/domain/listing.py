@@ -2,11 +2,12 @@
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.filtering import Filter, parse
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import one_line
 
 

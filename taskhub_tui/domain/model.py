@@ -1,9 +1,11 @@
 """The things TaskHub talks about. Immutable, without I/O; times are seconds since the epoch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum, StrEnum
 from typing import Any, Literal, TypeAlias
+
+from taskhub_tui.records import dataclass
 
 Json: TypeAlias = Any
 Options: TypeAlias = Mapping[str, Json]

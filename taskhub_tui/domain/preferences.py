@@ -1,10 +1,10 @@
 """Every setting a person may change: what it means, and how its value is written and read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from taskhub_tui.domain import durations
+from taskhub_tui.records import dataclass
 
 Kind = Literal["text", "count", "seconds", "span", "switch", "theme", "clock", "statuses", "counts"]
 Effect = Literal["now", "worker", "start"]

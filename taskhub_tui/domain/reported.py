@@ -6,10 +6,11 @@ here, and what does not fit is left out.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from taskhub_tui.domain.model import NewTask, Options, Stage, StageStatus, TaskView
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import clean, clean_json, one_line
 
 MOST = 9

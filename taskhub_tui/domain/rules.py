@@ -8,13 +8,13 @@ there to be asked. Of a command it must know every word.
 import re
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.domain.legal import GATE, REVIEW
 from taskhub_tui.domain.model import Blocker, BlockerKind, Status, Task
 from taskhub_tui.domain.waiting import COMMANDS
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import clean
 
 LONGEST = 2000

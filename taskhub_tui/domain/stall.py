@@ -1,9 +1,8 @@
 """When a stage that gives no sign of life is worth a word. Nothing is ever stopped by this."""
 
-from dataclasses import dataclass
-
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.model import Stage
+from taskhub_tui.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

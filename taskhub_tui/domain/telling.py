@@ -1,11 +1,11 @@
 """Where a notification was told, is told, or is not, and why: in sentences."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from taskhub_tui.domain.durations import countdown, spell
 from taskhub_tui.domain.model import Notification
+from taskhub_tui.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """What the hub shows to front ends, besides the things themselves."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from taskhub_tui.domain.model import NoticeKind, Notification, Status, Task
+from taskhub_tui.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

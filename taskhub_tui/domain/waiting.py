@@ -3,13 +3,13 @@
 import json
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeGuard
 
 from taskhub_tui.domain import durations
 from taskhub_tui.domain.legal import GATE, REVIEW, legal
 from taskhub_tui.domain.model import Action, Blocker, BlockerKind, Choice, Status, Task
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import one_line
 
 Case = tuple[str, object]

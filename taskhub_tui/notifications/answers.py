@@ -9,7 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from taskhub_tui.domain.errors import Damaged
 from taskhub_tui.domain.model import Action, Blocker, Task
@@ -27,6 +27,7 @@ from taskhub_tui.notifications.limit import Limit
 from taskhub_tui.notifications.message import NEXT
 from taskhub_tui.notifications.outcome import LIMITED, UNKNOWN, Again, Outcome, Verdict
 from taskhub_tui.notifications.spoken import meant
+from taskhub_tui.records import dataclass
 from taskhub_tui.storage import notices, queries, rows, tokens
 from taskhub_tui.storage.damage import condemn
 from taskhub_tui.storage.queries import Reader

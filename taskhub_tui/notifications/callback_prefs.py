@@ -1,8 +1,9 @@
 """The table `[notifications.callback]`: the web page on which messages can be answered."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
+
+from taskhub_tui.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

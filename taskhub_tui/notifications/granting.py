@@ -1,12 +1,12 @@
 """With what a message can be answered: which decisions, by a token, a code or a link."""
 
 import secrets
-from dataclasses import dataclass
 
 from taskhub_tui.domain.model import Action, Blocker, NoticeKind, Notification, Task
 from taskhub_tui.domain.reported import follow_ups
 from taskhub_tui.domain.waiting import approves
 from taskhub_tui.notifications.message import NEXT
+from taskhub_tui.records import dataclass
 from taskhub_tui.storage import notices, queries, rows, tokens
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.tokens import Grant

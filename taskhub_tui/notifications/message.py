@@ -1,10 +1,11 @@
 """What every channel carries, what comes back from it, and how it says that it could not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from taskhub_tui.domain.errors import TaskHubError
+from taskhub_tui.records import dataclass
 
 OPEN = "open"
 """The action of a click on the message itself."""

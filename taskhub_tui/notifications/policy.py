@@ -5,7 +5,7 @@ plan says for every channel when it is used, or why not, so that it can be shown
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from math import inf
@@ -21,6 +21,7 @@ from taskhub_tui.notifications.wishes import (
     QuietHours,
     TaskPrefs,
 )
+from taskhub_tui.records import dataclass
 
 __all__ = [
     "After",

@@ -5,7 +5,7 @@ seconds; `prefs.read` takes durations such as "10m" as well, and "never".
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import time
 from enum import StrEnum
 from math import inf
@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from taskhub_tui.domain.durations import LONGEST
 from taskhub_tui.domain.model import Priority
 from taskhub_tui.notifications.callback_prefs import CallbackPrefs
+from taskhub_tui.records import dataclass
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 

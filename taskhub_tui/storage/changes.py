@@ -1,7 +1,6 @@
 """Writing one `Change` of one task: its rows, events, notification, and who waits for it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from taskhub_tui.domain.change import Change, Notice
@@ -18,6 +17,7 @@ from taskhub_tui.domain.model import (
     Task,
     WaitingOn,
 )
+from taskhub_tui.records import dataclass
 from taskhub_tui.storage import rows, seals
 from taskhub_tui.storage.queries import Reader, stages_of
 from taskhub_tui.storage.writer import Tx

@@ -5,7 +5,6 @@ fence; whoever takes it over raises the fence, so that a late writer changes no 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from taskhub_tui.domain import execution
@@ -15,6 +14,7 @@ from taskhub_tui.domain.limits import NO_LIMITS, Limits
 from taskhub_tui.domain.model import Action, Artifact, Stage, StageStatus, Status, Task
 from taskhub_tui.domain.views import WorkerInfo
 from taskhub_tui.process import Identity
+from taskhub_tui.records import dataclass
 from taskhub_tui.storage import lanes, queries, rows
 from taskhub_tui.storage.changes import (
     KNOWN_READ,

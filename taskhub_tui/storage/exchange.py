@@ -4,7 +4,6 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +13,7 @@ from taskhub_tui.domain.evolve import replace
 from taskhub_tui.domain.execution import current
 from taskhub_tui.domain.model import Blocker, Choice, Stage, StageStatus, Status, Task
 from taskhub_tui.domain.views import Imported
+from taskhub_tui.records import dataclass
 from taskhub_tui.storage import rows
 from taskhub_tui.storage.changes import add_event, write_blocker, write_stages
 from taskhub_tui.storage.lines import LINE_LIMIT, BadLine, TaskLine, read

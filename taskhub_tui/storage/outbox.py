@@ -3,13 +3,13 @@
 import contextlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf
 from typing import Any
 
 from taskhub_tui.domain.errors import Damaged
 from taskhub_tui.domain.model import Blocker, NoticeKind, Notification, Task
 from taskhub_tui.domain.reported import follow_ups
+from taskhub_tui.records import dataclass
 from taskhub_tui.storage import rows
 from taskhub_tui.storage.changes import add_event
 from taskhub_tui.storage.notices import ASKS, asked_by, notification_by_id

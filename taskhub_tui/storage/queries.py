@@ -300,6 +300,14 @@ def work_left(reader: Reader) -> bool:
     return bool(row[0])
 
 
+def beginning(reader: Reader, limit: int) -> "tuple[Changes, Counts, list[Task]]":
+    """Return no changes, the counts, and the first tasks in the order in which they are shown."""
+    from taskhub_tui.domain.views import Changes
+
+    seq = reader.execute("SELECT seq FROM meta").fetchone()[0]
+    return Changes(seq, (), ()), counts(reader), tasks(reader, "", (), limit)
+
+
 def changes(reader: Reader, since: int) -> "Changes":
     """Return the tasks and notifications that changed after commit `since`."""
     from taskhub_tui.domain.views import Changes

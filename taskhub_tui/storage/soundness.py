@@ -4,11 +4,11 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from taskhub_tui.domain.errors import DiskFull
 from taskhub_tui.domain.model import Priority, Status
+from taskhub_tui.records import dataclass
 from taskhub_tui.storage import newest, rows, seals
 from taskhub_tui.storage.database import (
     APPLICATION_ID,

@@ -1,10 +1,10 @@
 """What an agent writes while its stage runs, each under the fence of the task."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from taskhub_tui.domain.errors import LeaseLost
 from taskhub_tui.domain.model import Artifact, Stage
+from taskhub_tui.records import dataclass
 from taskhub_tui.storage import rows
 from taskhub_tui.storage.writer import Tx
 

@@ -7,8 +7,8 @@ with what is there.
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from taskhub_tui.records import dataclass
 from taskhub_tui.storage import rows
 from taskhub_tui.storage.queries import Reader
 from taskhub_tui.storage.writer import Tx

@@ -1,12 +1,12 @@
 """Every key of the app: one list that feeds bindings, footer, palette, help, and docs/keys.md."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from textual.binding import Binding
 
 from taskhub_tui.domain.model import Action
+from taskhub_tui.records import dataclass
 
 Where = Literal[
     "list",

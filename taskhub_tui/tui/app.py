@@ -18,7 +18,6 @@ from textual.command import CommandPalette
 from textual.filter import Monochrome, NoColor
 from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
-from textual.widgets import Input, TextArea
 
 from taskhub_tui.domain.errors import ReadOnly, TaskHubError
 from taskhub_tui.domain.model import NewTask, NoticeKind
@@ -29,6 +28,7 @@ from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.asking import Asker
 from taskhub_tui.tui.background import start
+from taskhub_tui.tui.fields import is_field
 from taskhub_tui.tui.going import GoingApp
 from taskhub_tui.tui.handing import Drafts
 from taskhub_tui.tui.lending import TerminalApp
@@ -112,8 +112,8 @@ class TaskHubApp(GoingApp, TerminalApp):
         self._leaving = False
         self._warned = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._held = contextlib.ExitStack()
-        """What keeps the screen from being painted before there is something to see."""
+        self._begun = asyncio.Event()
+        """Set when there is something to see."""
         self._initial_task = initial_task
         self.pressed = False
         """True while a button of the mouse is held down."""
@@ -137,6 +137,9 @@ class TaskHubApp(GoingApp, TerminalApp):
         return self._main
 
     # Life
+
+    def on_load(self) -> None:
+        self._watcher.prepare()
 
     async def on_mount(self) -> None:
         self._presence.typed()
@@ -172,15 +175,15 @@ class TaskHubApp(GoingApp, TerminalApp):
         if self.takes_messages_back:
             self.take_messages_back(await self.hub.posts_answered())
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """Begin to watch the hub; the main screen has all its parts."""
-        # An empty screen is not painted first where the tasks are known in a moment.
-        # A browser says its size only now, and what is drawn must follow that at once.
-        if not self.is_web:
-            self._held.enter_context(self.batch_update())
-            self.set_timer(_HOLD, self._held.close)
         self.set_timer(_REST, self._warm)
         self._tasks.append(asyncio.create_task(self._watch(), name="watch"))
+        # An empty screen is not laid out and painted first where the tasks are known in a moment.
+        # A browser says its size only now, and what is drawn must follow that at once.
+        if not self.is_web:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._begun.wait(), _HOLD)
 
     def _warm(self) -> None:
         """Load what reports are drawn with, while nothing else is to be done."""
@@ -219,7 +222,7 @@ class TaskHubApp(GoingApp, TerminalApp):
         self._main.warn(self._trouble)
 
     async def on_unmount(self) -> None:
-        self._held.close()
+        await self._watcher.leave()
         # However the app ends, what was decided is sent.
         with contextlib.suppress(TaskHubError):
             await self.asker.leave()
@@ -290,6 +293,9 @@ class TaskHubApp(GoingApp, TerminalApp):
         if not CommandPalette.is_open(cast("App[object]", self)):
             from taskhub_tui.tui.commands import Palette
 
+            look = Path(__file__).with_name("palette.tcss")
+            if not self.stylesheet.has_source(str(look), ""):
+                self.stylesheet.read(look)
             self.push_screen(Palette())
 
     def action_phone(self) -> None:
@@ -312,7 +318,7 @@ class TaskHubApp(GoingApp, TerminalApp):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "suspend_process":
             # In a field that is written in, the same key takes the last change back.
-            return not isinstance(self.focused, Input | TextArea)
+            return not is_field(self.focused)
         if action == "go":
             return self.can_go(str(parameters[0]))
         if action == "pane":
@@ -345,6 +351,14 @@ class TaskHubApp(GoingApp, TerminalApp):
 
     # The look
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Draw all with the theme that was chosen."""
+        if self.screen_stack:
+            super().refresh_css(animate)
+        else:
+            # What is read now would be read once more for the first screen.
+            self.stylesheet.set_variables(self.get_css_variables())
+
     def get_css_variables(self) -> dict[str, str]:
         found = super().get_css_variables()
         self.theme_variables = {**found, **variables(self.current_theme, found)}
@@ -355,8 +369,8 @@ class TaskHubApp(GoingApp, TerminalApp):
         self.notify(words, timeout=4, markup=False)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        if self.hub.settings.reduced_motion and isinstance(event.widget, Input | TextArea):
-            event.widget.cursor_blink = False
+        if self.hub.settings.reduced_motion and is_field(event.widget):
+            event.widget.cursor_blink = False  # type: ignore[attr-defined]
 
     # What the hub says
 
@@ -367,9 +381,10 @@ class TaskHubApp(GoingApp, TerminalApp):
     async def _changed(self, changes: Changes, counts: Counts) -> None:
         first = self._seen_notice is None
         self._counts = counts
-        await self._main.apply(changes, counts, first=first)
+        beginning = self._watcher.beginning if first else None
+        await self._main.apply(changes, counts, beginning=beginning)
         if first:
-            self._held.close()
+            self._begun.set()
             await self._painted()
             if counts.total > len(self._main.table):
                 await self._main.sort()

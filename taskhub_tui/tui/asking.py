@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from textual.screen import ModalScreen
 from textual.signal import Signal
-from textual.widgets import Input, TextArea
 
 from taskhub_tui.domain.errors import AlreadyDecided, TaskHubError
 from taskhub_tui.domain.model import (
@@ -27,6 +26,7 @@ from taskhub_tui.hub import Hub
 from taskhub_tui.text import one_line
 from taskhub_tui.tui import keymap
 from taskhub_tui.tui.background import start
+from taskhub_tui.tui.fields import is_field
 from taskhub_tui.tui.render import calls
 from taskhub_tui.tui.sending import Held, Part, Sender, Taken
 from taskhub_tui.tui.theme import Glyphs
@@ -171,14 +171,14 @@ class Asker:
         return (
             not app.lent
             and self._may_ask()
-            and not isinstance(app.focused, Input | TextArea)
+            and not is_field(app.focused)
             and time.monotonic() - self._typed() >= QUIET
         )
 
     def _announce(self) -> None:
         """Say once, to who is busy elsewhere, that something waits; without a sound."""
         app = self._app
-        elsewhere = not self._may_ask() or isinstance(app.focused, Input | TextArea)
+        elsewhere = not self._may_ask() or is_field(app.focused)
         if not elsewhere or getattr(app.screen, "shows_waiting", False):
             return
         new = [case for case, _ in self._queue if case not in self._announced]

@@ -1,7 +1,6 @@
 """The command palette: what can be done now, with its keys, the saved views, and tasks."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +15,7 @@ from textual.worker import Worker, WorkerState
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.domain.listing import SavedView
 from taskhub_tui.domain.model import Task
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import one_line
 from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import ACTIONS, BY_ID, Act

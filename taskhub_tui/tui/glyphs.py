@@ -3,9 +3,8 @@
 Also for what is printed in a shell, so nothing of the app is imported here.
 """
 
-from dataclasses import dataclass
-
 from taskhub_tui.domain.model import StageStatus, Status, Task, WaitingOn
+from taskhub_tui.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """The user's own keys: what the `[keys]` table of the settings makes of the list of actions."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from textual.keys import Keys, _character_to_key, key_to_character
 
+from taskhub_tui.records import dataclass
 from taskhub_tui.tui.actions import ACTIONS, BY_ID, FIXED, TITLES, Act, no_key, together
 
 _OTHER_NAMES = {

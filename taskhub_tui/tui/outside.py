@@ -12,10 +12,10 @@ import re
 import shutil
 import stat
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from taskhub_tui import regular
+from taskhub_tui.records import dataclass
 
 _BEGINNINGS = {
     ".png": rb"\x89PNG\r\n\x1a\n",

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from textual.app import App
@@ -16,6 +16,7 @@ from taskhub_tui.domain.rules import Rule, Scope
 from taskhub_tui.domain.rules import words as rule_words
 from taskhub_tui.domain.waiting import Case, case_of
 from taskhub_tui.hub import Hub
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.mistakes import where
 from taskhub_tui.tui.theme import Glyphs

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from taskhub_tui.domain.errors import BadInput, StoreBusy, TaskHubError, WorkerError
+from taskhub_tui.domain.model import Task
 from taskhub_tui.domain.views import Changes, Counts
 from taskhub_tui.hub import Hub
 
@@ -15,7 +16,8 @@ _SHARE, _LONGEST = 8.0, 1.0
 _WAIT = 1.0
 _WORKER_EVERY = 2.0
 _BACKUP_EVERY = 10.0
-_FOREVER = 1 << 62
+_FIRST = 100
+"""Tasks that are read at first, so that there is something to see."""
 
 
 class Watcher:
@@ -45,11 +47,24 @@ class Watcher:
         self._seq: int | None = None
         self._looking = asyncio.Lock()
         self._counts = Counts()
+        self._beginning: asyncio.Task[tuple[Changes, Counts, Sequence[Task]]] | None = None
+        self.beginning: Sequence[Task] = ()
+        """The first tasks of the list, as they were when watching began."""
         self._took = 0.0
         self._worker_looked = -_WORKER_EVERY
         self._worker_trouble = ""
         self._without = 0
         self._backup_looked = -_BACKUP_EVERY
+
+    def prepare(self) -> None:
+        """Begin to read what is seen first; what watches may not be there yet."""
+        self._beginning = asyncio.create_task(self._hub.beginning(_FIRST), name="beginning")
+
+    async def leave(self) -> None:
+        """Forget what was prepared and is not asked for any more."""
+        if self._beginning is not None:
+            self._beginning.cancel()
+            await asyncio.gather(self._beginning, return_exceptions=True)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -73,20 +88,26 @@ class Watcher:
         """Read what changed since the last look, and tell of it."""
         async with self._looking:
             began = time.monotonic()
+            known = self._seq is not None
             if self._seq is None:
-                # A number beyond all others gives the present one, and no tasks.
-                changes = await self._hub.changes(_FOREVER)
+                changes, self._counts, self.beginning = await self._begin()
             else:
                 changes = await self._hub.changes(self._seq)
                 if changes.seq == self._seq:
                     self._took = 0.0
                     return
-            self._counts = await self._hub.counts()
-            known = self._seq is not None
+                self._counts = await self._hub.counts()
             await self._changed(changes, self._counts)
             self._seq = changes.seq
             if known:
                 self._took = time.monotonic() - began
+
+    async def _begin(self) -> tuple[Changes, Counts, Sequence[Task]]:
+        if self._beginning is None:
+            self.prepare()
+        assert self._beginning is not None
+        prepared, self._beginning = self._beginning, None
+        return await prepared
 
     async def _look_after_worker(self) -> None:
         """Have a worker started where tasks wait for one; say so when that does not help."""

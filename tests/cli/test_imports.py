@@ -35,6 +35,8 @@ HEAVY = (
     "tomllib",
 )
 LATER = (
+    "argparse",
+    "textual.widgets._text_area",
     "pydantic",
     "httpx",
     "PIL",

@@ -1,5 +1,6 @@
 import pytest
 
+from taskhub_tui.cli import NO_WORDS
 from taskhub_tui.cli.parser import commands, parse, parser, summaries
 from taskhub_tui.domain.errors import BadInput
 
@@ -64,6 +65,8 @@ def test_json_may_stand_before_or_after_the_command() -> None:
 def test_no_command_opens_the_hub() -> None:
     args = parse(["--ascii", "--embedded"])
     assert (args.run, args.ascii, args.embedded, args.id) == ("system.app", True, True, None)
+    # Without any word the parser is not even loaded.
+    assert vars(parse([])) == NO_WORDS
 
 
 def test_every_command_says_what_it_does_and_exists() -> None:

@@ -63,6 +63,23 @@ def test_a_spelt_duration_is_at_most_five_characters(seconds: float) -> None:
     assert len(durations.spell(seconds)) <= 5
 
 
+@pytest.mark.parametrize(
+    ("text", "soon"),
+    [
+        ("9s", True),
+        ("~45s left", True),
+        ("silent 0s", True),
+        ("1m 30s", False),
+        ("waits 2h 05m", False),
+        ("3/5 tests", False),
+        ("12m", False),
+        ("", False),
+    ],
+)
+def test_what_is_told_in_seconds_alone_will_soon_read_differently(text: str, soon: bool) -> None:
+    assert durations.in_seconds(text) is soon
+
+
 # Identifiers
 
 

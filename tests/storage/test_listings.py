@@ -21,7 +21,7 @@ from taskhub_tui.domain.model import (
     WaitingOn,
 )
 from taskhub_tui.hub import Hub
-from taskhub_tui.storage import changes, submissions
+from taskhub_tui.storage import changes, listings, submissions
 from taskhub_tui.storage.writer import Tx
 
 NOW = 1_000_000.0
@@ -102,6 +102,17 @@ async def test_who_needs_the_user_is_first_and_what_is_over_last(hub: Hub) -> No
         assert list(numbers) == [task.n for task in await hub.tasks()], text
         first = by_n[numbers[0]]
         assert first.status is Status.BLOCKED or first.waiting_on is WaitingOn.USER
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 7, 100, 100_000])
+async def test_a_long_list_is_read_by_pieces_and_none_is_lost(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    tasks = await fill(hub, 120)
+    monkeypatch.setattr(listings, "_PIECE", piece)
+    assert sorted(await hub.existing()) == sorted(task.n for task in tasks)
+    numbers = (await hub.arranged(Listing(parse("")))).numbers
+    assert list(numbers) == [task.n for task in await hub.tasks()]
 
 
 async def test_of_what_needs_the_user_that_of_high_risk_is_first_in_every_list(hub: Hub) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hubs import Seed, text, until
 from play import Play
 from rich.cells import cell_len
+from textual.geometry import Region
 
 from taskhub_tui.config import Paths
 from taskhub_tui.domain.model import (
@@ -29,7 +30,7 @@ from taskhub_tui.tui.widgets import log_view, markdown_view
 from taskhub_tui.tui.widgets.detail import Detail
 from taskhub_tui.tui.widgets.events import sentence
 from taskhub_tui.tui.widgets.log_view import LogView
-from taskhub_tui.tui.widgets.stages import timeline, told, took
+from taskhub_tui.tui.widgets.stages import timeline, told, took, young
 
 TASK = Task("t", 1, "", "", "", "command", "", Status.IN_PROGRESS, 0, 70, 1)
 COLOURS = {"foreground": "#ffffff", "muted": "#888888", "running": "#0000ff", "faint": "#333333"}
@@ -224,6 +225,17 @@ def test_a_stage_tells_its_time() -> None:
     assert told(replace(stage, attempt=11), task, 100.0)[-1] == "11th try"
 
 
+def test_a_stage_is_young_while_a_time_of_it_goes_on_in_seconds() -> None:
+    stage = Stage("t", 0, "build", "command", StageStatus.RUNNING, started=40.0)
+    task = Task("t", 1, "", "", "", "", "", Status.IN_PROGRESS, 0, 70, 1)
+    assert young([stage], task, 99.0)
+    assert not young([stage], task, 100.0)  # 1m 00s
+    assert young([replace(stage, estimate=150.0)], task, 131.0)  # ~59s left
+    assert young([replace(stage, status=StageStatus.BLOCKED)], task, 100.0)
+    # What is over took so many seconds, and always will have.
+    assert not young([replace(stage, status=StageStatus.DONE, ended=50.0)], task, 100.0)
+
+
 def fifty(at: int) -> tuple[list[Stage], Task]:
     def status(n: int) -> StageStatus:
         ahead = StageStatus.RUNNING if n == at else StageStatus.PENDING
@@ -318,6 +330,80 @@ def test_a_long_report_is_cut_into_pieces_at_blank_lines() -> None:
     parts = blocks(source)
     assert len(parts) > 10
     assert "".join(part for _, part in parts).count("Paragraph") == 200
+
+
+@pytest.mark.parametrize("bullet", ["- ", "* ", "+ "])
+def test_a_long_list_is_drawn_in_pieces_as_it_would_be_at_once(
+    bullet: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [f"{bullet}item {i} with **words** " + "and more " * (i % 9) for i in range(100)]
+    items[50] += "\n  - a list in it\n  - of two"
+    source = "Before:\n" + "\n".join(items) + "\n\nAnd after it."
+
+    def drawn() -> list[str]:
+        lines = [
+            line
+            for kind, part in blocks(source)
+            for line in markdown_view.draw(kind, part, 50, COLOURS)
+        ]
+        return [line.text.rstrip() for line in lines]
+
+    # It stands under a paragraph here: that, and what comes before the first blank line, is one.
+    assert [kind for kind, _ in blocks(source)] == ["text", "text"]
+    source = source.replace("Before:\n", "Before:\n\n")
+    kinds = [kind for kind, _ in blocks(source)]
+    assert kinds.count("list") > 3
+    assert "\n".join(part for _, part in blocks(source)).count("item") == 100
+    pieces = drawn()
+    monkeypatch.setattr(markdown_view, "_BULLETS", ())
+    assert pieces == drawn()
+
+
+async def test_a_step_in_a_log_draws_only_the_line_that_comes_into_sight(
+    app: TaskHubApp, seed: Seed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await seed.put("Talks", Status.IN_PROGRESS, log=numbered("line", 99))
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: "line 98" in text(app))
+        await pilot.press("enter")
+        log = app.query_one(LogView)
+        drawn: list[int] = []
+        made = LogView._strip
+        monkeypatch.setattr(
+            LogView, "_strip", lambda self, y, most: drawn.append(y) or made(self, y, most)
+        )
+        top = log.scroll_offset.y
+        await pilot.press("k")
+        await until(pilot, lambda: log.scroll_offset.y == top - 1)
+        await until(pilot, lambda: f"line {top - 1}" in text(app))
+        assert set(drawn) == {top - 1}
+        # What was found, and what the theme has other colours for, is drawn anew.
+        before = log.render_line(0)
+        log.find("line")
+        assert log.render_line(0) is not before
+        log.find("")
+        again = log.render_line(0)
+        app.theme = "taskhub-light"
+        await pilot.pause()
+        assert log.render_line(0) is not again
+
+
+async def test_the_thumb_of_the_scroll_bar_is_where_it_belongs(app: TaskHubApp, seed: Seed) -> None:
+    await seed.put("Talks", Status.IN_PROGRESS, log=numbered("line", 5000))
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: "line 4999" in text(app))
+        await pilot.press("enter")
+        log = app.query_one(LogView)
+        bar = log.vertical_scrollbar
+        whole = Region(0, 0, 1, bar.size.height)
+        for y in (0, 1, 2, 60, 2500, 2501, 4000, 4999):
+            log.scroll_to(y=y, animate=False, force=True)
+            await pilot.pause()
+            assert bar.position == log.scroll_offset.y
+            kept = bar.render_lines(whole)
+            bar.refresh()
+            await pilot.pause()
+            assert bar.render_lines(whole) == kept
 
 
 def test_how_long_a_person_is_waited_for_is_never_cut() -> None:

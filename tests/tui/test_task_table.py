@@ -219,6 +219,21 @@ async def test_ages_tick_without_reading_again() -> None:
         assert app.asked == []
 
 
+async def test_between_two_looks_only_ages_in_seconds_go_on() -> None:
+    app = TableApp(0)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.table.set_order([2, 1], [task(2, started=NOW - 15), task(1, started=NOW - 3599)])
+        await pilot.pause()
+        assert [app.line(1)[-3:], app.line(2)[-3:]] == ["10s", "59m"]
+        painted: list[int] = []
+        app.table.refresh_line = painted.append  # type: ignore[method-assign]
+        app.now += 30
+        app.table.tick(young=True)
+        assert painted == [1]
+        app.table.tick()
+        assert painted == [1, 1, 2]
+
+
 async def test_the_mouse_chooses_a_row() -> None:
     app = TableApp(0)
     async with app.run_test(size=(80, 24)) as pilot:

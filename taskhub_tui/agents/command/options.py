@@ -4,13 +4,13 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from taskhub_tui import variables
 from taskhub_tui.agents.port import AgentError, Stage
 from taskhub_tui.env import submit_env
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import one_line
 
 _TOKEN = re.compile(r"\{(prompt|request|task|workdir|outdir)\}")

@@ -8,9 +8,9 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import clean, one_line
 
 

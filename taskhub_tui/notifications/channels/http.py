@@ -7,7 +7,6 @@ import logging
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from taskhub_tui import secrets
 from taskhub_tui.domain.errors import BadInput
 from taskhub_tui.notifications.message import DeliveryError
+from taskhub_tui.records import dataclass
 from taskhub_tui.secrets import Secret
 from taskhub_tui.text import one_line
 

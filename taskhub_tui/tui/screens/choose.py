@@ -1,7 +1,6 @@
 """Small dialogs over the list: choose one of a few, or give a name."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events, on
@@ -13,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
+from taskhub_tui.records import dataclass
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.theme import Glyphs
 from taskhub_tui.tui.widgets.options import Options

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from textual.content import Content
@@ -10,6 +9,7 @@ from textual.content import Content
 from taskhub_tui.domain import durations, waiting
 from taskhub_tui.domain.legal import GATE, REVIEW
 from taskhub_tui.domain.model import Action, BlockerKind, Stage, Status, TaskView
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui import render
 from taskhub_tui.tui.theme import Glyphs, task_look

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 IDLE, AWAY = 60.0, 10.0
 """Seconds without a key after which the list is sorted anew by itself: in front, and behind."""
 _SORT_EVERY = 3.0
-_UNSEEN = 5
-"""Times that go on in seconds do so by this many while another window has the keys."""
+_STEP = 5
+"""Seconds between two looks at all times; in between, and in front, those under a minute go on."""
 _SETTLE = 0.06
 """Seconds the cursor rests on a task before it is read in full."""
 _TYPING = 0.06
@@ -94,11 +95,11 @@ class MainScreen(ListActions):
         yield self._hint
         yield KeyLine(glyphs=self._glyphs)
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
         self.set_interval(0.5, self._poll_log)
         self.app.asker.news.subscribe(self, lambda _: self.waits_changed())
-        self.app.begin()
+        await self.app.begin()
 
     @property
     def task_here(self) -> Task | None:
@@ -107,8 +108,11 @@ class MainScreen(ListActions):
 
     # What the hub says
 
-    async def apply(self, changes: Changes, counts: Counts, *, first: bool) -> None:
-        """Show what changed."""
+    async def apply(
+        self, changes: Changes, counts: Counts, *, beginning: Sequence[Task] | None = None
+    ) -> None:
+        """Show what changed; at first, the beginning of the list."""
+        first = beginning is not None
         new = [task.n for task in changes.tasks if task.n > self._newest]
         deleted = not first and counts.total < self._header.counts.total + len(new)
         self._newest = max(new, default=self._newest)
@@ -117,10 +121,9 @@ class MainScreen(ListActions):
             self.set_class(counts.total == 0, "-empty")
             self.call_after_refresh(self._focus_something)
         self._stale = self.table.apply(changes.tasks) or self._stale
-        if first:
+        if beginning is not None:
             # The beginning of the list can be shown before the order of all is known.
-            rows = await self._hub.tasks(limit=PAGE)
-            self.table.set_order([task.n for task in rows], rows)
+            self.table.set_order([task.n for task in beginning], beginning)
             self._newest = max(self._newest, self.table.newest)
         elif self._stale and not len(self.table):
             await self.sort()
@@ -214,11 +217,12 @@ class MainScreen(ListActions):
 
     def _tick(self) -> None:
         self._ticks += 1
-        if not self.is_current or (not self.app.app_focus and self._ticks % _UNSEEN):
+        young = self._ticks % _STEP != 0
+        if not self.is_current or (young and not self.app.app_focus):
             return
-        self.table.tick()
+        self.table.tick(young=young)
         if self.detail.display:
-            self.detail.draw()
+            self.detail.tick(young=young)
         if self.pane.display:
             self.pane.draw()
             self._fill_pane()

@@ -3,13 +3,14 @@
 import contextlib
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskhub_tui.domain.errors import BadInput, TaskHubError
 from taskhub_tui.domain.model import Interrupt, NewTask, Priority, StageSpec
 from taskhub_tui.hub import Hub
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui.handing import short
 from taskhub_tui.tui.widgets import values

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import cell_len, chop_cells
@@ -17,6 +16,7 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widgets import Input
 
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import clean, one_line
 from taskhub_tui.tui import keymap, render
 from taskhub_tui.tui.actions import bindings

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Static
 
-from taskhub_tui.domain.durations import countdown
+from taskhub_tui.domain.durations import countdown, in_seconds
 from taskhub_tui.domain.errors import ReadOnly, TaskHubError
 from taskhub_tui.domain.limits import waits
 from taskhub_tui.domain.model import NewTask, Status, TaskView, WaitingOn
@@ -32,6 +32,7 @@ from taskhub_tui.tui.widgets.lines import LinesView
 from taskhub_tui.tui.widgets.log_view import LogView
 from taskhub_tui.tui.widgets.result import ResultView, report
 from taskhub_tui.tui.widgets.stages import StagesView, put
+from taskhub_tui.tui.widgets.stages import young as any_young
 from taskhub_tui.tui.widgets.tabs import TABS, Tab, TabLine
 
 _PAUSE = 0.08
@@ -139,6 +140,19 @@ class Detail(Vertical):
             self.tab = "result"
         self.draw()
         await self.fill()
+
+    def tick(self, *, young: bool = False) -> None:
+        """Draw the ages of now; with `young` only where one is told in seconds."""
+        if not young or self._seconds():
+            self.draw()
+
+    def _seconds(self) -> bool:
+        """Return whether a time that goes on is told in seconds, without minutes."""
+        lines = (self._about, self._waits, self._asked)
+        view = self.view
+        return any(in_seconds(str(one.content)) for one in lines) or (
+            view is not None and any_young(view.stages, view.task, self._clock())
+        )
 
     def draw(self) -> None:
         """Draw everything but the three tabs; ages are of now."""

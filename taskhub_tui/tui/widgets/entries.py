@@ -1,7 +1,6 @@
 """A list of entries of two lines each, drawn only where it is in sight."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from rich.segment import Segment
 from rich.style import Style
@@ -11,6 +10,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from taskhub_tui.records import dataclass
 from taskhub_tui.tui import render
 from taskhub_tui.tui.theme import UNICODE, Glyphs
 from taskhub_tui.tui.widgets.selecting import Selecting

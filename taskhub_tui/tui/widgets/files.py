@@ -2,7 +2,6 @@
 
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.segment import Segment
@@ -11,6 +10,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from taskhub_tui.domain.model import TaskView
+from taskhub_tui.records import dataclass
 from taskhub_tui.text import one_line
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.render import fit

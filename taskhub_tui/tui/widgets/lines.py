@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 from rich.style import Style
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size, Spacing
 from textual.message import Message
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
 from taskhub_tui.domain.finding import Words
@@ -15,6 +16,10 @@ from taskhub_tui.tui import keymap
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.theme import for_rich
 from taskhub_tui.tui.widgets.selecting import Selecting, styled
+
+_NO_GUTTER = Spacing()
+_DRAWN = 400
+"""Lines that are kept as they were drawn."""
 
 
 class LinesView(Selecting, ScrollView, can_focus=True):
@@ -54,6 +59,10 @@ class LinesView(Selecting, ScrollView, can_focus=True):
         self._found: list[int] = []
         self._looks: dict[str, Style] = {}
         """Styles that were worked out; a screen of lines asks for the same ones again and again."""
+        self._kept: dict[int, tuple[Strip, tuple[object, ...], Strip]] = {}
+        """Lines as they were drawn: of what it was made, how it was looked at, and the line."""
+        self._widened: dict[int, tuple[Strip, Strip]] = {}
+        """The same, and as wide as the view with its scroll bar."""
 
     # What is shown
 
@@ -88,10 +97,51 @@ class LinesView(Selecting, ScrollView, can_focus=True):
         strip = self.line(y)
         if strip is None:
             return Strip.blank(width, self._plain)
-        strip = self._dressed(strip, y)
+        # With each step of scrolling the lines are asked for anew; Textual, too, keeps what it
+        # has made of a strip as long as it is the same one.
+        how = (width, self._shift, y == self.at, self.words.text)
+        drawn = self._kept.get(y) if self.text_selection is None else None
+        if drawn is not None and drawn[0] is strip and drawn[1] == how:
+            return drawn[2]
+        shown = self._dressed(strip, y)
         if self._shift:
-            strip = strip.crop(self._shift)
-        return self._fitted(strip, y, self._shift)
+            shown = shown.crop(self._shift)
+        shown = self._fitted(shown, y, self._shift)
+        if self.text_selection is None:
+            if len(self._kept) >= _DRAWN:
+                self._kept.clear()
+            self._kept[y] = (strip, how, shown)
+        return shown
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return the lines in a part of the view.
+
+        As Textual does it for what has no border and no padding. It makes a new strip of each line
+        every time, and then nothing that it notes of a strip for later is of use.
+        """
+        styles = self.styles
+        if styles.gutter != _NO_GUTTER or styles.tint.a or self.opacity != 1.0 or self.BLANK:
+            return super().render_lines(crop)
+        width, top = self.region.width, self.scroll_offset.y
+        filters, background = self.get_line_filters(), self.background_colors[1]
+        strips = []
+        for row in crop.line_range:
+            strip = self._to_the_edge(self.render_line(row), row + top, width)
+            for one in filters:
+                strip = strip.apply_filter(one, background)
+            strips.append(strip)
+        if crop.column_span != (0, width):
+            strips = [strip.crop(*crop.column_span) for strip in strips]
+        return strips
+
+    def _to_the_edge(self, strip: Strip, y: int, width: int) -> Strip:
+        """Return a line as wide as the view with its scroll bar."""
+        whole = self._widened.get(y)
+        if whole is None or whole[0] is not strip or whole[1].cell_length != width:
+            if len(self._widened) >= _DRAWN:
+                self._widened.clear()
+            whole = self._widened[y] = (strip, strip.adjust_cell_length(width, self._plain))
+        return whole[1]
 
     def _dressed(self, strip: Strip, y: int) -> Strip:
         """Return a line with what is selected and found in it."""
@@ -131,9 +181,28 @@ class LinesView(Selecting, ScrollView, can_focus=True):
 
     def notify_style_update(self) -> None:
         self._looks.clear()
+        self._kept.clear()
+        self._widened.clear()
         super().notify_style_update()
 
     # Scrolling
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        # In long texts a step moves the thumb by nothing that is seen: no need to paint it anew.
+        if self.show_vertical_scrollbar:
+            bar = self.vertical_scrollbar
+            if self._thumb(bar.position) == self._thumb(new_value):
+                bar.set_reactive(ScrollBar.position, bar.validate_position(new_value))
+        super().watch_scroll_y(old_value, new_value)
+
+    def _thumb(self, position: float) -> int:
+        """Return where the thumb of the scroll bar begins, in eighths of a cell."""
+        bar = self.vertical_scrollbar
+        size, window, whole = bar.size.height, bar.window_size, bar.window_virtual_size
+        if not window or whole <= window:
+            return 0
+        thumb = max(1.0, window * size / whole)
+        return int((size - thumb) * position / (whole - window) * 8)
 
     def action_sideways(self, by: int) -> None:
         """Look at what long lines hold at their right."""

@@ -30,6 +30,8 @@ NEAR = 1024 * 1024
 """Bytes at the end of a log that are looked for first, so that its last lines are there at once."""
 REACH = 1024 * 1024 * 1024
 """Bytes at the end of a log that can be scrolled through; earlier ones are in its file."""
+_MADE = 400
+"""Lines that are kept as strips."""
 _TELL_EVERY = 0.1
 """Seconds between two words about how far a search is."""
 
@@ -50,6 +52,8 @@ class LogView(WrappedLines):
         self._held: OrderedDict[int, list[LogLine]] = OrderedDict()
         """Lines of a few pieces, by the offset at which they start."""
         self._fetching: set[int] = set()
+        self._made: dict[int, tuple[LogLine, int, Strip | None]] = {}
+        """Lines as strips, by their numbers: of what each was made, and how long it may be."""
         self._reading = asyncio.Lock()
         self._cut = False
         self._extending: str | None = None
@@ -216,7 +220,20 @@ class LogView(WrappedLines):
 
     def line(self, y: int) -> Strip | None:
         # A line may be very long, and more than the window holds is never seen.
-        return self.strip(y, 2 * (self._shift + self.scrollable_size.width))
+        most = 2 * (self._shift + self.scrollable_size.width)
+        said = self._said(y - self._cut) if y >= self._cut else None
+        if said is None:
+            return self.strip(y, most)
+        made = self._made.get(y)
+        if made is None or made[0] is not said or made[1] != most:
+            if len(self._made) >= _MADE:
+                self._made.clear()
+            made = self._made[y] = (said, most, self.strip(y, most))
+        return made[2]
+
+    def notify_style_update(self) -> None:
+        self._made.clear()
+        super().notify_style_update()
 
     def strip(self, y: int, most: int) -> Strip | None:
         muted = self.theme_style("muted")

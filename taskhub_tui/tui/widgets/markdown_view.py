@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 LIMIT = 4_000_000
 """Most bytes of a file that are shown."""
 _PLOT_LIMIT = 100_000
-_CHUNK = 4000
+_CHUNK = 2000
 """Characters after which a paragraph's end is one of a piece; the first pieces are shorter."""
+_BULLETS = ("- ", "* ", "+ ")
 _TABLE_WIDTH = 110
 _IMAGE = re.compile(r"\s*!\[([^\]]*)\]\(<?([^)>\s]+)>?(?:\s+\"[^\"]*\")?\)\s*")
 _FENCE = re.compile(r" {0,3}(```+|~~~+)\s*([\w+#-]*)")
@@ -196,17 +197,21 @@ def _some(
 
 
 def blocks(source: str, folder: Path | None) -> Iterator[tuple[str, str]]:
-    """Cut Markdown into pieces: `text`, `table` and `code`; a picture becomes its plot, as code."""
+    """Cut Markdown into pieces: `text`, `list`, `table` and `code`; of a picture its plot.
+
+    A `list` is text that goes on in the next piece: the beginning of a long list.
+    """
     part: list[str] = []
+    first = ""  # line of what ends with the next blank one
     fence: str | None = None
     kind = "text"
     size = before = 0
 
     def flush() -> Iterator[tuple[str, str]]:
-        nonlocal part, size
+        nonlocal part, size, first
         if any(line.strip() for line in part) or kind.startswith("code"):
             yield kind, "\n".join(part)
-        part, size = [], 0
+        part, size, first = [], 0, ""
 
     for line in source.split("\n"):
         mark = _FENCE.match(line)
@@ -235,9 +240,14 @@ def blocks(source: str, folder: Path | None) -> Iterator[tuple[str, str]]:
             yield from flush()
             yield "image", picture
             continue
-        if size > min(_CHUNK, 400 + before) and not line.strip() and kind == "text":
+        ends = not line.strip()
+        goes_on = not ends and line[:2] in _BULLETS and line[:2] == first[:2]
+        if size > min(_CHUNK, 400 + before) and kind == "text" and (ends or goes_on):
             before += size
+            kind = "list" if goes_on else kind
             yield from flush()
+            kind = "text"
+        first = "" if ends else first or line
         part.append(line)
         size += len(line)
     yield from flush()
@@ -314,7 +324,8 @@ def draw(kind: str, text: str, width: int, colours: Mapping[str, str]) -> list[S
         emoji=False,
         highlight=False,
     )
-    return [*_rendered(console, text, width)]
+    lines = [*_rendered(console, text, width)]
+    return lines[:-1] if kind == "list" else lines
 
 
 def _code(text: str, language: str, colours: Mapping[str, str]) -> list[Strip]:

@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from taskhub_tui.domain import progress
-from taskhub_tui.domain.durations import countdown, spell
+from taskhub_tui.domain.durations import countdown, in_seconds, spell
 from taskhub_tui.domain.limits import waits
 from taskhub_tui.domain.model import Stage, StageStatus, Task
 from taskhub_tui.text import one_line
@@ -82,6 +82,18 @@ def told(stage: Stage, task: Task, now: float) -> list[str]:
     if stage.status is StageStatus.RUNNING and stage.note:
         said.append(one_line(stage.note, 200))
     return said
+
+
+def young(stages: Sequence[Stage], task: Task, now: float) -> bool:
+    """Return whether a time of a stage that goes on is told in seconds, without minutes."""
+    for stage in stages:
+        if stage.status not in (StageStatus.DONE, StageStatus.CANCELLED):
+            said = told(stage, task, now)
+            if stage.status is StageStatus.RUNNING:
+                said.append(took(stage, now))
+            if any(map(in_seconds, said)):
+                return True
+    return False
 
 
 def _nth(number: int) -> str:

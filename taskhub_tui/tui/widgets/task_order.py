@@ -21,6 +21,7 @@ from taskhub_tui.domain.model import Task
 from taskhub_tui.tui import render
 from taskhub_tui.tui.background import start
 from taskhub_tui.tui.widgets.selecting import Selecting
+from taskhub_tui.tui.widgets.standing import FOLDED, UNSEEN, Standing
 from taskhub_tui.tui.widgets.task_rows import LIVE
 
 PAGE = 100
@@ -28,14 +29,12 @@ PAGES = 40
 """Pages of rows that are kept."""
 RANKS = 20_000
 """Tasks of which it is known what their place depends on."""
-UNSEEN, _FOLDED = -1, -2
-"""Places of tasks that are not in the order yet, and of those under a folded head."""
 
 
 class TaskOrder(Selecting, ScrollView):
     """The table without its looks: the first line of the window is its head, rows come below."""
 
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, repaint=False)
 
     class Highlighted(Message):
         """The cursor stands on another task, or on this one for the first time."""
@@ -60,7 +59,7 @@ class TaskOrder(Selecting, ScrollView):
         super().__init__(id=id)
         self._fetch = fetch
         self._order = array("q")
-        self._place: dict[int, int] = {}
+        self._standing = Standing()
         self._pages: OrderedDict[int, list[Task | None]] = OrderedDict()
         self._loading: set[int] = set()
         self._told: int | None = None
@@ -111,7 +110,7 @@ class TaskOrder(Selecting, ScrollView):
 
     def in_order(self, numbers: Iterable[int]) -> list[int]:
         """Return tasks in the order in which they stand here."""
-        return sorted(numbers, key=lambda n: self._place.get(n, UNSEEN))
+        return sorted(numbers, key=self._standing.of)
 
     def set_order(
         self,
@@ -161,22 +160,22 @@ class TaskOrder(Selecting, ScrollView):
         self._heads = heads
         if not heads:
             self._order = self._numbers
-            self._place = {n: i for i, n in enumerate(self._order)}
+            self._standing = Standing(self._numbers)
+            self._standing.lay(self._order, 0)
         else:
-            self._order, self._place, start = array("q"), {}, 0
+            self._order, self._standing, start = array("q"), Standing(self._numbers), 0
             for i, head in enumerate(heads):
                 self._order.append(-1 - i)
                 part = self._numbers[start : start + head.count]
                 start += head.count
                 if head.name in self._folded:
-                    self._place.update(dict.fromkeys(part, _FOLDED))
+                    self._standing.lay(part, FOLDED)
                 else:
-                    first = len(self._order)
-                    self._place.update({n: first + j for j, n in enumerate(part)})
+                    self._standing.lay(part, len(self._order))
                     self._order += part
-        if self.marks and not self.marks <= self._place.keys():
+        if gone := {n for n in self.marks if self._standing.of(n) == UNSEEN}:
             # What is out of sight must not be acted upon.
-            self.marks &= self._place.keys()
+            self.marks -= gone
             self.post_message(self.Marked())
         self._pages.clear()
         self._loading.clear()
@@ -188,8 +187,8 @@ class TaskOrder(Selecting, ScrollView):
             names = [head.name for head in heads]
             if held in names:
                 place = self._order.index(-1 - names.index(held))
-        elif held is not None and self._place.get(held, -1) >= 0:
-            place = self._place[held]
+        elif held is not None and self._standing.of(held) >= 0:
+            place = self._standing.of(held)
         place = max(0, min(len(self._order) - 1, place))
         self.set_reactive(TaskOrder.cursor, place)
         self.scroll_to(y=max(0, place - line) if held is not None else 0, animate=False, force=True)
@@ -210,7 +209,7 @@ class TaskOrder(Selecting, ScrollView):
         stale = False
         top, bottom = self.scroll_offset.y, self.scroll_offset.y + self.size.height
         for task in changed:
-            place = self._place.get(task.n, UNSEEN)
+            place = self._standing.of(task.n)
             if place == UNSEEN:
                 if self.wanted(task) is not (task.n in self._unseen):
                     self._unseen ^= {task.n}
@@ -344,11 +343,11 @@ class TaskOrder(Selecting, ScrollView):
 
     def go_to(self, number: int) -> bool:
         """Put the cursor on the task with this number; False when it is not in the list."""
-        place = self._place.get(number, UNSEEN)
-        if place == _FOLDED:
+        place = self._standing.of(number)
+        if place == FOLDED:
             self._folded.clear()
             self._lay_out(self._heads)
-            place = self._place[number]
+            place = self._standing.of(number)
         if place >= 0:
             self.cursor = place
         return place >= 0

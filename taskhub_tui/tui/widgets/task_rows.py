@@ -1,7 +1,6 @@
 """The lines of the table of tasks: columns, the line that names them, heads of groups, and rows."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -10,6 +9,7 @@ from textual.strip import Strip
 
 from taskhub_tui.domain.listing import Head, Sort
 from taskhub_tui.domain.model import Status, Task
+from taskhub_tui.records import dataclass
 from taskhub_tui.tui import render
 from taskhub_tui.tui.theme import Glyphs, task_look
 

@@ -12,12 +12,13 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
+from taskhub_tui.domain.durations import in_seconds
 from taskhub_tui.domain.listing import Sort
 from taskhub_tui.domain.model import Task
 from taskhub_tui.tui import keymap, render
 from taskhub_tui.tui.actions import bindings
 from taskhub_tui.tui.theme import UNICODE, Glyphs
-from taskhub_tui.tui.widgets.task_order import UNSEEN, TaskOrder
+from taskhub_tui.tui.widgets.task_order import TaskOrder
 from taskhub_tui.tui.widgets.task_rows import Columns, first_line, head_line, row_line
 
 _STEP = 10.0
@@ -149,7 +150,7 @@ class TaskTable(TaskOrder, can_focus=True):
         """Mark everything between the task marked last and the cursor."""
         if not self._order:
             return
-        start = self._place.get(self._last_mark, UNSEEN) if self._last_mark is not None else -1
+        start = self._standing.of(self._last_mark)
         if start < 0:
             start = self.cursor
         low, high = sorted((start, self.cursor))
@@ -204,13 +205,19 @@ class TaskTable(TaskOrder, can_focus=True):
     def forget_drawn(self) -> None:
         self._strips.clear()
 
-    def tick(self) -> None:
-        """Repaint the rows in sight whose age or time remaining reads differently by now."""
+    def tick(self, *, young: bool = False) -> None:
+        """Repaint the rows in sight whose age or time remaining reads differently by now.
+
+        Args:
+            young: only those that tell it in seconds.
+        """
         now = self._clock()
         for y in range(1, self.size.height):
             place = y + self.scroll_offset.y - 1
             drawn = self._drawn.get(place)
             if drawn is None or place >= len(self._order):
+                continue
+            if young and not any(map(in_seconds, drawn)):
                 continue
             task = self._row(place)
             if task is not None and self._times(task, now) != drawn:
