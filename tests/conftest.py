@@ -4,12 +4,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from support import eventually, until, working
 
 from taskhub_tui.config import Paths, Settings, paths
 from taskhub_tui.hub import Hub
 from taskhub_tui.worker import Worker
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("taskhub", deadline=None)
+hypothesis.settings.load_profile("taskhub")
 
 __all__ = ["eventually", "until", "working"]
 
