@@ -5,8 +5,9 @@ it be killed, and leaves when the worker leaves by itself, or fails to start aga
 one keeper works for a hub at a time.
 
 Whoever wants a worker says so in the lock file before its keeper tries the lock: a byte in it. A
-keeper that finds the lock taken leaves, and the one that has it looks at the byte after it let the
-lock go. So of two, one is always there; the worker takes the byte away once all can see it.
+keeper that finds the lock taken waits a while, and leaves; the one that has it looks at the byte
+after it let the lock go. So of two, one is always there; the worker takes the byte away once all can
+see it, and then nobody waits any more.
 """
 
 import contextlib
@@ -39,8 +40,8 @@ LEFT = 77
 LEFT_AS = "TASKHUB_LEFT_AS"
 """Variable that tells a worker so: one that ends with 0 may have been ended by what it ran, and an
 older keeper knows no other number."""
-PATIENCE = 3.0
-"""Seconds for which a keeper waits for one that may be about to leave."""
+PATIENCE = 30.0
+"""Seconds for which a keeper waits for one that may be about to leave, while a worker is wanted."""
 KILLED_PAUSE = 0.5
 """Seconds before a worker that was killed early is replaced; it is replaced however often."""
 
@@ -199,7 +200,7 @@ def _keep(home: Path) -> int:
     lock = _lock(home)
     end = time.monotonic() + PATIENCE
     while not _taken(lock):
-        if time.monotonic() > end:
+        if time.monotonic() > end or not _wanted(lock):
             return 0
         time.sleep(0.1)
     _roll(home / "worker.log")

@@ -267,6 +267,9 @@ def migrate(
             # Not executescript, which commits first: a crash in the middle would leave half.
             for statement in _statements(scripts[number]):
                 connection.execute(statement)
+        if path is not None and 0 < version < len(scripts):
+            # They are too old now, and cannot even say that they leave.
+            connection.execute("UPDATE worker SET stop = 1")
         connection.execute(f"PRAGMA user_version = {len(scripts)}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("COMMIT")

@@ -282,10 +282,15 @@ def glance(reader: Reader) -> "Glance":
 
 
 def served(reader: Reader, now: float) -> bool:
-    """Return whether any worker is alive; a list needs no more than this of them."""
+    """Return whether any worker is alive, and stays; a list needs no more than this of them.
+
+    One that was asked to leave may take nothing more, however long it takes to go.
+    """
     from taskhub_tui.process import Identity
 
-    found = reader.execute("SELECT lease_until, host, boot, pid, start FROM worker").fetchall()
+    found = reader.execute(
+        "SELECT lease_until, host, boot, pid, start FROM worker WHERE stop = 0"
+    ).fetchall()
     return any(Identity(*row).alive(until, now) for until, *row in found)
 
 

@@ -312,6 +312,19 @@ async def test_after_an_update_the_old_worker_makes_room_for_a_new_one(scene: Sc
     scene.check()
 
 
+async def test_what_is_handed_over_while_the_worker_is_still_leaving_is_done(scene: Scene) -> None:
+    await submit(step("a", 0.1), autostart=True)
+    scene.until(lambda: scene.lines("end") and scene.workers())
+    (worker,) = scene.pids("taskhub_tui.worker")
+    scene.put_to_sleep(worker)  # So it is long about it.
+    async with await Hub.open(autostart=False, actor="ann") as hub:
+        assert await hub.stop_worker() == 1
+    second = await submit(step("a", 0.1), autostart=True)
+    scene.kill(worker, signal.SIGCONT)
+    until_status(scene, second, Status.COMPLETED)
+    scene.check()
+
+
 async def test_a_worker_that_a_person_stopped_stays_away(scene: Scene) -> None:
     held = await submit(step("a", None), autostart=True)
     scene.until(lambda: scene.lines("start") and scene.runs())

@@ -1,6 +1,8 @@
 """The file: private, migrated as a whole, and with a sentence for whatever is wrong with it."""
 
 import asyncio
+import contextlib
+import dataclasses
 import os
 import shutil
 import sqlite3
@@ -15,7 +17,8 @@ from taskhub_tui.config import Paths
 from taskhub_tui.domain.errors import StoreError
 from taskhub_tui.domain.model import NewTask
 from taskhub_tui.hub import Hub
-from taskhub_tui.storage import database, newest
+from taskhub_tui.process import identity
+from taskhub_tui.storage import database, newest, queries
 from taskhub_tui.storage.store import Store
 
 
@@ -141,6 +144,24 @@ def test_every_shipped_script_is_made_of_whole_statements() -> None:
         assert not rest.strip() or all(
             not line.strip() or line.lstrip().startswith("--") for line in rest.splitlines()
         )
+
+
+async def test_workers_of_before_a_migration_are_asked_to_leave(path: Path) -> None:
+    """They can write nothing any more, so nobody may count on them."""
+    path.parent.mkdir(mode=0o700)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as old:
+        database.migrate(old, database.migrations()[:-1])
+        old.execute(
+            "INSERT INTO worker (id, host, boot, pid, start, version, started, seen, lease_until)"
+            " VALUES ('old', ?, ?, ?, ?, '', 0, 0, 1e12)",
+            dataclasses.astuple(identity()),
+        )
+        assert queries.served(old, 0.0)
+    store = await Store.open(path)
+    try:
+        assert not await store.read(lambda reader: queries.served(reader, 0.0))
+    finally:
+        await store.close()
 
 
 def test_a_migration_that_fails_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
