@@ -45,8 +45,9 @@ async def checks(paths: Paths, settings: Settings) -> list[Check]:
             found += await asyncio.to_thread(checkup.workers, paths.database, now)
         found.append(await asyncio.to_thread(checkup.copies, paths, settings.backup, now))
     found += await asyncio.to_thread(_mistakes, paths.app_log, time.time())
-    replies = await _mail_replies(paths, settings)
-    return [*found, await _desktop(), *replies, *_terminal(os.environ)]
+    known = any(one.name == "database" and one.state != "fail" for one in found)
+    found += [await _desktop(), *await _reach(paths, settings, known)]
+    return [*found, *await _mail_replies(paths, settings), *_terminal(os.environ)]
 
 
 def check_notifications(paths: Paths, settings: Settings) -> None:
@@ -249,6 +250,40 @@ async def _desktop() -> Check:
     return Check(
         "desktop", "warn", problem, "In the app and in `taskhub list` you see all the same"
     )
+
+
+async def _reach(paths: Paths, settings: Settings, known: bool) -> list[Check]:
+    """Look at the channels that are switched on, beside the screens; nothing is sent.
+
+    Args:
+        known: the database says how they worked lately.
+    """
+    from taskhub_tui.notifications import prefs
+    from taskhub_tui.notifications.channels import making
+    from taskhub_tui.storage import checkup
+
+    try:
+        wishes = prefs.of(settings, paths)
+    except BadInput:
+        return []  # It is said by another check.
+    rests = {}
+    if known:
+        rests = await asyncio.to_thread(checkup.channels_at_rest, paths.database, time.time())
+    found = []
+    for channel in making.OUTSIDE:
+        if not wishes.of(channel).enabled:
+            continue
+        sender = making.make(channel, wishes, paths)
+        try:
+            said = await sender.available() or rests.get(channel.value)
+        finally:
+            await sender.close()
+        name, remedy = channel.value, f"`taskhub notify test {channel.value}`"
+        if said is None:
+            found.append(Check(name, "ok", f"Messages can be sent; {remedy} sends one"))
+        else:
+            found.append(Check(name, "warn", said.rstrip("."), f"{remedy} tries it out"))
+    return found
 
 
 async def _mail_replies(paths: Paths, settings: Settings) -> list[Check]:

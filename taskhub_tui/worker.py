@@ -165,7 +165,8 @@ class Worker:
 
     async def _hear_phone(self) -> None:
         """Take the answers that the phone's buttons post to the secret reply topic."""
-        from taskhub_tui.notifications.channels.ntfy_replies import FileBookmark, ReplyStream
+        from taskhub_tui.notifications.channels.bookmark import FileBookmark
+        from taskhub_tui.notifications.channels.ntfy_replies import ReplyStream
 
         phone = self._wishes.phone
         mark = FileBookmark(self._paths.home / "phone-answers")
@@ -187,7 +188,7 @@ class Worker:
 
     async def _hear_sms(self) -> None:
         """Take the answers that come by SMS, where the number that asks can be written to."""
-        from taskhub_tui.notifications.channels.ntfy_replies import FileBookmark
+        from taskhub_tui.notifications.channels.bookmark import FileBookmark
         from taskhub_tui.notifications.channels.sms import SmsChannel
         from taskhub_tui.notifications.channels.sms_replies import SmsReplies
 
@@ -206,8 +207,8 @@ class Worker:
 
     async def _hear_mail(self) -> None:
         """Take the answers that come as replies to mails."""
+        from taskhub_tui.notifications.channels.bookmark import FileBookmark
         from taskhub_tui.notifications.channels.mail_replies import MailReplies
-        from taskhub_tui.notifications.channels.ntfy_replies import FileBookmark
 
         box = mailbox(self._wishes)
         assert box is not None  # as whoever calls has seen
@@ -306,14 +307,18 @@ class Worker:
         heard = [Channel.SMS]
         if self._wishes.phone.reply_topic:
             heard.append(Channel.PHONE)
-        if self._wishes.callback.enabled or self._wishes.email.imap_host:
-            heard.append(Channel.EMAIL)
         if self._wishes.callback.enabled:
-            heard.append(Channel.PHONE)
+            heard += [Channel.PHONE, Channel.EMAIL]
         names = [channel.value for channel in heard if channel in self._answered_by]
-        return bool(names) and await self._store.read(
-            partial(tokens.awaited, channels=names, now=self._clock())
-        )
+        now = self._clock()
+        heard_of = partial(tokens.awaited, channels=names, now=now)
+        if bool(names) and await self._store.read(heard_of):
+            return True
+        if not self._wishes.email.imap_host or Channel.EMAIL not in self._answered_by:
+            return False
+        # A reply starts nothing, so what is only suggested keeps nobody here.
+        mail = partial(tokens.oldest, channel=Channel.EMAIL.value, now=now, asks=True)
+        return await self._store.read(mail) is not None
 
     async def _desktop_restarted(self, keys: tuple[str, ...]) -> None:
         await self.notifier.resend(Channel.DESKTOP)

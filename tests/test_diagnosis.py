@@ -13,6 +13,7 @@ from taskhub_tui.config import Paths
 from taskhub_tui.domain.model import NewTask
 from taskhub_tui.domain.views import Check
 from taskhub_tui.hub import Hub
+from taskhub_tui.storage import outbox
 
 
 @pytest.fixture
@@ -148,6 +149,37 @@ def test_a_mistake_that_only_a_worker_meets_is_a_finding_of_doctor(where: Paths,
     where.config.write_text("[notifications.desktop]\nper_minute = 3\n")
     main(["doctor", "--json"])
     assert "settings" not in {one["name"] for one in json.loads(capsys.readouterr().out)}
+
+
+def test_a_channel_over_which_nothing_goes_out_is_named(where: Paths) -> None:
+    settings = config.Settings(
+        owner="me",
+        notifications={
+            "phone": {"enabled": True, "topic": "alarms", "token": "env:TASKHUB_NOT_SET"},
+            "command": {"enabled": True, "argv": ["true"]},
+            "webhook": {"enabled": True, "url": "https://hook.example.org/x"},
+        },
+    )
+
+    async def down() -> None:
+        async with await Hub.open(paths=where, autostart=False) as hub:
+            since = hub.clock() - 7200
+            await hub._store.write(
+                lambda tx: outbox.let_rest(tx, "webhook", since, "It is down", None)
+            )
+
+    def said() -> dict[str, tuple[str, str]]:
+        checks = asyncio.run(diagnosis.checks(where, settings))
+        return {one.name: (one.state, one.message) for one in checks}
+
+    assert said()["webhook"][0] == "ok"
+    asyncio.run(down())
+    told = said()
+    assert told["webhook"] == ("warn", "Nothing went out for 2h00: It is down")
+    assert told["command"][0] == "ok"
+    assert told["phone"][0] == "warn"
+    assert "TASKHUB_NOT_SET" in told["phone"][1]
+    assert not {"sms", "email", "apprise", "mail replies"} & told.keys()
 
 
 def test_every_channel_is_listed_with_what_is_wrong_with_it(

@@ -323,6 +323,23 @@ def _tasks(count: int) -> str:
     return "1 task" if count == 1 else f"{count} tasks"
 
 
+def channels_at_rest(path: Path, now: float) -> dict[str, str]:
+    """Return the channels over which nothing goes out now, each with why and for how long."""
+    if not path.exists():
+        return {}
+    connection = read_only(path)
+    try:
+        found = connection.execute("SELECT channel, since, said FROM channel_rest").fetchall()
+    except sqlite3.OperationalError:
+        return {}  # As above.
+    finally:
+        connection.close()
+    return {
+        name: f"Nothing went out for {durations.spell(max(0.0, now - since))}: {said}"
+        for name, since, said in found
+    }
+
+
 def agents_asked_for(path: Path) -> set[str]:
     """Return the agents that tasks which are not over still need."""
     connection = read_only(path)

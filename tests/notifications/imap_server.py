@@ -162,7 +162,11 @@ async def mailbox(certificate: tuple[Path, Path] | None = None) -> AsyncIterator
     finally:
         if server.returncode is None:
             server.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
+        try:
+            async with asyncio.timeout(10):
+                await server.wait()
+        except TimeoutError:
+            server.kill()
             await server.wait()
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 """From a question to a mail and a reply to it, through a real worker, mail server and mailbox."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,10 +19,11 @@ from taskhub_tui.agents.port import Blocker, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.model import BlockerKind, Status, Task
 from taskhub_tui.notifications.channels import mail_replies
+from taskhub_tui.notifications.channels.bookmark import FileBookmark
 from taskhub_tui.notifications.channels.imap import Mailbox
 from taskhub_tui.notifications.channels.mail_replies import FIRST, LONGEST, MailReplies
 from taskhub_tui.notifications.channels.mail_reply import Reply
-from taskhub_tui.notifications.channels.ntfy_replies import FileBookmark
+from taskhub_tui.worker import serve
 
 pytestmark = pytest.mark.mailbox
 
@@ -268,3 +270,22 @@ async def test_an_answer_that_could_not_be_taken_is_read_again(
         await reading.look()
         assert taken[2:] == [f"{TOKENS['approve']} approve"]
         await box.close()
+
+
+async def test_what_is_only_suggested_keeps_no_worker_waiting_for_a_reply(
+    where: Paths, settings: Settings
+) -> None:
+    async def work(stage: Stage, ctx: StageContext) -> Result:
+        follow_up = {"title": "Watch it", "request": "Watch it for an hour", "agent": "actor"}
+        return Result("done", data={"follow_ups": [follow_up]})
+
+    async with serving() as post, mailbox() as imap:
+        settings = settings_for(settings, post, imap)
+        settings.notifications["email"]["completion_after"] = 0  # type: ignore[index]
+        async with house(where, settings, ScriptedAgent("actor", work)) as h:
+            task = await h.submit()
+            async with asyncio.timeout(30):
+                await serve(where, settings, registry=h.registry, idle_exit=0.4)
+            (mail,) = post.mails
+            assert "Next, if you like: Watch it" in mail.as_string()
+            assert (await h.hub.status(task.id)).task.status is Status.COMPLETED

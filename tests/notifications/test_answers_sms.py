@@ -11,7 +11,7 @@ from taskhub_tui.agents.port import Blocker, Result, Stage, StageContext
 from taskhub_tui.config import Paths, Settings
 from taskhub_tui.domain.model import BlockerKind, Status
 from taskhub_tui.notifications.channels import sms_replies
-from taskhub_tui.notifications.channels.ntfy_replies import FileBookmark
+from taskhub_tui.notifications.channels.bookmark import FileBookmark
 from taskhub_tui.notifications.channels.sms import SmsChannel
 from taskhub_tui.notifications.channels.sms_replies import SmsReplies
 

@@ -175,7 +175,7 @@ async def test_t02_a_scanner_that_fills_in_forms_lacks_the_code(
 async def test_t03_t04_a_second_answer_is_gone_or_late(where: Paths, settings: Settings) -> None:
     async with page(where, settings) as p:
         task = await p.s.ask()
-        links = [await p.link(task), await p.link(task, "sms")]
+        links = [await p.link(task), await p.link(task, "phone")]
         answers = await asyncio.gather(*(p.post(links[n % 2], action="approve") for n in range(16)))
         codes = sorted(status for status, _ in answers)
         assert codes == [200, *[410] * 15]

@@ -1,10 +1,12 @@
 """What a mail says to us: a person's own words, found below, above or between what programs add."""
 
+import time
 from email.message import EmailMessage
 
 import pytest
 from replies import TOKENS, reply_to, sent_by_us
 
+from taskhub_tui.notifications.channels.imap import MAIL
 from taskhub_tui.notifications.channels.mail_reply import WORDS, Reply, read
 
 APPROVE, DENY, CONTEXT = TOKENS["approve"], TOKENS["deny"], TOKENS["context"]
@@ -177,3 +179,13 @@ def test_nothing_that_is_no_mail_stops_us(ours: EmailMessage) -> None:
     long = line(reply_to(ours, "no " + "words " * 40_000, quotes=False))
     assert long is not None
     assert len(long) < WORDS + 100
+
+
+def test_no_mail_keeps_us_for_long() -> None:
+    html = b"From: a@b.c\nContent-Type: text/html\n\n"
+    began = time.process_time()
+    for piece in (b"<!--", b"<!", b"<?", b"</", b"<![CDATA[", b"&", b"<a x='"):
+        assert line((html + piece * MAIL)[:MAIL]) is None
+    plain = b'From: a@b.c\nContent-Type: text/plain; charset="punycode"\n\na-'
+    assert line((plain + b"b" * MAIL)[:MAIL]) is None
+    assert time.process_time() - began < 5, "the parser of Python took a minute"

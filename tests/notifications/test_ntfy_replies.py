@@ -13,8 +13,9 @@ from ntfy_server import Ntfy, Phone
 from support import soon
 
 from taskhub_tui.domain.errors import StoreBusy
+from taskhub_tui.notifications.channels.bookmark import FileBookmark, Mark
 from taskhub_tui.notifications.channels.ntfy import NtfyChannel
-from taskhub_tui.notifications.channels.ntfy_replies import FileBookmark, Mark, ReplyStream
+from taskhub_tui.notifications.channels.ntfy_replies import ReplyStream
 from taskhub_tui.notifications.message import Message
 
 ACCESS = "tk_hush0123456789hush"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import ssl
 import time
 from collections.abc import Mapping
@@ -162,7 +163,9 @@ def why(error: BaseException) -> str:
         if isinstance(seen, ssl.SSLError):
             return "it does not speak TLS as it must"
         if isinstance(seen, OSError) and seen.strerror:
-            return seen.strerror.lower()
+            # asyncio names the address, which those who read this know.
+            plain = seen.strerror.startswith("Connect call failed") and (seen.errno or 0) > 0
+            return (os.strerror(seen.errno or 0) if plain else seen.strerror).lower()
         seen = seen.__cause__ or seen.__context__
     return one_line(str(error), 120).lower() or "no connection"
 

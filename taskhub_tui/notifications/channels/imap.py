@@ -27,7 +27,7 @@ from taskhub_tui.text import one_line
 T = TypeVar("T")
 Security = Literal["tls", "starttls", "none"]
 
-MAIL = 262_144
+MAIL = 131_072
 """Bytes of a mail that are fetched; an answer stands at its beginning."""
 AT_ONCE = 20
 """Mails that one look takes in."""

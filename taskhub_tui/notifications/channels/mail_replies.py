@@ -16,9 +16,9 @@ from typing import Any, Generic, TypeVar
 
 from taskhub_tui.domain.errors import TaskHubError
 from taskhub_tui.notifications.channels import mail_reply
+from taskhub_tui.notifications.channels.bookmark import Bookmark, Mark
 from taskhub_tui.notifications.channels.imap import Mail, Mailbox
 from taskhub_tui.notifications.channels.mail_reply import Reply
-from taskhub_tui.notifications.channels.ntfy_replies import Bookmark, Mark
 from taskhub_tui.notifications.message import DeliveryError
 
 log = logging.getLogger("taskhub.mail")

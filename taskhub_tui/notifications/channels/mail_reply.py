@@ -6,13 +6,13 @@ our mails carried, and the person's own words; a machine's answer is none.
 
 from __future__ import annotations
 
+import html
 import logging
 import re
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
 from email.utils import parseaddr
-from html.parser import HTMLParser
 
 from taskhub_tui.domain.model import Action
 from taskhub_tui.notifications.spoken import meant
@@ -42,6 +42,8 @@ _END = re.compile(
     re.I,
 )
 """Begins what programs write below a person's words, where they mark it by nothing else."""
+_OF_NAMES = frozenset({"punycode", "idna"})
+"""Encodings of names of hosts, which take long for long texts."""
 _WROTE = re.compile(r"(on|am|le|el|il|em|op|den|på|w dniu|dne)\b", re.I)
 _ROBOTS = re.compile(r"(mailer-daemon|postmaster|no-?reply|do-?not-?reply)[@+]", re.I)
 
@@ -131,8 +133,9 @@ def _decoded(part: Message) -> str:
     raw = part.get_payload(decode=True)
     if not isinstance(raw, bytes):
         return ""
+    charset = part.get_content_charset() or "utf-8"
     try:
-        return raw[:TEXT].decode(part.get_content_charset() or "utf-8", "replace")
+        return raw[:TEXT].decode("utf-8" if charset in _OF_NAMES else charset, "replace")
     except (LookupError, ValueError):
         # No such encoding: the words that matter are in ASCII.
         return raw[:TEXT].decode("utf-8", "replace")
@@ -198,50 +201,40 @@ def _answer(own: list[str], tokens: dict[str, str]) -> tuple[str, str]:
     return Action.PROVIDE_CONTEXT.value, said[:WORDS]
 
 
-class _Text(HTMLParser):
-    """Writes HTML as lines; what is quoted begins with ">"."""
-
-    _BLOCKS = frozenset(
-        {"p", "div", "br", "li", "tr", "table", "ul", "ol", "hr", "h1", "h2", "h3", "blockquote"}
-    )
-    _UNSEEN = frozenset({"script", "style", "title", "template"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines = [""]
-        self._quoted = self._unseen = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        if tag in self._BLOCKS:
-            self.lines.append("")
-        if tag in self._UNSEEN:
-            self._unseen += 1
-        elif tag == "blockquote":
-            self._quoted += 1
-        elif given.get("id") in ("divRplyFwdMsg", "appendonsend"):
-            self.lines += ["_" * 20, ""]  # Outlook quotes by nothing else
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._BLOCKS:
-            self.lines.append("")
-        if tag in self._UNSEEN:
-            self._unseen = max(0, self._unseen - 1)
-        elif tag == "blockquote":
-            self._quoted = max(0, self._quoted - 1)
-
-    def handle_data(self, data: str) -> None:
-        if self._unseen:
-            return
-        if self._quoted and not self.lines[-1]:
-            self.lines[-1] = "> "
-        self.lines[-1] += re.sub(r"\s+", " ", data)
+_TAG = re.compile(r"<!--.*?(?:-->|\Z)|<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})([^<>]*)>|<[!?][^<>]*>", re.S)
+_BLOCKS = frozenset(
+    {"p", "div", "br", "li", "tr", "table", "ul", "ol", "hr", "h1", "h2", "h3", "blockquote"}
+)
+_UNSEEN = frozenset({"script", "style", "title", "template"})
+_OUTLOOK = ("divRplyFwdMsg", "appendonsend")
+"""IDs of what Outlook puts above what it quotes, and marks by nothing else."""
 
 
 def _from_html(text: str) -> str:
-    if not text.strip():
-        return ""
-    parser = _Text()
-    parser.feed(text)
-    parser.close()
-    return "\n".join(parser.lines)
+    """Return HTML as lines of text; what is quoted begins with ">".
+
+    Python's own parser takes minutes for some mails that were made for that.
+    """
+    lines, quoted, unseen, at = [""], 0, 0, 0
+
+    def say(words: str) -> None:
+        if unseen or not words:
+            return
+        if quoted and not lines[-1]:
+            lines[-1] = "> "
+        lines[-1] += re.sub(r"\s+", " ", html.unescape(words))
+
+    for tag in _TAG.finditer(text):
+        say(text[at : tag.start()])
+        at = tag.end()
+        name, step = (tag[2] or "").lower(), -1 if tag[1] else 1
+        if name in _BLOCKS:
+            lines.append("")
+        if name in _UNSEEN:
+            unseen = max(0, unseen + step)
+        elif name == "blockquote":
+            quoted = max(0, quoted + step)
+        elif step > 0 and any(one in tag[3] for one in _OUTLOOK if tag[3]):
+            lines += ["_" * 20, ""]
+    say(text[at:])
+    return "\n".join(lines)

@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from taskhub_tui.domain.errors import TaskHubError
-from taskhub_tui.notifications.channels.ntfy_replies import Bookmark, Mark
+from taskhub_tui.notifications.channels.bookmark import Bookmark, Mark
 from taskhub_tui.notifications.channels.sms import SmsChannel
 from taskhub_tui.text import clean
 
