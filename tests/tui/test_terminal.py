@@ -167,7 +167,7 @@ async def test_without_colours_none_is_written_and_the_cursor_is_seen(
         # The help, the palette, the notifications, the form.
         for key, words in (
             ("?", "In the list"),
-            (":", "Search for"),
+            (":", "a part of"),
             ("i", "Latest"),
             ("n", "Priority"),
         ):
