@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import eventually, until, working
@@ -18,13 +19,30 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 2 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of the app together: the last of them looks back on the keys of all."""
-    app = Path(__file__).with_name("tui")
-    for item in items:
-        if item.path.is_relative_to(app):
-            item.add_marker(pytest.mark.xdist_group("app"))
+_unpressed: list[set[str]] = []
+"""For each process of this run, the keys of the app that no test pressed there."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear from a process what `tui/conftest.py` has noted there, once all its tests are done."""
+    if "unpressed" in (said := getattr(node, "workeroutput", {})):
+        _unpressed.append(set(said["unpressed"]))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail when a key of the app was pressed in no process."""
+    if _never() and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _never():
+        terminalreporter.write_line(f"FAILED: no test presses {', '.join(_never())}", red=True)
+
+
+def _never() -> list[str]:
+    return sorted(set.intersection(*_unpressed)) if _unpressed else []
 
 
 @pytest.fixture(autouse=True)

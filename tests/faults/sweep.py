@@ -330,6 +330,12 @@ def cases(role: str, every: int, faults: Sequence[Fault]) -> list[Case]:
     return found
 
 
+def _neither_file_nor_folder(folder: str, names: list[str]) -> list[str]:
+    """Return what cannot be copied: the sockets of doorbells and of commands."""
+    paths = ((Path(folder) / name, name) for name in names)
+    return [name for path, name in paths if not (path.is_file() or path.is_dir())]
+
+
 def run_forked(case: Case, keep: Path | None) -> tuple[int, int]:
     """Run one case in a fork; return its process and the pipe on which its outcome comes."""
     ours, theirs = os.pipe()
@@ -341,7 +347,8 @@ def run_forked(case: Case, keep: Path | None) -> tuple[int, int]:
     try:
         outcome = Play(folder, case).run()
         if outcome.broken and keep is not None:
-            shutil.copytree(folder, keep / str(case).replace(" ", "-").replace(",", ""))
+            to = keep / str(case).replace(" ", "-").replace(",", "")
+            shutil.copytree(folder, to, ignore=_neither_file_nor_folder)
     except BaseException:
         outcome = Outcome(case, broken=[f"the test itself: {traceback.format_exc()}"])
     finally:

@@ -73,6 +73,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 _LOOKS_BACK = "test_every_key_was_pressed_by_some_test"
+_WHOLE = pytest.StashKey[bool]()
+"""Whether all tests of the app are run, be it in several processes."""
 _left_out: list[pytest.Item] = []
 
 
@@ -84,9 +86,10 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the tests in tmux out where there is none, never in CI; put what looks back last."""
     last = [item for item in items if item.name == _LOOKS_BACK]
-    # In another process keys are pressed unseen, so tests in tmux are no part of it.
-    # So it is with the tests that another process of the same run has.
-    all_here = _all_here(config, items) and not hasattr(config, "workerinput")
+    # In another process keys are pressed unseen, so tests in tmux are no part of it. Where several
+    # processes share the tests, the one that started them looks back: see `pytest_sessionfinish`.
+    config.stash[_WHOLE] = _all_here(config, items)
+    all_here = config.stash[_WHOLE] and not hasattr(config, "workerinput")
     out = [] if all_here else [*last]
     if shutil.which("tmux") is None and not os.environ.get("CI"):
         out += [item for item in items if item.get_closest_marker("tmux")]
@@ -104,6 +107,14 @@ def _all_here(config: pytest.Config, items: list[pytest.Item]) -> bool:
     some = any("::" in str(arg) for arg in config.args)
     less = any(here in item.path.parents for item in _left_out)
     return chosen >= {*here.glob("test_*.py")} and not some and not less
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Say which keys were not pressed in this process, where it is one of several."""
+    config = session.config
+    if hasattr(config, "workeroutput") and config.stash.get(_WHOLE, False):
+        never = pressed.every_key() - pressed.pressed()
+        config.workeroutput["unpressed"] = [f"{key} ({act})" for act, key in sorted(never)]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

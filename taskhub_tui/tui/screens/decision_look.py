@@ -98,7 +98,7 @@ class DecisionLook(ModalScreen[Decision | None]):
 
     def _show_place(self) -> None:
         """Say which lines are in sight of a text that is longer than the dialog."""
-        if not self.query("#place"):
+        if self._gone_from_screen or not self.query("#place"):
             return
         body, line = self.query_one("#body"), self.query_one("#place", Plain)
         total, seen = body.virtual_size.height, body.size.height
