@@ -46,7 +46,7 @@ _MEANINGS = {
     "desktop": "bubbles of this machine",
     "terminal": "the terminal that the app runs in",
     "phone": "push messages, from a server of ntfy",
-    "email": "mail, with answered by its link or a reply",
+    "email": "mail, answered by its link or a reply",
     "sms": "text messages, for what is critical",
     "webhook": "signed messages to a program of yours",
     "command": "a command of yours gets each message",
