@@ -87,6 +87,12 @@ def test_who_looks_at_the_app_is_told_there_that_it_is_done():
     assert "It is seen there" in reason(told, Channel.PHONE)
 
 
+def test_an_app_in_front_that_nobody_touches_is_not_looked_at():
+    told = plan(DONE, ran=7200, context={"focused": True, "idle": 61.0})
+    assert {"desktop", "terminal", "phone"} <= set(delays(told))
+    assert "not touched for 60 s" in reason(told, Channel.PHONE)
+
+
 def test_a_closed_app_has_no_terminal():
     told = plan(context={"idle": inf})
     assert "terminal" not in delays(told)
