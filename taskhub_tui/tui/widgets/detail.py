@@ -224,8 +224,9 @@ class Detail(Vertical):
         if not (key := keymap.of(self.app).short("task.decide")):
             return said
         answer = Content.assemble((key, "bold $needs"), ("\u00a0decide", "$muted"))
-        # A key and its meaning stay on one line.
-        width = self._asked.content_size.width or 80
+        # A key and its meaning stay on one line. What asks has no width of its own before it is
+        # shown, but it takes that of the pane.
+        width = self.content_size.width or 80
         last = said.wrap(width)[-1].cell_length
         gap = "  " if last + 2 + answer.cell_length <= width else "\n  "
         return said + Content(gap) + answer
