@@ -6,8 +6,8 @@ one keeper works for a hub at a time.
 
 Whoever wants a worker says so in the lock file before its keeper tries the lock: a byte in it. A
 keeper that finds the lock taken waits a while, and leaves; the one that has it looks at the byte
-after it let the lock go. So of two, one is always there; the worker takes the byte away once all can
-see it, and then nobody waits any more.
+after it let the lock go. So of two, one is always there; the worker takes the byte away once all
+can see it, and then nobody waits any more.
 """
 
 import contextlib

@@ -14,7 +14,6 @@ from taskhub_tui.domain.errors import WorkerError
 from taskhub_tui.domain.model import NewTask
 from taskhub_tui.hub import Hub
 
-
 KEEP = """
 import pathlib, sys, time
 from taskhub_tui import keeper
@@ -58,9 +57,7 @@ def test_a_keeper_waits_for_another_as_long_as_a_worker_is_wanted(
     """The worker of the other may be long about leaving, or be too old to work again."""
     worker, started = tmp_path / "worker", tmp_path / "started"
     place = where.home / "keeper.lock"
-    worker.write_text(
-        f'#!/bin/sh\ntouch {started}\n: > {place}\nexit "${keeper.LEFT_AS}"\n'
-    )
+    worker.write_text(f'#!/bin/sh\ntouch {started}\n: > {place}\nexit "${keeper.LEFT_AS}"\n')
     worker.chmod(0o700)
     lock = keeper._lock(where.home)
     assert keeper._taken(lock)
