@@ -326,11 +326,13 @@ class Endless(io.RawIOBase):
 async def test_an_input_without_end_is_refused_before_it_fills_the_disk(
     other: Paths, piece: bytes, said: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = shutil.disk_usage("/")
+    usage, source = shutil.disk_usage("/"), Endless(piece)
+    # What was read lies on the disk by now.
     monkeypatch.setattr(
-        shutil, "disk_usage", lambda path: usage._replace(free=exchange._ROOM + 20_000)
+        shutil,
+        "disk_usage",
+        lambda path: usage._replace(free=exchange._ROOM + 20_000 - source.given),
     )
-    source = Endless(piece)
     with pytest.raises(BadInput, match=f"The input,? {said}"):
         await care.import_(other, io.BufferedReader(source), by="ann")
     assert source.given < most
