@@ -5,5 +5,5 @@ def test_the_doctor_says_what_is_wrong_with_keys_of_ones_own(home: Path, cli) ->
     home.mkdir(mode=0o700, exist_ok=True)
     (home / "config.toml").write_text('[keys]\n"task.copy" = "n"\n')
     assert "`n` is the key of both `task.copy` and `hub.new`" in cli("doctor").out
-    (home / "config.toml").write_text('[keys]\n"task.copy" = "Y"\n')
+    (home / "config.toml").write_text('[keys]\n"task.copy" = "U"\n')
     assert "1 of your own" in cli("doctor").out

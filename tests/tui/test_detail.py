@@ -368,9 +368,9 @@ async def test_a_step_in_a_log_draws_only_the_line_that_comes_into_sight(
         await pilot.press("enter")
         log = app.query_one(LogView)
         drawn: list[int] = []
-        made = LogView._strip
+        made = LogView.strip
         monkeypatch.setattr(
-            LogView, "_strip", lambda self, y, most: drawn.append(y) or made(self, y, most)
+            LogView, "strip", lambda self, y, most: drawn.append(y) or made(self, y, most)
         )
         top = log.scroll_offset.y
         await pilot.press("k")

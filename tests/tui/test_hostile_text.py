@@ -315,7 +315,8 @@ async def test_no_list_dialog_or_field_obeys(seed: Seed, where: Paths, told: Pat
                 terminal.press(keys)
                 terminal.until(words) if words else terminal.settle(0.3)
 
-        back, list_ = ("\x1b", "PROGRESS"), "PROGRESS"
+        # A key right after it would make one key of both.
+        back, list_ = ("\x1b", ""), "PROGRESS"
         terminal.has("ASKS")
         terminal.has("[keys] in")  # What is wrong with the keys, as toasts.
         for _ in range(3):
@@ -325,8 +326,9 @@ async def test_no_list_dialog_or_field_obeys(seed: Seed, where: Paths, told: Pat
         go(("A", "PLUGIN"), ("j", "cannot be used"), ("n", ""), back)
         # What would be done to all, and the heads of groups.
         go(("V", "marked"), ("X", "Cancel ·"))
-        for line in range(3, 34, 3):
+        for line in range(3, 31, 3):  # Not on its keys, of which one closes it.
             terminal.click(30, line)
+        terminal.settle(0.7)  # A dialog takes no key for half a second after the last click.
         go(back, ("V", ""), ("B", "Group by"), ("a", list_), ("g", ""), ("\r", ""), ("Z", ""))
         for line in range(2, 9):
             terminal.click(20, line)

@@ -279,7 +279,7 @@ async def test_a_change_of_priority_can_be_taken_back_and_the_last_one_counts(
         await until(pilot, lambda: bool(app.asker.sender.held))
         await choose("l")
         await until(pilot, lambda: "Setting priority low: Backfill · u undoes" in text(app))
-        assert "Setting priority high" not in text(app)
+        assert "Setting priority high: Backfill" not in text(app)
         moments.at += 10
         app.asker.sender.tick()
         await until(pilot, lambda: "Priority low: Backfill" in text(app))
