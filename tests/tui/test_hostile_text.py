@@ -325,7 +325,7 @@ async def test_no_list_dialog_or_field_obeys(seed: Seed, where: Paths, told: Pat
         # The agents; one cannot be used, in its own words.
         go(("A", "PLUGIN"), ("j", "cannot be used"), ("n", ""), back)
         # What would be done to all, and the heads of groups.
-        go(("V", "marked"), ("X", "Cancel ·"))
+        go(("V", "marked"), ("X", "Cancel ·"), ("", ""))
         for line in range(3, 31, 3):  # Not on its keys, of which one closes it.
             terminal.click(30, line)
         terminal.settle(0.7)  # A dialog takes no key for half a second after the last click.
