@@ -313,10 +313,11 @@ async def test_no_list_dialog_or_field_obeys(seed: Seed, where: Paths, told: Pat
             """Press, and wait until something is there, or until it is all painted."""
             for keys, words in steps:
                 terminal.press(keys)
+                if words:
+                    terminal.until(words)
                 # What comes right after an escape makes one key of both, in an app that is busy.
-                terminal.settle(1.0 if keys == "\x1b" else 0.3) if not words else terminal.until(
-                    words
-                )
+                if keys == "\x1b" or not words:
+                    terminal.settle(0.8 if keys == "\x1b" else 0.3)
 
         back, list_ = ("\x1b", ""), "PROGRESS"
         terminal.has("ASKS")
